@@ -1,0 +1,5 @@
+import sys
+
+from lineart.cli import main
+
+sys.exit(main())

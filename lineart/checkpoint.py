@@ -1,0 +1,91 @@
+"""Checkpoints: safetensors with the config as JSON in the header. Nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from lineart.config import Config
+from lineart.networks import Generator
+
+
+def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn.Module],
+                    optimizers: dict[str, torch.optim.Optimizer] | None = None, half: bool = False) -> Path:
+    """Write the state of `modules` and `optimizers` under a temporary name, then rename.
+
+    `half` stores floats as float16 (for weights that are published; training goes on from float32).
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    for name, module in modules.items():
+        tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+    for name, optimizer in (optimizers or {}).items():
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    if half:
+        tensors = {key: t.half() if t.is_floating_point() else t for key, t in tensors.items()}
+    tensors = {key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}
+    header = {"format": "pt", "lineart": json.dumps({"config": config.to_dict(), "step": step})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    save_file(tensors, temporary, metadata=header)
+    os.replace(temporary, path)
+    return path
+
+
+def read_checkpoint(path: Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
+    """Config, step and tensors of a checkpoint.
+
+    Raises FileNotFoundError, or ValueError for a file that is damaged or not one of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"a checkpoint must be a .safetensors file, found none at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("lineart")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except SafetensorError as error:
+        raise ValueError(f"a checkpoint must be a whole safetensors file, {path.name} is not: {error}") from error
+    if header is None:
+        raise ValueError(f"a checkpoint must carry a lineart config in its header, {path.name} has none")
+    header = json.loads(header)
+    return Config.from_dict(header["config"]), header["step"], tensors
+
+
+def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+    """The part of a checkpoint that is called `name`, in float32."""
+    prefix = f"{name}."
+    state = {key.removeprefix(prefix): t.float() if t.is_floating_point() else t
+             for key, t in tensors.items() if key.startswith(prefix)}
+    if not state:
+        raise ValueError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
+    module.load_state_dict(state)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Moments and step counts of an optimizer whose parameters are those it was saved with."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith(f"{name}."):
+            _, index, field = key.split(".")
+            state.setdefault(int(index), {})[field] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def make_generator(config: Config) -> Generator:
+    """The generator that a config describes, untrained."""
+    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k)
+
+
+def load_generator(path: Path) -> tuple[Generator, Config]:
+    """A trained generator in `eval()`, and the config that it was trained with."""
+    config, _, tensors = read_checkpoint(path)
+    generator = make_generator(config)
+    load_module(generator, tensors, "generator")
+    return generator.eval(), config

@@ -1,0 +1,146 @@
+"""Every setting of an experiment in one frozen dataclass; its defaults are the paper's."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ATTENTIONS = ("none", "gate", "cross")
+REFERENCES = ("image", "palette")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to train, on what, and how. Numbers without a note are given in section 4.2 of the paper."""
+
+    # Data
+    data: str = "kaggle"  # "toon", "kaggle", "faces", "folder", "pairs"
+    source: str | None = None  # folder or zip of a data set that is not generated
+    size: int = 256  # pixels a side
+    n_train: int = 14_224  # drawings in the training set
+    n_test: int = 3_545  # drawings in the test set
+    augment: bool = True  # random crop and random flip
+
+    # Networks
+    width: int = 64  # channels of the first level; the paper does not say
+    levels: int | None = None  # None: until the bottleneck is 2x2, the paper's 7 at 256 px
+    attention: str = "cross"  # "none", "gate", "cross"
+    reference: str = "image"  # what keys and values come from: "image" (text) or "palette" (Figure 2)
+    noise: bool = True
+    discriminator_width: int = 64
+    k: int = 9  # colours of the palette
+
+    # Loss, Eq. 1
+    lambda_l1: float = 50.0
+    lambda_fm: float = 0.05
+    lambda_tv: float = 5e-4
+    lambda_adv: float = 1.0
+    feature_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # the paper names none
+    weights: str = "imagenet"  # backbone of feature loss and metrics: "imagenet" or "bundled"
+
+    # Optimisation
+    batch_size: int = 4
+    epochs: int = 40
+    steps: int | None = None  # None: epochs decide
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.99)
+    lr_step_epochs: int = 20
+    lr_gamma: float = 0.5
+
+    # The run
+    seed: int = 0
+    start_from: str | None = None  # a checkpoint whose networks the run starts with
+    devices: int = 1
+    accelerator: str = "auto"
+    precision: str = "32-true"
+    log_every: int = 50  # steps
+    sample_every: int = 500  # steps
+    checkpoint_every: int = 500  # steps
+
+    def __post_init__(self) -> None:
+        if self.attention not in ATTENTIONS:
+            raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}")
+        if self.reference not in REFERENCES:
+            raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, got {self.reference!r}")
+        if self.weights not in ("imagenet", "bundled"):
+            raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
+        for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",
+                     "devices", "log_every", "sample_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.size % 2**self.depth:
+            raise ValueError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
+
+    @property
+    def depth(self) -> int:
+        """Levels of the U-Net: as given, or as many as leave a 2x2 bottleneck (7 at 256 px)."""
+        return self.levels if self.levels is not None else max(2, self.size.bit_length() - 2)
+
+    @property
+    def method(self) -> str:
+        """Short name of the compared method: "none", "gate", "palette" or "image"."""
+        return self.reference if self.attention == "cross" else self.attention
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, self.n_train // self.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps if self.steps is not None else self.epochs * self.steps_per_epoch
+
+    @classmethod
+    def from_profile(cls, profile: str | None = None, **changes) -> Config:
+        """The config of a profile, by default the one that LINEART_PROFILE names, else `classroom`."""
+        profile = profile or os.environ.get("LINEART_PROFILE", "classroom")
+        if profile not in PROFILES:
+            raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+        return cls(**{**PROFILES[profile], **changes})
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Config:
+        """Inverse of `to_dict`; unknown names are refused."""
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}; known are {', '.join(known)}")
+        # JSON has no tuples
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+    def to_dict(self) -> dict:
+        return dataclasses.asdict(self)
+
+    def replace(self, **changes) -> Config:
+        return dataclasses.replace(self, **changes)
+
+
+# A profile holds only what differs from the paper.
+PROFILES: dict[str, dict] = {
+    "smoke": dict(
+        data="toon", size=64, n_train=16, n_test=8, width=4, discriminator_width=4, weights="bundled",
+        feature_layers=("relu1_2",), batch_size=4, steps=4, epochs=1, accelerator="cpu",
+        log_every=1, sample_every=2, checkpoint_every=2,
+    ),
+    "classroom": dict(
+        data="toon", size=128, n_train=2_048, n_test=256, width=16, discriminator_width=16, weights="bundled",
+        feature_layers=("relu1_2", "relu2_2"), batch_size=8, steps=200, epochs=1, accelerator="cpu",
+        log_every=10, sample_every=100, checkpoint_every=100,
+    ),
+    "paper": {},
+}
+
+
+def figures_dir(profile: str) -> Path:
+    """Where the results of a profile go: `figures/` for the classroom's, `runs/<profile>/figures` for others.
+
+    LINEART_FIGURES overrides it, so that tests leave the committed figures alone.
+    """
+    default = ROOT / "figures" if profile == "classroom" else ROOT / "runs" / profile / "figures"
+    path = Path(os.environ.get("LINEART_FIGURES", default))
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,93 @@
+"""Pairs of line drawing and colour picture, from any of the sources, as arrays in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from lineart.config import ROOT, Config
+from lineart.data import toon
+from lineart.palette import extract_palette
+
+CACHE = ROOT / "runs" / "data"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """n pairs of drawings, 8-bit as saved.
+
+    line (n, H, W) uint8, dark lines on white; color (n, H, W, 3) uint8; palette (n, k, 3) float32, 0..255, of the
+    colour picture; name: n strings. `mask` (n, H, W) and `slots` (n, 6, 3), both uint8, only where the regions are
+    known (`toon`).
+    """
+
+    line: np.ndarray
+    color: np.ndarray
+    palette: np.ndarray
+    name: tuple[str, ...]
+    mask: np.ndarray | None = None
+    slots: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def digest(self) -> str:
+        """sha256 of drawings, pictures and palettes: two sets with the same digest are the same set."""
+        sha = hashlib.sha256()
+        for array in (self.line, self.color, self.palette):
+            sha.update(np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+
+def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
+    """The pairs of a split, "train", "val" or "test"; n of them, by default as many as the config says.
+
+    Raises ValueError for an unknown split or data set.
+    """
+    if split not in toon.SPLITS:
+        raise ValueError(f"split must be one of {', '.join(toon.SPLITS)}, got {split!r}")
+    n = n or (config.n_train if split == "train" else config.n_test)
+    if config.data == "toon":
+        return _load_toon(split, n, config.size, config.k)
+    raise ValueError(f"data must be 'toon', got {config.data!r}")
+
+
+def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
+    """Drawn once, in two processes, and kept under `runs/data`."""
+    key = hashlib.sha256(Path(toon.__file__).read_bytes()).hexdigest()[:8]  # another generator, another file
+    path = CACHE / f"toon-{split}-{size}-{n}-{k}-{key}.npz"
+    if not path.exists():
+        _save(path, _draw_toon(split, n, size, k))
+    with np.load(path) as arrays:
+        return Pairs(**{name: arrays[name] for name in arrays.files if name != "name"},
+                     name=tuple(arrays["name"].tolist()))
+
+
+def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:
+    names = [toon.seed_of(split, i) for i in range(n)]
+    batches = [names[i : i + 32] for i in range(0, n, 32)]
+    jobs = min(len(batches), os.cpu_count() or 1)
+    parts = Parallel(n_jobs=jobs)(delayed(_draw_batch)(batch, size, k) for batch in batches)
+    stacked = [np.concatenate([part[i] for part in parts]) for i in range(5)]
+    return dict(zip(("line", "color", "mask", "slots", "palette"), stacked), name=np.array(names))
+
+
+def _draw_batch(names: list[str], size: int, k: int) -> tuple[np.ndarray, ...]:
+    drawings = [toon.draw(name, size) for name in names]
+    fields = ("line", "color", "mask", "slots")
+    palettes = np.stack([extract_palette(drawing.color, k) for drawing in drawings])
+    return *(np.stack([getattr(drawing, field) for drawing in drawings]) for field in fields), palettes
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Under a temporary name first: a killed process leaves no half file that looks whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+    os.replace(temporary, path)

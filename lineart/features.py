@@ -1,0 +1,258 @@
+"""Pretrained backbones of the feature loss and the metrics, each from the one source that the setting names.
+
+`weights="imagenet"` is the paper's: VGG16, AlexNet (LPIPS) and Inception (FID), downloaded on first use.
+`weights="bundled"` needs no network: the shift-tolerant VGG and AlexNet of Ghildyal & Liu (2022, ST-LPIPS), whose
+trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other, and their numbers
+carry different names (`metric_names`). Only the weights of that package are read; its networks are built here, because
+importing it needs IPython and torchsummary, and its VGG allocates 500 MB of classifier that nothing uses.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import VGG16_Weights
+
+LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+SOURCES = ("imagenet", "bundled")
+VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # widths of the convolutions
+
+
+class FeatureExtractor(nn.Module):
+    """VGG16 up to the deepest of the named ReLU layers; frozen, but open for the gradient to the picture.
+
+    Args:
+        layers: any of `LAYERS`, in any order; nothing behind the deepest one is built or computed.
+        weights: "imagenet" (Simonyan & Zisserman 2015, torchvision) or "bundled" (ST-LPIPS, with blurred pooling).
+
+    Raises:
+        ValueError: an unknown layer or source. FileNotFoundError: the weights are not there.
+    """
+
+    def __init__(self, layers: Sequence[str] = LAYERS[:4], weights: str = "imagenet") -> None:
+        super().__init__()
+        _check_source(weights)
+        unknown = [layer for layer in layers if layer not in LAYERS]
+        if unknown or not layers or isinstance(layers, str):
+            raise ValueError(f"layers must be one or more of {', '.join(LAYERS)}, got {layers!r}")
+        self.layers = tuple(sorted(set(layers)))  # shallow to deep
+        stages = LAYERS.index(self.layers[-1]) + 1
+        self.scale = InputScale()
+        # On "meta" nothing is drawn at random, so building a frozen network leaves the run's random numbers alone.
+        with torch.device("meta"):
+            self.stack, ends = vgg16_stack(stages, blur=weights == "bundled")
+        self.ends = {end: layer for end, layer in ends.items() if layer in self.layers}
+        state = imagenet_vgg16() if weights == "imagenet" else bundled_network("vgg")
+        _load(self.stack, state)
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """image (N, 3, H, W) in [-1, 1] -> {layer: (N, C, h, w)}, shallow to deep, values >= 0."""
+        if image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+            raise ValueError(f"image must be a float (N, 3, H, W), got {image.dtype} {tuple(image.shape)}")
+        features, x = {}, self.scale(image).contiguous(memory_format=torch.channels_last)
+        for index, module in enumerate(self.stack):
+            x = module(x)
+            if index in self.ends:
+                features[self.ends[index]] = x
+        return features
+
+
+class InputScale(nn.Module):
+    """ImageNet's normalisation for pictures in [-1, 1]; LPIPS and ST-LPIPS use the same numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        mean, std = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))  # of pictures in [0, 1]
+        self.register_buffer("shift", (2 * mean - 1).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("factor", (2 * std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image - self.shift) / self.factor
+
+
+class BlurPool(nn.Module):
+    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so (N, C, H, W) -> H // 2 + 1."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row = torch.tensor((1.0, 2.0, 1.0)) / 4
+        self.register_buffer("filt", torch.outer(row, row).expand(channels, 1, 3, 3).clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), self.filt, stride=2, groups=x.shape[1])
+
+
+def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]:
+    """The first stages of VGG16 and the index at which each of them ends, numbered as in torchvision's `features`.
+
+    With `blur`, max pooling keeps its resolution and a `BlurPool` reduces it, which makes VGG tolerant to shifts.
+    """
+    modules: list[nn.Module] = []
+    ends, channels = {}, 3
+    for layer, widths in zip(LAYERS[:stages], VGG16_STAGES):
+        if modules:
+            modules += [nn.MaxPool2d(2, stride=1), BlurPool(channels)] if blur else [nn.MaxPool2d(2)]
+        for width in widths:
+            modules += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = width
+        ends[len(modules) - 1] = layer
+    return nn.Sequential(*modules), ends
+
+
+class ShiftTolerantLPIPS(nn.Module):
+    """ST-LPIPS (Ghildyal & Liu 2022) on its AlexNet: Eq. 11 on features of unit length, with learned weights."""
+
+    ends = (2, 6, 10, 12, 14)  # the five ReLUs
+    channels = (64, 192, 384, 256, 256)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = InputScale()
+        state = bundled_network("alex")
+        with torch.device("meta"):
+            self.stack = shift_tolerant_alexnet()
+        _load(self.stack, state)
+        # w_l of Eq. 11, one number a channel
+        self.weights = nn.ParameterList(state[f"lin{i}.model.1.weight"] for i in range(len(self.ends)))
+        self.requires_grad_(False)
+        self.eval()
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        features, x = [], self.scale(image).contiguous(memory_format=torch.channels_last)
+        for index, module in enumerate(self.stack):
+            x = module(x)
+            if index in self.ends:
+                features.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))  # unit length at each place
+        return features
+
+    def forward(self, image: Tensor, other: Tensor) -> Tensor:
+        """Two batches (N, 3, H, W) in [-1, 1] -> (N, 1, 1, 1), 0 for equal pictures, larger for less similar ones."""
+        pairs = zip(self.features(image), self.features(other), self.weights)
+        return sum(F.conv2d((a - b).square(), w).mean((2, 3), keepdim=True) for a, b, w in pairs)
+
+
+def shift_tolerant_alexnet() -> nn.Sequential:
+    """AlexNet's five convolutions; every step of two pixels is a `BlurPool`, the first one before its ReLU."""
+    a, b, c, d, e = ShiftTolerantLPIPS.channels
+    return nn.Sequential(
+        nn.Conv2d(3, a, 11, padding=2), BlurPool(a), nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1), BlurPool(a), nn.Conv2d(a, b, 5, padding=2), nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1), BlurPool(b), nn.Conv2d(b, c, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(c, d, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(d, e, 3, padding=1), nn.ReLU(inplace=True),
+    )
+
+
+class PooledVGG(nn.Module):
+    """Spatial mean of the bundled VGG's fourth stage, the features of the bundled Fréchet and kernel distance.
+
+    Unlike the features of an ImageNet classifier they see colour: the means of a classifier's last layer hardly change
+    with the hue.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extractor = FeatureExtractor(("relu4_3",), weights="bundled")
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image uint8 (N, 3, H, W) -> (N, 512) float."""
+        return self.extractor(image.float() / 127.5 - 1)["relu4_3"].mean((2, 3))
+
+
+def perceptual_distance(weights: str) -> nn.Module:
+    """LPIPS (Zhang et al. 2018, AlexNet, Eq. 11) for "imagenet", ST-LPIPS for "bundled"; both are frozen.
+
+    Called with two batches (N, 3, H, W) in [-1, 1], gives (N, 1, 1, 1): one distance a pair.
+    """
+    _check_source(weights)
+    if weights == "bundled":
+        return ShiftTolerantLPIPS()
+    import lpips
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lpips calls torchvision by an argument that torchvision calls deprecated
+        network = _downloaded("AlexNet", lambda: lpips.LPIPS(net="alex", verbose=False))
+    return network.requires_grad_(False)
+
+
+def frechet_features(weights: str) -> nn.Module:
+    """The network whose features the Fréchet and the kernel distance compare: uint8 (N, 3, H, W) -> (N, d) float.
+
+    "imagenet": d = 2048, torchmetrics' Inception (torch-fidelity's weights), so that FID is torchmetrics' FID.
+    "bundled": d = 512, `PooledVGG`.
+    """
+    _check_source(weights)
+    if weights == "bundled":
+        return PooledVGG()
+    if importlib.util.find_spec("torch_fidelity") is None:
+        raise ModuleNotFoundError(
+            "weights='imagenet' needs the package torch-fidelity for FID's Inception network, which is not installed; "
+            "weights='bundled' works without it"
+        )
+    from torchmetrics.image import fid
+
+    return _downloaded("Inception", lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]))
+
+
+def metric_names(weights: str) -> dict[str, str]:
+    """The names under which results are printed; FID, KID and LPIPS are reserved for the ImageNet networks."""
+    _check_source(weights)
+    if weights == "imagenet":
+        return {"frechet": "FID", "kernel": "KID", "perceptual": "LPIPS"}
+    return {"frechet": "Fréchet distance (ST-VGG)", "kernel": "KID (ST-VGG)", "perceptual": "ST-LPIPS"}
+
+
+def imagenet_vgg16() -> dict[str, Tensor]:
+    """torchvision's VGG16 weights, `features` only: {"0.weight": ...}. Downloads 528 MB the first time."""
+    load = VGG16_Weights.IMAGENET1K_V1.get_state_dict
+    state = _downloaded("VGG16", lambda: load(progress=False, check_hash=True, map_location="cpu"))
+    prefix = "features."
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def bundled_network(name: str) -> dict[str, Tensor]:
+    """The stored ST-LPIPS network "vgg" or "alex": {"0.weight": ..., "lin0.model.1.weight": ...}."""
+    # weights_only: the file is a pickle, and a pickle may otherwise run code
+    state = torch.load(bundled_file(name), map_location="cpu", weights_only=True)
+    # "net.slice2.6.weight" is layer 6 of the whole network
+    return {key.split(".", 2)[-1] if key.startswith("net.slice") else key: tensor for key, tensor in state.items()}
+
+
+def bundled_file(name: str) -> Path:
+    """Where the package stlpips-pytorch keeps the weights of "vgg" or "alex"; the package is not imported."""
+    spec = importlib.util.find_spec("stlpips_pytorch")
+    folder = Path(spec.submodule_search_locations[0]) if spec else Path("stlpips_pytorch")
+    path = folder / "weights" / "vST0.0" / f"{name}_shift_tolerant.pth"
+    if not path.is_file():
+        raise FileNotFoundError(f"weights='bundled' needs {path}, which comes with the package stlpips-pytorch")
+    return path
+
+
+def _load(stack: nn.Sequential, state: dict[str, Tensor]) -> None:
+    """Put the stored weights into a stack made on "meta"; whatever the stack does not have is left out."""
+    stack.load_state_dict({name: state[name] for name in stack.state_dict()}, assign=True)
+    stack.to(memory_format=torch.channels_last)  # on a CPU half as fast again: pooling takes a third of the time
+
+
+def _downloaded(name: str, load: Callable):
+    """Run `load`, which may download, and say in one sentence why it could not."""
+    try:
+        return load()
+    except (OSError, RuntimeError) as error:  # no network; or a wrong checksum, as a login page in a school gives
+        raise FileNotFoundError(
+            f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded ({error}); "
+            "weights='bundled' works offline"
+        ) from error
+
+
+def _check_source(weights: str) -> None:
+    if weights not in SOURCES:
+        raise ValueError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")

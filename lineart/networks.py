@@ -1,0 +1,165 @@
+"""The generator (ResUNet of Figure 2) and the PatchGAN discriminator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from lineart.layers import CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate
+from lineart.palette import palette_planes
+
+MULTIPLIERS = (1, 2, 4, 8, 8, 8, 8)  # channels of level i over those of level 1
+
+
+def level_channels(width: int, levels: int) -> list[int]:
+    """Channels of the levels 1 to `levels`; width 64: 64, 128, 256, 512, 512, 512, 512."""
+    return [width * MULTIPLIERS[min(i, len(MULTIPLIERS) - 1)] for i in range(levels)]
+
+
+class ReferenceEncoder(nn.Module):
+    """Residual blocks over the reference picture: (N, 3, H, W) -> one map a level, level i (N, C_i, H/2^i, W/2^i)."""
+
+    def __init__(self, channels: list[int]) -> None:
+        super().__init__()
+        sizes = zip([3, *channels], channels)
+        self.blocks = nn.ModuleList(ResidualBlock(c_in, c_out, "down") for c_in, c_out in sizes)
+
+    def forward(self, reference: torch.Tensor) -> list[torch.Tensor]:
+        maps = []
+        for block in self.blocks:
+            reference = block(reference)
+            maps.append(reference)
+        return maps
+
+
+class Generator(nn.Module):
+    """Figure 2: residual encoder and decoder of `levels` levels; the three deepest of each attend to the reference.
+
+    width: channels of level 1. levels: halvings of the picture, 7 at 256 px, so that the bottleneck is 2x2.
+    attention: "cross" (the paper), "gate" (its public code: no reference enters) or "none".
+    reference: where keys and values come from, "image" (the paper's text) or "palette" (its Figure 2).
+    noise: noise injection at the bottleneck and at the skips of the two levels above it.
+    Levels count from 1, the finest, as in Figure 2; level i has H/2^i x W/2^i positions. The decoder's block i gives
+    level i, from level i + 1 and its skip; its last, block 0, gives the picture's own size.
+    """
+
+    def __init__(self, width: int = 64, levels: int = 7, attention: str = "cross", reference: str = "image",
+                 noise: bool = True, k: int = 9) -> None:
+        super().__init__()
+        if levels < 2:
+            raise ValueError(f"levels must be at least 2, got {levels}")
+        if attention not in ("none", "gate", "cross"):
+            raise ValueError(f"attention must be 'none', 'gate' or 'cross', got {attention!r}")
+        if reference not in ("image", "palette"):
+            raise ValueError(f"reference must be 'image' or 'palette', got {reference!r}")
+        self.levels, self.attention, self.reference, self.k = levels, attention, reference, k
+        c = [0, *level_channels(width, levels)]  # c[i]: channels of level i
+        deep = range(max(1, levels - 2), levels + 1)  # 5, 6, 7 of 7: encoder levels that attend
+        up_deep = [i for i in (levels - 1, levels - 2, levels - 3) if i >= 1]  # 6, 5, 4 of 7: decoder levels
+
+        self.encoder = nn.ModuleList([PaletteBlock(3 + 3 * k, c[1], "down")])
+        self.encoder.extend(ResidualBlock(c[i - 1], c[i], "down") for i in range(2, levels + 1))
+        self.decoder = nn.ModuleDict()
+        for i in reversed(range(levels)):
+            skip = c[i + 1] if i + 1 < levels else 0  # the bottleneck has no skip beside it
+            self.decoder[str(i)] = ResidualBlock(c[i + 1] + skip, c[max(i, 1)], "up")
+        self.to_rgb = nn.Conv2d(c[1], 3, 3, padding=1)
+
+        if attention == "cross" and reference == "image":
+            self.reference_encoder = ReferenceEncoder(c[1:])
+        elif attention == "cross":
+            self.embed_color = nn.Sequential(nn.Linear(3, c[levels]), nn.LeakyReLU(0.2))
+        if attention == "cross":
+            tokens = [c[i] if reference == "image" else c[levels] for i in range(levels + 1)]
+            self.encoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in deep})
+            self.decoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in up_deep})
+        if attention == "gate":
+            self.gates = nn.ModuleDict({str(i): SkipGate(c[i], c[i]) for i in range(1, levels)})
+        noisy = [i for i in (levels, levels - 1, levels - 2) if i >= 1] if noise else []
+        self.noise = nn.ModuleDict({str(i): NoiseInjection(c[i]) for i in noisy})
+
+    def tokens(self, palette: torch.Tensor, reference: torch.Tensor | None) -> list[torch.Tensor] | None:
+        """What the attention of level i + 1 looks at, (N, T, C_i) each: positions of the reference, or nine colours."""
+        if self.attention != "cross":
+            return None
+        if self.reference == "palette":
+            return [self.embed_color(palette)] * self.levels  # (N, k, C)
+        if reference is None:
+            raise ValueError("this generator attends to a reference image: give (N, 3, H, W), got None")
+        return [m.flatten(2).transpose(1, 2) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
+
+    def forward(self, line: torch.Tensor, palette: torch.Tensor, reference: torch.Tensor | None = None,
+                generator: torch.Generator | None = None) -> torch.Tensor:
+        """line (N, 3, H, W), palette (N, k, 3), reference (N, 3, H', W') or None, all in [-1, 1] -> (N, 3, H, W).
+
+        H and W must be multiples of 2^levels. `generator` draws the noise; without it `eval()` is deterministic.
+        """
+        multiple = 2**self.levels
+        if line.shape[2] % multiple or line.shape[3] % multiple:
+            raise ValueError(f"height and width must be multiples of {multiple}, got {tuple(line.shape[2:])}")
+        tokens = self.tokens(palette, reference)
+        skips = self.encode(line, palette, tokens)
+        return self.decode(skips, tokens, generator)
+
+    def encode(self, line, palette, tokens) -> list[torch.Tensor]:
+        """The maps of levels 1 to `levels`: level i (N, C_i, H/2^i, W/2^i)."""
+        maps = []
+        for i, block in enumerate(self.encoder, start=1):
+            x = block(line, palette_planes(palette, 1, 1)) if i == 1 else block(x)
+            if tokens is not None and str(i) in self.encoder_attention:
+                x = self.encoder_attention[str(i)](x, tokens[i - 1])
+            maps.append(x)
+        return maps
+
+    def decode(self, skips, tokens, generator) -> torch.Tensor:
+        x = self.add_noise(skips[-1], self.levels, generator)  # the bottleneck
+        for i in reversed(range(self.levels)):
+            x = self.decoder[str(i)](x)  # level i: (N, C_i, H/2^i, W/2^i)
+            if tokens is not None and str(i) in self.decoder_attention:
+                x = self.decoder_attention[str(i)](x, tokens[i - 1])
+            if i > 0:
+                skip = self.add_noise(skips[i - 1], i, generator)
+                if self.attention == "gate":
+                    skip = self.gates[str(i)](skip, x)
+                x = torch.cat([x, skip], dim=1)  # (N, 2 C_i, H/2^i, W/2^i)
+        return torch.tanh(self.to_rgb(x))  # (N, 3, H, W)
+
+    def add_noise(self, x: torch.Tensor, level: int, generator: torch.Generator | None) -> torch.Tensor:
+        return self.noise[str(level)](x, generator) if str(level) in self.noise else x
+
+    def record_attention(self, on: bool = True) -> dict[str, CrossAttention]:
+        """Keep the attention of the next forward passes; returns the layers, "encoder 5" ... "decoder 4", by name."""
+        if self.attention != "cross":
+            return {}
+        layers = {f"encoder {i}": layer for i, layer in self.encoder_attention.items()}
+        layers |= {f"decoder {i}": layer for i, layer in self.decoder_attention.items()}
+        for layer in layers.values():
+            layer.record = on
+        return layers
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN (section 3.2): five spectrally normalised convolutions, one logit a patch; 256 px give a 30x30 map.
+
+    x (N, in_channels, H, W) -> (N, 1, H/8 - 2, W/8 - 2). The input is conditional: the generator's 30 planes and the
+    picture's 3. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
+    lose one position each: 256 -> 128 -> 64 -> 32 -> 31 -> 30.
+    """
+
+    def __init__(self, in_channels: int = 33, width: int = 64) -> None:
+        super().__init__()
+        channels = (in_channels, width, 2 * width, 4 * width, 8 * width, 1)
+        layers: list[nn.Module] = []
+        for i in range(5):
+            conv = nn.Conv2d(channels[i], channels[i + 1], 4, stride=2 if i < 3 else 1, padding=1)
+            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers[:-1])  # logits: no activation after the last
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Trainable numbers."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

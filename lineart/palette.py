@@ -1,0 +1,47 @@
+"""The nine dominant colours of a picture, and the 27 constant planes that they become."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+MAX_PIXELS = 64 * 64  # k-means sees a grid of this many pixels at most
+
+
+def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) -> np.ndarray:
+    """Dominant colours by k-means in RGB (section 3.1 of the paper, k = 9).
+
+    image: PIL picture or (H, W, 3) uint8 array, 0..255.
+    Returns (k, 3) float32, 0..255, largest cluster first; equal sizes by colour, so that the order is fixed. A picture
+    of fewer than k colours repeats its colours, largest first, until there are k. The same picture and seed give the
+    same palette: k-means runs in one thread, because the order of a parallel sum changes the last digits.
+    Raises ValueError for k < 1 or a picture that is not RGB.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"image must be (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
+    # Every n-th pixel rather than an average of neighbours: averages invent colours at the borders.
+    stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / MAX_PIXELS))))
+    pixels = pixels[::stride, ::stride].reshape(-1, 3)
+    colors, counts = np.unique(pixels, axis=0, return_counts=True)  # equal pixels as one, with their number as weight
+    if len(colors) > k:
+        colors, counts = _cluster(colors, counts, k, seed)
+    order = np.lexsort((*colors.T[::-1], -counts))
+    return np.resize(colors[order], (k, 3)).astype(np.float32)
+
+
+def _cluster(colors: np.ndarray, counts: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """k cluster centres (k, 3) and their sizes in pixels (k,)."""
+    with threadpool_limits(1):
+        means = KMeans(k, n_init=1, random_state=seed).fit(colors.astype(np.float64), sample_weight=counts)
+    return means.cluster_centers_.round(2), np.bincount(means.labels_, weights=counts, minlength=k)
+
+
+def palette_planes(palette, height: int, width: int):
+    """The palette as constant planes: (N, k, 3) tensor -> (N, 3k, height, width), colour after colour."""
+    n, k, channels = palette.shape
+    return palette.reshape(n, k * channels, 1, 1).expand(-1, -1, height, width)

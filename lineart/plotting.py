@@ -1,0 +1,153 @@
+"""The course's pictures: grids, palettes, attention, curves; and how a figure is stored with its side-car."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from lineart.config import figures_dir
+from lineart.provenance import provenance, write_sidecar
+
+DPI = 100
+METHOD_COLORS = {"none": "#8c8c8c", "gate": "#c77f2e", "palette": "#4f8f5b", "image": "#3b62b8"}
+METHOD_NAMES = {"none": "no attention", "gate": "skip gate", "palette": "cross-attention (palette)",
+                "image": "cross-attention (image)"}
+
+
+def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8 from uint8, or from a tensor (3, H, W) in [-1, 1] or uint8."""
+    if torch.is_tensor(image):
+        image = image.detach().cpu()
+        if image.is_floating_point():
+            image = ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        image = image.permute(1, 2, 0).numpy() if image.ndim == 3 else image.numpy()
+    return np.asarray(image)
+
+
+def show_grid(rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None,
+              side: float = 1.5) -> Figure:
+    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
+    columns = max(len(row) for row in rows)
+    figure, axes = plt.subplots(len(rows), columns, figsize=(side * columns, side * len(rows) + 0.3), squeeze=False)
+    for r, row in enumerate(rows):
+        for c in range(columns):
+            axis = axes[r, c]
+            axis.set_xticks([]), axis.set_yticks([])
+            axis.set_frame_on(False)
+            if c < len(row):
+                axis.imshow(as_picture(row[c]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        if labels:
+            axes[r, 0].set_ylabel(labels[r], fontsize=9)
+    for axis, title in zip(axes[0], titles or []):
+        axis.set_title(title, fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | None = None) -> Axes:
+    """The colours (k, 3), 0..255, as a strip, first one left."""
+    axis = axis or plt.subplots(figsize=(0.5 * len(palette), 0.6))[1]
+    axis.imshow(np.asarray(palette)[None].clip(0, 255).astype(np.uint8), aspect="auto")
+    axis.set_yticks([])
+    axis.set_xticks(range(len(palette)) if labels else [], labels or [])
+    return axis
+
+
+def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
+    """The first n channels of feature maps (C, H, W), each from its own smallest to its largest value."""
+    n = min(n, len(maps))
+    figure, axes = plt.subplots(1, n, figsize=(1.3 * n, 1.5), squeeze=False)
+    for axis, channel in zip(axes[0], maps.detach()):
+        axis.imshow(channel, cmap="viridis", interpolation="nearest")
+        axis.axis("off")
+    figure.suptitle(title, fontsize=9)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]]) -> Figure:
+    """Where points of the drawing look in the reference.
+
+    attention (H, W, T) of one picture, T = h * w positions of the reference in rows; points: (row, column) of H x W.
+    """
+    drawing, reference = as_picture(drawing), as_picture(reference)
+    height, width, tokens = attention.shape
+    side = int(tokens**0.5)
+    if side * side != tokens:
+        raise ValueError(f"the reference must be a square of positions, got {tokens}")
+    figure, axes = plt.subplots(1, len(points) + 1, figsize=(2 * (len(points) + 1), 2.2), squeeze=False)
+    extent = (0, drawing.shape[1], drawing.shape[0], 0)
+    axes[0, 0].imshow(drawing, cmap="gray", vmin=0, vmax=255)
+    for i, (row, column) in enumerate(points):
+        color = f"C{i}"
+        x, y = (column + 0.5) * drawing.shape[1] / width, (row + 0.5) * drawing.shape[0] / height
+        axes[0, 0].plot(x, y, "o", color=color, markersize=8, markeredgecolor="white")
+        axes[0, i + 1].imshow(reference)
+        heat = attention[row, column].reshape(side, side).detach()
+        axes[0, i + 1].imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="bilinear")
+        axes[0, i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=color, fontsize=9)
+    for axis in axes[0]:
+        axis.axis("off")
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[int, int]], size=(8, 2.2)) -> Figure:
+    """A block diagram: boxes (text, x, y, colour) with centres in units of a box's width, arrows between indices."""
+    figure, axis = plt.subplots(figsize=size)
+    for text, x, y, color in boxes:
+        axis.add_patch(FancyBboxPatch((x - 0.4, y - 0.28), 0.8, 0.56, boxstyle="round,pad=0.02,rounding_size=0.08",
+                                      facecolor=color, edgecolor="#333333"))
+        axis.text(x, y, text, ha="center", va="center", fontsize=8)
+    for start, end in arrows:
+        (_, x0, y0, _), (_, x1, y1, _) = boxes[start], boxes[end]
+        axis.add_patch(FancyArrowPatch((x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=10, color="#555555",
+                                       shrinkA=26, shrinkB=26, connectionstyle="arc3,rad=0"))
+    xs, ys = [b[1] for b in boxes], [b[2] for b in boxes]
+    axis.set_xlim(min(xs) - 0.6, max(xs) + 0.6), axis.set_ylim(min(ys) - 0.5, max(ys) + 0.5)
+    axis.axis("off")
+    figure.tight_layout(pad=0.2)
+    return figure
+
+
+def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: str, axis: Axes | None = None) -> Axes:
+    """One column of several `metrics.csv` against the step; curves: method -> columns. Empty cells (NaN) are skipped."""
+    axis = axis or plt.subplots(figsize=(5, 3))[1]
+    for method, columns in curves.items():
+        kept = ~np.isnan(columns[column])
+        axis.plot(columns["step"][kept], columns[column][kept], color=METHOD_COLORS.get(method),
+                  label=METHOD_NAMES.get(method, method))
+    axis.set_xlabel("step"), axis.set_ylabel(label)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8)
+    return axis
+
+
+def read_curve(path: str | Path) -> dict[str, np.ndarray]:
+    """The columns of a `metrics.csv`; an empty cell is NaN."""
+    table = np.genfromtxt(path, delimiter=",", names=True, dtype=float)
+    return {name: np.atleast_1d(table[name]) for name in table.dtype.names}
+
+
+def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, **details) -> Path:
+    """`name`.png in the profile's figures folder, with `vector` also .pdf, and the side-car `name`.json.
+
+    details: whatever the picture depends on (settings, hashes of weights and data). Each file is renamed into place.
+    """
+    folder = figures_dir(profile)
+    for suffix in (".png", ".pdf") if vector else (".png",):
+        path = folder / f"{name}{suffix}"
+        temporary = folder / f"{name}.{os.getpid()}.tmp"
+        # No date inside: the same picture is the same bytes.
+        metadata = {"Software": None} if suffix == ".png" else {"CreationDate": None}
+        figure.savefig(temporary, format=suffix[1:], dpi=DPI * 1.5, bbox_inches="tight", metadata=metadata)
+        os.replace(temporary, path)
+    write_sidecar(folder / f"{name}.png", provenance(profile=profile, **details))
+    return folder / f"{name}.png"

@@ -1,0 +1,330 @@
+"""The backbones: the right weights from the right source, frozen, and equal to the networks that they rebuild."""
+
+import contextlib
+import io
+import pickle
+import urllib.error
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import VGG16_Weights
+
+from lineart import features
+from lineart.features import LAYERS, FeatureExtractor
+
+VGG_WIDTHS = dict(zip(LAYERS, (64, 128, 256, 512, 512)))
+
+
+def pictures(n=2, size=64, seed=0):
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return FeatureExtractor(LAYERS, weights="bundled")
+
+
+@pytest.fixture(scope="module")
+def distance():
+    return features.perceptual_distance("bundled")
+
+
+@pytest.fixture
+def imagenet_vgg(monkeypatch):
+    """torchvision's download, replaced: records the URL and hands out random filters under torchvision's names."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.device("meta"):
+        names = torchvision.models.vgg16().state_dict()
+    # The classifier, 480 MB of it, stays on "meta": reading it would be a mistake
+    state = {
+        name: tensor if name.startswith("classifier") else torch.randn(tensor.shape, generator=generator) * 0.05
+        for name, tensor in names.items()
+    }
+    urls = []
+
+    def download(url, *args, **kwargs):
+        urls.append(url)
+        assert kwargs["check_hash"]
+        return state
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    return state, urls
+
+
+def no_network(*args, **kwargs):
+    raise urllib.error.URLError("Temporary failure in name resolution")
+
+
+# --- the bundled VGG ---
+
+
+def test_bundled_shapes(vgg):
+    result = vgg(pictures(size=64))
+    # BlurPool: 64 -> maximum of 2 px: 63 -> 2 px more at either rim: 67 -> windows of 3 px, every second: 33
+    sides = dict(zip(LAYERS, (64, 33, 17, 9, 5)))
+    assert list(result) == list(LAYERS)
+    assert {k: tuple(v.shape) for k, v in result.items()} == {
+        k: (2, VGG_WIDTHS[k], sides[k], sides[k]) for k in LAYERS
+    }
+    assert all((v >= 0).all() and v.max() > 0 for v in result.values())
+
+
+def test_bundled_vgg_is_the_package_s(vgg):
+    with contextlib.redirect_stdout(io.StringIO()):
+        from stlpips_pytorch import stlpips
+
+        package = stlpips.LPIPS(net="vgg", variant="shift_tolerant", verbose=False)
+    image = pictures()
+    with torch.no_grad():
+        theirs, ours = package.net(package.scaling_layer(image)), vgg(image)
+    for ours_at, theirs_at in zip(ours.values(), theirs):
+        torch.testing.assert_close(ours_at, theirs_at, rtol=1e-4, atol=1e-4 * theirs_at.max().item())
+
+
+def test_stops_at_the_deepest_layer():
+    shallow = FeatureExtractor(("relu2_2", "relu1_2"), weights="bundled")
+    assert list(shallow(pictures())) == ["relu1_2", "relu2_2"]  # from shallow to deep, whatever the order asked for
+    assert sum(isinstance(m, nn.Conv2d) for m in shallow.modules()) == 4
+    assert isinstance(shallow.stack[-1], nn.ReLU)
+    assert sum(isinstance(m, nn.Conv2d) for m in FeatureExtractor(("relu4_3",), "bundled").modules()) == 10
+
+
+def test_one_deep_layer_is_the_same_as_among_others(vgg):
+    alone = FeatureExtractor(("relu3_3",), weights="bundled")(pictures())
+    assert list(alone) == ["relu3_3"]
+    torch.testing.assert_close(alone["relu3_3"], vgg(pictures())["relu3_3"])
+
+
+def test_gradient_reaches_the_image_and_no_weight():
+    extractor = FeatureExtractor(("relu1_2", "relu2_2"), weights="bundled")
+    before = {name: tensor.clone() for name, tensor in extractor.state_dict().items()}
+    image = pictures(size=32).requires_grad_()
+    sum(f.square().mean() for f in extractor(image).values()).backward()
+    assert image.grad.abs().sum() > 0 and torch.isfinite(image.grad).all()
+    assert len(list(extractor.parameters())) == 8  # four convolutions, weight and bias
+    assert all(not p.requires_grad and p.grad is None for p in extractor.parameters())
+    assert not extractor.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in extractor.state_dict().items())
+
+
+def test_gradient_is_the_slope_of_the_features():
+    extractor = FeatureExtractor(("relu1_2",), weights="bundled").double()
+    image = pictures(1, size=8).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: extractor(x)["relu1_2"].mean(), image, eps=1e-6, atol=1e-6)
+
+
+def test_building_leaves_the_random_numbers_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    FeatureExtractor(("relu1_2",), weights="bundled")
+    features.perceptual_distance("bundled")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_input_scale_is_imagenet_s():
+    mean, std = (torch.tensor(VGG16_Weights.IMAGENET1K_V1.transforms().__dict__[key]) for key in ("mean", "std"))
+    image = pictures()
+    expected = ((image + 1) / 2 - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    torch.testing.assert_close(features.InputScale()(image), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_blur_pool_by_hand():
+    pool = features.BlurPool(1)
+    ramp = torch.arange(5.0).expand(1, 1, 5, 5)
+    # reflected by 2: 2 1 | 0 1 2 3 4 | 3 2, windows of three at 0, 2, 4, 6 with weights 1/4 1/2 1/4
+    expected = torch.tensor([(2 + 2 * 1 + 0) / 4, (0 + 2 * 1 + 2) / 4, (2 + 2 * 3 + 4) / 4, (4 + 2 * 3 + 2) / 4])
+    torch.testing.assert_close(pool(ramp), expected.expand(1, 1, 4, 4))
+
+
+@pytest.mark.parametrize("layers", [("relu6_1",), (), "relu1_2"])
+def test_unknown_layers_are_refused(layers):
+    with pytest.raises(ValueError, match="layers must be one or more of relu1_2.*got"):
+        FeatureExtractor(layers, weights="bundled")
+
+
+@pytest.mark.parametrize("image", [torch.zeros(3, 8, 8), torch.zeros(1, 1, 8, 8), torch.zeros(1, 3, 8, 8).byte()])
+def test_other_images_are_refused(vgg, image):
+    with pytest.raises(ValueError, match="float"):
+        vgg(image)
+
+
+@pytest.mark.parametrize("build", [
+    lambda w: FeatureExtractor(("relu1_2",), w), features.perceptual_distance, features.frechet_features,
+    features.metric_names,
+])
+def test_unknown_source_is_refused(build):
+    with pytest.raises(ValueError, match="weights must be 'imagenet' or 'bundled', got 'vgg'"):
+        build("vgg")
+
+
+# --- stored files ---
+
+
+def test_a_file_that_runs_code_is_not_run(tmp_path, monkeypatch):
+    class Harmful:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    path = tmp_path / "vgg.pth"
+    torch.save({"net.slice1.0.weight": Harmful()}, path)
+    monkeypatch.setattr(features, "bundled_file", lambda name: path)
+    with pytest.raises(pickle.UnpicklingError):
+        FeatureExtractor(("relu1_2",), weights="bundled")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_bundled_filters_are_the_file_s(tmp_path, monkeypatch):
+    with torch.device("meta"):
+        stack, _ = features.vgg16_stack(5, blur=True)
+    numbers = torch.Generator().manual_seed(3)
+    path, stored = tmp_path / "vgg.pth", {}
+    for name, tensor in stack.state_dict().items():
+        index = int(name.split(".")[0])
+        part = 1 + sum(index > end for end in (3, 9, 17, 25))
+        stored[f"net.slice{part}.{name}"] = torch.rand(tensor.shape, generator=numbers)
+    torch.save(stored, path)
+    monkeypatch.setattr(features, "bundled_file", lambda name: path)
+    extractor = FeatureExtractor(("relu2_2",), weights="bundled")
+    assert torch.equal(extractor.stack[2].bias, stored["net.slice1.2.bias"])
+    assert torch.equal(extractor.stack[8].weight, stored["net.slice2.8.weight"])
+
+
+def test_missing_package_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="vgg_shift_tolerant.pth.*stlpips-pytorch"):
+        FeatureExtractor(("relu1_2",), weights="bundled")
+
+
+# --- ImageNet ---
+
+
+def test_imagenet_vgg_is_torchvision_s(imagenet_vgg):
+    state, urls = imagenet_vgg
+    ours = FeatureExtractor(LAYERS, weights="imagenet")
+    assert urls == [VGG16_Weights.IMAGENET1K_V1.url] == ["https://download.pytorch.org/models/vgg16-397923af.pth"]
+    with torch.device("meta"):
+        reference = torchvision.models.vgg16().features
+    reference.load_state_dict({k[9:]: v for k, v in state.items() if k.startswith("features.")}, assign=True)
+    image = pictures(size=32)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    x, expected = ((image + 1) / 2 - mean) / std, {}
+    for index, module in enumerate(reference):
+        x = module(x)
+        if index in (3, 8, 15, 22, 29):  # conv1_2, conv2_2, conv3_3, conv4_3, conv5_3 and their ReLU
+            expected[LAYERS[len(expected)]] = x.clone()
+    result = ours(image)
+    assert {k: v.shape[-1] for k, v in result.items()} == dict(zip(LAYERS, (32, 16, 8, 4, 2)))
+    for layer in LAYERS:
+        scale = expected[layer].max().item()
+        torch.testing.assert_close(result[layer], expected[layer], rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_imagenet_asks_for_nothing_when_bundled(monkeypatch):
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    FeatureExtractor(("relu1_2",), weights="bundled")
+
+
+@pytest.mark.parametrize("error", [no_network, lambda *a, **k: (_ for _ in ()).throw(RuntimeError("invalid hash"))])
+def test_no_download_is_one_sentence_and_no_fallback(monkeypatch, error):
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", error)
+    with pytest.raises(FileNotFoundError) as caught:
+        FeatureExtractor(("relu1_2",), weights="imagenet")
+    message = str(caught.value)
+    assert "VGG16" in message and "weights='bundled' works offline" in message and "\n" not in message
+
+
+def test_lpips_is_the_package_s_on_torchvision_s_alexnet(monkeypatch, capfd, recwarn):
+    with torch.device("meta"):
+        names = torchvision.models.alexnet().state_dict()
+    numbers = torch.Generator().manual_seed(5)
+    state = {
+        name: torch.zeros(()).expand(tensor.shape) if name.startswith("classifier")  # large, and never used
+        else torch.randn(tensor.shape, generator=numbers) * 0.05
+        for name, tensor in names.items()
+    }
+    urls = []
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url", lambda url, *a, **k: urls.append(url) or state
+    )
+    network = features.perceptual_distance("imagenet")
+    assert urls == [torchvision.models.AlexNet_Weights.IMAGENET1K_V1.url]
+    assert type(network).__module__ == "lpips.lpips" and network.pnet_type == "alex" and network.version == "0.1"
+    assert torch.equal(network.net.slice1[0].weight, state["features.0.weight"])
+    assert not network.training and not any(p.requires_grad for p in network.parameters())
+    a, b = pictures(2), pictures(2, seed=1)
+    assert network(a, b).shape == (2, 1, 1, 1) and (network(a, b) > 0).all() and (network(a, a) == 0).all()
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == "" and not recwarn.list
+
+
+def test_lpips_without_network(monkeypatch):
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", no_network)
+    with pytest.raises(FileNotFoundError, match="AlexNet.*weights='bundled' works offline"):
+        features.perceptual_distance("imagenet")
+
+
+def test_inception_is_torchmetrics_s(monkeypatch):
+    from torchmetrics.image import fid
+
+    asked = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr(fid, "NoTrainInceptionV3", lambda *arguments: asked.append(arguments) or nn.Identity())
+    features.frechet_features("imagenet")
+    assert asked == [("inception-v3-compat", ["2048"])]  # what FrechetInceptionDistance builds by default
+
+
+def test_inception_without_torch_fidelity(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="torch-fidelity.*weights='bundled'"):
+        features.frechet_features("imagenet")
+
+
+# --- ST-LPIPS and the pooled features ---
+
+
+def test_st_lpips_is_the_package_s(distance):
+    with contextlib.redirect_stdout(io.StringIO()):
+        from stlpips_pytorch import stlpips
+
+        package = stlpips.LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+    a, b = pictures(4, 96), pictures(4, 96, seed=1)
+    b[1] = a[1].roll(3, -1)  # a shift, a darker picture and a flat one
+    b[2] = a[2] * 0.5
+    b[3] = 0.3
+    with torch.no_grad():
+        ours, theirs = distance(a, b), package(a, b)
+    assert ours.shape == theirs.shape == (4, 1, 1, 1)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert (ours > 1e-4).all()
+
+
+def test_st_lpips_zero_and_symmetric(distance):
+    a, b = pictures(2), pictures(2, seed=1)
+    assert torch.equal(distance(a, a), torch.zeros(2, 1, 1, 1))
+    torch.testing.assert_close(distance(a, b), distance(b, a))
+    assert not any(p.requires_grad for p in distance.parameters())
+
+
+def test_pooled_features_are_the_mean_of_the_fourth_stage(vgg):
+    image = torch.randint(0, 256, (2, 3, 48, 48), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    pooled = features.frechet_features("bundled")(image)
+    assert pooled.shape == (2, 512)
+    expected = vgg(image.double().div(255).mul(2).sub(1).float())["relu4_3"].flatten(2).mean(-1)
+    torch.testing.assert_close(pooled, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_only_the_paper_s_networks_get_the_paper_s_names():
+    assert features.metric_names("imagenet") == {"frechet": "FID", "kernel": "KID", "perceptual": "LPIPS"}
+    bundled = features.metric_names("bundled")
+    assert bundled.keys() == features.metric_names("imagenet").keys()
+    assert not {"FID", "KID", "LPIPS"} & set(bundled.values()) and not any("FID" in name for name in bundled.values())
+
+
+def test_nothing_is_printed(capfd):
+    features.perceptual_distance("bundled")
+    features.frechet_features("bundled")
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
