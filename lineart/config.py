@@ -127,7 +127,7 @@ PROFILES: dict[str, dict] = {
         log_every=1, sample_every=2, checkpoint_every=2,
     ),
     "classroom": dict(
-        data="toon", size=128, n_train=2_048, n_test=256, width=16, discriminator_width=16, weights="bundled",
+        data="toon", size=128, n_train=512, n_test=256, width=16, discriminator_width=16, weights="bundled",
         feature_layers=("relu1_2", "relu2_2"), batch_size=8, steps=200, epochs=1, accelerator="cpu",
         log_every=10, sample_every=100, checkpoint_every=100,
     ),

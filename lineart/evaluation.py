@@ -18,7 +18,7 @@ import torch
 from lineart import metrics
 from lineart.config import ROOT
 from lineart.data import Pairs
-from lineart.data.augment import to_batch, to_uint8
+from lineart.data.augment import take, to_uint8
 from lineart.data.lines import extract_lines
 from lineart.data.pairs import random_references
 from lineart.features import frechet_features, metric_names
@@ -60,9 +60,7 @@ def colorize_set(generator: Generator, pairs: Pairs, reference: np.ndarray, batc
     device = next(generator.parameters()).device
     results = []
     for start in range(0, len(pairs), batch_size):
-        index = reference[start : start + batch_size]
-        arrays = (pairs.line[start : start + batch_size], pairs.color[index], pairs.palette[index])
-        batch = to_batch(*(torch.from_numpy(array).to(device) for array in arrays))
+        batch = take(pairs, slice(start, start + batch_size), reference[start : start + batch_size], device)
         results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"])).cpu())
     return torch.cat(results)
 
@@ -124,7 +122,7 @@ class Evaluator:
     def _row(self, method: str, protocol: str, metric: str, values: np.ndarray, checkpoint: str) -> Row:
         seeds = "" if protocol == "P1" else " ".join(map(str, DERANGEMENTS))
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-        return Row(self.data, self.truth.shape[-1], method, protocol, metric, round(float(values.mean()), 6),
+        return Row(self.data, self.truth.shape[-1], method, protocol, metric, round(float(values.mean()), 6) + 0.0,
                    round(spread, 6), len(self.pairs), seeds, self.weights, checkpoint)
 
 

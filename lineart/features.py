@@ -248,8 +248,8 @@ def _downloaded(name: str, load: Callable):
         return load()
     except (OSError, RuntimeError) as error:  # no network; or a wrong checksum, as a login page in a school gives
         raise FileNotFoundError(
-            f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded ({error}); "
-            "weights='bundled' works offline"
+            f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded "
+            f"({error}); weights='bundled' works offline"
         ) from error
 
 

@@ -204,7 +204,6 @@ def ciede2000(lab1: np.ndarray, lab2: np.ndarray) -> np.ndarray:
     c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
     h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
     dh = (h2 - h1 + 180) % 360 - 180  # on the shorter arc
-    dh = np.where((dh == -180) & (h2 > h1), 180, dh)  # opposite hues keep their sign
     l, c = (l1 + l2) / 2, (c1 + c2) / 2
     h = (h1 + h2 + np.where(np.abs(h1 - h2) > 180, 360, 0)) / 2 % 360  # the middle of that arc
     t = 1 - 0.17 * _cos(h - 30) + 0.24 * _cos(2 * h) + 0.32 * _cos(3 * h + 6) - 0.20 * _cos(4 * h - 63)

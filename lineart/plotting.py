@@ -108,8 +108,10 @@ def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[i
         axis.text(x, y, text, ha="center", va="center", fontsize=8)
     for start, end in arrows:
         (_, x0, y0, _), (_, x1, y1, _) = boxes[start], boxes[end]
-        axis.add_patch(FancyArrowPatch((x0, y0), (x1, y1), arrowstyle="-|>", mutation_scale=10, color="#555555",
-                                       shrinkA=26, shrinkB=26, connectionstyle="arc3,rad=0"))
+        dx, dy = x1 - x0, y1 - y0
+        t = 1 / max(abs(dx) / 0.43, abs(dy) / 0.31)  # share of the way that is inside a box
+        axis.add_patch(FancyArrowPatch((x0 + t * dx, y0 + t * dy), (x1 - t * dx, y1 - t * dy), arrowstyle="-|>",
+                                       mutation_scale=10, color="#555555", shrinkA=0, shrinkB=0))
     xs, ys = [b[1] for b in boxes], [b[2] for b in boxes]
     axis.set_xlim(min(xs) - 0.6, max(xs) + 0.6), axis.set_ylim(min(ys) - 0.5, max(ys) + 0.5)
     axis.axis("off")

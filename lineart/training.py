@@ -22,7 +22,7 @@ from lineart import losses
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs, load
-from lineart.data.augment import random_crop_flip, to_batch, to_uint8
+from lineart.data.augment import random_crop_flip, take, to_batch, to_uint8
 from lineart.features import FeatureExtractor
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
@@ -195,9 +195,7 @@ class Trainer:
         self.generator.eval()
         results = []
         for i in range(0, len(pairs), 16):
-            part = (torch.from_numpy(a[i : i + 16]).to(self.fabric.device)
-                    for a in (pairs.line, pairs.color, pairs.palette))
-            batch = to_batch(*part)
+            batch = take(pairs, slice(i, i + 16), device=self.fabric.device)
             results.append(to_uint8(self.generator(batch["line"], batch["palette"], batch["color"])).cpu())
         self.generator.train()
         fake = torch.cat(results).permute(0, 2, 3, 1).numpy()  # (n, H, W, 3)

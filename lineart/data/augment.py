@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+
+from lineart.data import Pairs
 
 CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
 
@@ -47,3 +50,14 @@ def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> 
         "color": to_unit(color).permute(0, 3, 1, 2),  # already channels-last in memory
         "palette": to_unit(palette),
     }
+
+
+def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+    """Some pairs as a batch on a device, without augmentation: what `to_batch` returns.
+
+    drawings: index (list, slice or array) of the lines; references: index of the colour pictures and palettes, by
+    default the same, so that each drawing has its own.
+    """
+    references = drawings if references is None else references
+    arrays = (pairs.line[drawings], pairs.color[references], pairs.palette[references])
+    return to_batch(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays))
