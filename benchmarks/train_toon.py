@@ -1,13 +1,23 @@
 """Train the weights that the course ships: most steps at 64 px, the last at 128 px; killed, it goes on where it was.
 
-    python benchmarks/train_toon.py none image
+    python benchmarks/train_toon.py none image      train both, one after the other
+    python benchmarks/train_toon.py --export none   copy what is trained so far to data/pretrained, with its card
 """
 
 import argparse
+import json
+import os
+import shutil
+from pathlib import Path
 
+import numpy as np
 import torch
 
+from lineart.checkpoint import load_module, make_generator, read_checkpoint, save_checkpoint
+from lineart.colorize import PRETRAINED
 from lineart.config import ROOT, Config
+from lineart.plotting import read_curve
+from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.training import LAST, train
 
 METHODS = {
@@ -16,20 +26,55 @@ METHODS = {
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
 }
-# The classroom's networks (width 16, six levels) on four times its drawings. Without the feature loss, which would cost
-# several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
+# The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
+# cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
 COMMON = dict(n_train=8192, levels=6, batch_size=16, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
               log_every=50, sample_every=500, checkpoint_every=250)
 PHASES = (dict(size=64, steps=10_000), dict(size=128, steps=3_000, lr_step_epochs=2))
 
 
-def train_method(method: str, seed: int, phases=PHASES) -> None:
+def folder(method: str, seed: int, size: int) -> Path:
+    return ROOT / "runs" / "weights" / f"{method}-s{seed}-{size}px"
+
+
+def train_method(method: str, seed: int) -> None:
     start = None
-    for phase in phases:
+    for phase in PHASES:
         config = Config.from_profile("classroom", **METHODS[method], **COMMON, **phase, seed=seed, start_from=start)
-        folder = ROOT / "runs" / "weights" / f"{method}-s{seed}-{config.size}px"
-        train(config, folder, resume=(folder / LAST).exists())
-        start = str(folder / LAST)
+        run = folder(method, seed, config.size)
+        train(config, run, resume=(run / LAST).exists())
+        start = str(run / LAST)
+
+
+def export(method: str, seed: int) -> None:
+    """The generator as float16, its curve, and the card, into `data/pretrained`; the last phase that has begun."""
+    runs = [run for phase in PHASES if (run := folder(method, seed, phase["size"])).joinpath(LAST).exists()]
+    config, _, tensors = read_checkpoint(runs[-1] / LAST)
+    config = config.replace(start_from=None)  # a path of the machine that trained it
+    generator = make_generator(config)
+    load_module(generator, tensors, "generator")
+    phases = [_phase(run) for run in runs]
+    steps = sum(phase["steps"] for phase in phases)
+    name = f"toon-{method}" if seed == 0 else f"toon-{method}-s{seed}"
+    path = save_checkpoint(PRETRAINED / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
+    for run in runs:
+        shutil.copyfile(run / "metrics.csv", PRETRAINED / f"{name}-{run.name.rsplit('-')[-1]}.csv")
+    record = provenance(config, name=name, data="toon", seed=seed, steps=steps, phases=phases, sha256=sha256(path),
+                        bytes=path.stat().st_size, cores=os.cpu_count(), licence="CC BY 4.0, credits in data/README.md")
+    write_sidecar(path, record)
+    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
+          f"validation PSNR {phases[-1]['psnr_val']:.2f} dB at {config.size} px")
+
+
+def _phase(run: Path) -> dict:
+    """Steps, seconds and last validation PSNR of a run. Each resume counts its seconds from 0."""
+    curve = read_curve(run / "metrics.csv")
+    seconds = curve["seconds"]
+    ends = np.append(np.diff(seconds) < 0, True)
+    psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
+    settings = json.loads((run / "config.json").read_text())
+    return {"size": settings["size"], "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
+            "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2)}
 
 
 def main() -> None:
@@ -37,11 +82,14 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=["none", "image"], choices=[*METHODS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of this process; two methods side by side like one each")
+    parser.add_argument("--export", action="store_true", help="only export")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     for method in args.methods:
-        train_method(method, args.seed)
+        if not args.export:
+            train_method(method, args.seed)
+        export(method, args.seed)
 
 
 if __name__ == "__main__":

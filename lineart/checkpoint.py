@@ -34,6 +34,7 @@ def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     save_file(tensors, temporary, metadata=header)
+    temporary.chmod(0o644)  # safetensors writes for the owner alone
     os.replace(temporary, path)
     return path
 
