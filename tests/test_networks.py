@@ -1,0 +1,138 @@
+"""The generator as Figure 2 has it, and the discriminator's 30x30 map."""
+
+import pytest
+import torch
+
+from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
+
+METHODS = [("none", "image"), ("gate", "image"), ("cross", "palette"), ("cross", "image")]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def inputs(n=2, size=32):
+    return torch.rand(n, 3, size, size) * 2 - 1, torch.rand(n, 9, 3) * 2 - 1, torch.rand(n, 3, size, size) * 2 - 1
+
+
+def test_widths_of_the_paper_profile():
+    assert level_channels(64, 7) == [64, 128, 256, 512, 512, 512, 512]
+
+
+def test_attention_noise_and_skips_sit_where_figure_2_has_them():
+    generator = Generator(4, 7)
+    assert sorted(generator.encoder_attention) == ["5", "6", "7"]
+    assert sorted(generator.decoder_attention) == ["4", "5", "6"]
+    assert sorted(generator.noise) == ["5", "6", "7"]  # skips of levels 5 and 6, and the bottleneck
+    assert sorted(Generator(4, 7, "gate").gates) == ["1", "2", "3", "4", "5", "6"]
+
+
+@pytest.mark.parametrize(("method", "expected"), [
+    (("none", "image"), 43_309_187), (("gate", "image"), 44_188_585),
+    (("cross", "palette"), 49_608_835), (("cross", "image"), 68_629_187),
+])
+def test_parameters_of_the_paper_profile(method, expected):
+    with torch.device("meta"):
+        assert count_parameters(Generator(64, 7, *method)) == expected
+
+
+def test_parameters_of_the_decoder_by_hand():
+    def block(c_in, c_out):  # two 3x3 convolutions, two norms, a 1x1 skip with bias where widths differ
+        return 9 * c_out * (c_in + c_out) + 4 * c_out + (c_in * c_out + c_out if c_in != c_out else 0)
+
+    generator = Generator(4, 3, "none")  # channels 4, 8, 16
+    expected = block(16, 8) + block(16, 4) + block(8, 4)
+    assert count_parameters(generator.decoder) == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shape_range_and_gradients_to_every_parameter(method):
+    generator = Generator(4, 4, *method)
+    line, palette, reference = inputs()
+    out = generator(line, palette, reference)
+    assert out.shape == line.shape and out.abs().max() <= 1
+    out.square().mean().backward()
+    # At 1x1 positions a softmax over one token has no gradient to its query and key.
+    silent = [name for name, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not [name for name in silent if not name.endswith(("to_q.weight", "to_k.weight"))]
+    assert len(silent) <= 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pictures_of_a_batch_do_not_see_each_other(method):
+    generator = Generator(4, 4, *method).eval()
+    line, palette, reference = inputs(3)
+    alone = torch.cat([generator(line[i : i + 1], palette[i : i + 1], reference[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(generator(line, palette, reference), alone, atol=1e-5, rtol=1e-4)
+
+
+def test_reference_matters_for_image_attention_alone():
+    line, palette, reference = inputs()
+    for method in METHODS:
+        generator = Generator(4, 4, *method).eval()
+        same = torch.allclose(generator(line, palette, reference), generator(line, palette, reference.flip(1)))
+        assert same == (method != ("cross", "image"))
+
+
+def test_palette_matters_for_every_method():
+    line, palette, reference = inputs()
+    for method in METHODS:
+        generator = Generator(4, 4, *method).eval()
+        assert not torch.allclose(generator(line, palette, reference), generator(line, -palette, reference))
+
+
+def test_reference_of_another_size_works():
+    generator = Generator(4, 4).eval()
+    line, palette, _ = inputs()
+    assert generator(line, palette, torch.rand(2, 3, 64, 32)).shape == line.shape
+
+
+def test_noise_needs_training_or_a_generator():
+    generator = Generator(4, 4)
+    for layer in generator.noise.values():
+        layer.scale.data.fill_(1.0)
+    line, palette, reference = inputs()
+    generator.eval()
+    assert torch.equal(generator(line, palette, reference), generator(line, palette, reference))
+    seeded = [generator(line, palette, reference, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(seeded[0], seeded[1]) and not torch.equal(seeded[0], seeded[2])
+
+
+def test_recorded_attention_has_a_layer_a_level():
+    generator = Generator(4, 4).eval()
+    layers = generator.record_attention()
+    generator(*inputs())
+    assert sorted(layers) == ["decoder 1", "decoder 2", "decoder 3", "encoder 2", "encoder 3", "encoder 4"]
+    assert layers["decoder 1"].attention.shape == (2, 16, 16, 256)
+
+
+@pytest.mark.parametrize(("make", "sentence"), [
+    (lambda: Generator(4, 1), "levels must be at least 2, got 1"),
+    (lambda: Generator(4, 3, "self"), "attention must be 'none', 'gate' or 'cross', got 'self'"),
+    (lambda: Generator(4, 3, reference="text"), "reference must be 'image' or 'palette', got 'text'"),
+    (lambda: Generator(4, 4)(*inputs(1, 24)), r"multiples of 16, got \(24, 24\)"),
+    (lambda: Generator(4, 4)(*inputs()[:2]), "attends to a reference image"),
+])
+def test_bad_input_gets_a_sentence(make, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make()
+
+
+def test_discriminator_map_is_30_by_30_and_sees_70_pixels():
+    discriminator = PatchDiscriminator(33, 4).eval()
+    x = torch.randn(1, 33, 256, 256, requires_grad=True)
+    out = discriminator(x)
+    assert out.shape == (1, 1, 30, 30)
+    out[0, 0, 15, 15].backward()
+    rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert len(rows) == 70 and rows[-1] - rows[0] == 69
+
+
+def test_discriminator_layers_have_spectral_norm_one():
+    discriminator = PatchDiscriminator(33, 4)
+    for _ in range(50):  # a power iteration a forward pass
+        discriminator(torch.randn(1, 33, 32, 32))
+    for layer in discriminator.layers[::2]:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-2)

@@ -1,0 +1,72 @@
+"""Nine colours of a picture: exact where the answer is known, ordered, the same every time."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lineart.palette import extract_palette, palette_planes
+
+
+def flat_picture(colors, sizes, seed=0):
+    """A picture of flat colours, each on as many pixels as `sizes` says, in random places."""
+    pixels = np.repeat(np.asarray(colors, np.uint8), sizes, axis=0)
+    np.random.default_rng(seed).shuffle(pixels)
+    return pixels.reshape(30, -1, 3)
+
+
+COLORS = [[250, 10, 10], [10, 250, 10], [10, 10, 250], [250, 250, 10], [250, 10, 250], [10, 250, 250], [128, 128, 128],
+          [255, 255, 255], [0, 0, 0]]
+SIZES = [180, 160, 140, 120, 100, 80, 60, 40, 20]
+
+
+def test_nine_flat_colours_come_back_exactly_largest_first():
+    assert np.array_equal(extract_palette(flat_picture(COLORS, SIZES)), np.array(COLORS, np.float32))
+
+
+def test_position_of_the_pixels_does_not_matter():
+    assert np.array_equal(extract_palette(flat_picture(COLORS, SIZES, 1)), extract_palette(flat_picture(COLORS, SIZES, 2)))
+
+
+def test_fewer_colours_than_k_repeat():
+    palette = extract_palette(flat_picture(COLORS[:2], [600, 300]), k=5)
+    assert np.array_equal(palette, np.array([COLORS[0], COLORS[1], COLORS[0], COLORS[1], COLORS[0]], np.float32))
+
+
+def test_one_pixel_and_equal_sizes_have_a_fixed_order():
+    assert np.array_equal(extract_palette(np.full((1, 1, 3), 7, np.uint8)), np.full((9, 3), 7, np.float32))
+    first = extract_palette(flat_picture(COLORS[:3], [300, 300, 300], 1), k=3)
+    assert np.array_equal(first, extract_palette(flat_picture(COLORS[2::-1], [300, 300, 300], 2), k=3))
+
+
+def test_many_colours_give_centres_that_are_means_of_their_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    palette = extract_palette(image)
+    pixels = image.reshape(-1, 3).astype(float)
+    label = ((pixels[:, None] - palette) ** 2).sum(-1).argmin(1)
+    means = np.stack([pixels[label == i].mean(0) for i in range(9)])
+    assert np.abs(means - palette).max() < 3  # Lloyd's fixed point, up to its tolerance
+    assert (np.diff(np.bincount(label, minlength=9)) <= 60).all()  # about largest first
+    assert np.array_equal(palette, extract_palette(image))
+
+
+def test_pil_and_array_agree():
+    image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    assert np.array_equal(extract_palette(image), extract_palette(Image.fromarray(image)))
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)])
+def test_other_arrays_are_refused(image):
+    with pytest.raises(ValueError, match=r"image must be \(H, W, 3\) of uint8"):
+        extract_palette(image)
+
+
+def test_k_below_one_is_refused():
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        extract_palette(np.zeros((4, 4, 3), np.uint8), k=0)
+
+
+def test_planes_are_constant_and_in_the_order_colour_then_channel():
+    planes = palette_planes(torch.arange(27.0).reshape(1, 9, 3), 4, 5)
+    assert planes.shape == (1, 27, 4, 5)
+    assert torch.equal(planes, torch.arange(27.0).reshape(1, 27, 1, 1).expand(1, 27, 4, 5))

@@ -1,0 +1,115 @@
+"""The embedded data: exact regions, inked outlines, the same bytes from the same seed."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_erosion
+
+from lineart.config import Config
+from lineart.data import load, toon
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    return [toon.draw(toon.seed_of("val", i), 128) for i in range(40)]
+
+
+def test_same_seed_same_bytes_and_other_seed_other_drawing():
+    first, again, other = (toon.draw(seed, 64) for seed in ("train-0-000001", "train-0-000001", "train-0-000002"))
+    for name in ("line", "color", "mask", "slots"):
+        assert np.array_equal(getattr(first, name), getattr(again, name))
+    assert not np.array_equal(first.line, other.line)
+
+
+def test_all_styles_occur_and_each_drawing_is_outlined(drawings):
+    assert {drawing.style for drawing in drawings} == set(toon.STYLES) and len(toon.STYLES) >= 4
+    assert all(toon.outline_share(d.mask, d.line) >= toon.MIN_OUTLINE for d in drawings)
+
+
+def test_outline_share_of_hand_made_pictures():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:, 20:] = 1  # background left, skin right
+    paper = np.full((40, 40), 255, np.uint8)
+    inked, half = paper.copy(), paper.copy()
+    inked[:, 19:21] = 0
+    half[:20, 19:21] = 0
+    inked_mask, half_mask = mask.copy(), mask.copy()
+    inked_mask[:, 19:21] = toon.INK
+    half_mask[:20, 19:21] = toon.INK
+    assert toon.outline_share(mask, paper) == 0
+    assert toon.outline_share(inked_mask, inked) == 1
+    assert toon.outline_share(half_mask, half) == pytest.approx(0.5, abs=0.06)  # ink reaches two pixels further
+
+
+def flat_shares(drawings, of):
+    """Share of the pixels well inside a region for which `of(drawing, slot)` holds, region by region."""
+    for drawing in drawings:
+        for slot in range(len(toon.SLOTS)):
+            inside = binary_erosion(drawing.mask == slot, iterations=2)
+            if inside.sum() >= 100:
+                yield of(drawing, slot)[inside].mean()
+
+
+def test_regions_have_the_colour_of_their_slot(drawings):
+    def right(drawing, slot):
+        return np.abs(drawing.color.astype(int) - drawing.slots[slot]).max(-1) <= 1
+
+    shares = list(flat_shares(drawings, right))
+    # All but hairlines thinner than a pixel, which a mask without antialiasing cannot hold.
+    assert np.mean(shares) > 0.995 and np.min(shares) > 0.8 and len(shares) > 80
+
+
+def test_line_drawing_is_ink_on_white_and_nothing_else(drawings):
+    shares = list(flat_shares(drawings, lambda drawing, slot: drawing.line > 250))
+    assert np.mean(shares) > 0.995 and np.min(shares) > 0.8
+    assert all(0.01 < (drawing.line < 128).mean() < 0.6 for drawing in drawings)
+
+
+def test_recolouring_changes_colours_and_nothing_else():
+    slots = np.array([[255, 200, 200], [200, 255, 200], [200, 200, 255], [90, 90, 255], [255, 90, 90], [90, 255, 90]])
+    plain, recolored = toon.draw("val-0-000003", 64), toon.draw("val-0-000003", 64, slots=slots)
+    assert np.array_equal(plain.line, recolored.line) and np.array_equal(plain.mask, recolored.mask)
+    assert np.array_equal(recolored.slots, slots) and not np.array_equal(plain.color, recolored.color)
+
+
+def test_slot_colours_are_apart_and_not_ink():
+    rng = np.random.default_rng(0)
+    hues = []
+    for _ in range(200):
+        slots = toon.random_slots(rng).astype(float)
+        distance = np.linalg.norm(slots[:, None] - slots[None], axis=-1) + 1e3 * np.eye(len(slots))
+        assert distance.min() >= 59 and slots.max(axis=1).min() >= 0.35 * 255 - 1
+        hues.append(int(np.argmax(slots[2])))  # hair
+    assert min(np.bincount(hues, minlength=3)) > 40  # red, green and blue hair alike: a wide gamut
+
+
+def test_splits_share_no_seed_and_an_unknown_split_is_refused():
+    seeds = {toon.seed_of(split, i) for split in toon.SPLITS for i in range(50)}
+    assert len(seeds) == 150
+    with pytest.raises(ValueError, match="split must be one of train, val, test, got 'dev'"):
+        toon.seed_of("dev", 0)
+
+
+def test_splits_hold_different_drawings():
+    lines = [{hashlib.sha256(line.tobytes()).hexdigest() for line in load(Config.from_profile("smoke"), split).line}
+             for split in toon.SPLITS]
+    assert not (lines[0] & lines[1] or lines[0] & lines[2] or lines[1] & lines[2])
+
+
+def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path, monkeypatch):
+    from lineart import data
+
+    config = Config.from_profile("smoke", n_test=40)
+    monkeypatch.setattr(data, "CACHE", tmp_path)
+    drawn, read = load(config, "test"), load(config, "test")
+    monkeypatch.setattr(data, "CACHE", tmp_path / "again")
+    monkeypatch.setattr(data.os, "cpu_count", lambda: 1)
+    alone = load(config, "test")
+    assert drawn.digest() == read.digest() == alone.digest() and drawn.name == read.name == alone.name
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_unknown_data_set_is_refused():
+    with pytest.raises(ValueError, match="data must be"):
+        load(Config.from_profile("smoke", data="nothing"), "test")
