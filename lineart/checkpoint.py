@@ -33,9 +33,12 @@ def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn
     header = {"format": "pt", "lineart": json.dumps({"config": config.to_dict(), "step": step})}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    save_file(tensors, temporary, metadata=header)
-    temporary.chmod(0o644)  # safetensors writes for the owner alone
-    os.replace(temporary, path)
+    try:
+        save_file(tensors, temporary, metadata=header)
+        temporary.chmod(0o644)  # safetensors writes for the owner alone
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # still there when the disk was full or Ctrl-C came
     return path
 
 
@@ -55,8 +58,11 @@ def read_checkpoint(path: Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
         raise ValueError(f"a checkpoint must be a whole safetensors file, {path.name} is not: {error}") from error
     if header is None:
         raise ValueError(f"a checkpoint must carry a lineart config in its header, {path.name} has none")
-    header = json.loads(header)
-    return Config.from_dict(header["config"]), header["step"], tensors
+    try:
+        header = json.loads(header)
+        return Config.from_dict(header["config"]), header["step"], tensors
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"a checkpoint's header must hold config and step as JSON, {path.name}'s does not") from error
 
 
 def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:

@@ -17,7 +17,7 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; bad input ends with one sentence and status 1."""
     args = _parser().parse_args(words)
     try:
-        return args.run(args) or 0
+        return args.command(args) or 0
     except (ValueError, FileNotFoundError, FloatingPointError, ModuleNotFoundError) as error:
         print(f"lineart: {error}", file=sys.stderr)
         return 1
@@ -29,20 +29,20 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("reproduce", help="run the notebooks: Table 1, Figure 5 and the rest")
     reproduce.add_arguments(command)
-    command.set_defaults(run=reproduce.main)
+    command.set_defaults(command=reproduce.main)
 
     command = commands.add_parser("train", help="train a generator")
     command.add_argument("profile", nargs="?", default="classroom", choices=[*PROFILES])
     command.add_argument("--run", type=Path, help="run folder; by default a new one under runs/train")
     command.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     _add_config(command)
-    command.set_defaults(run=_train)
+    command.set_defaults(command=_train)
 
     command = commands.add_parser("evaluate", help="measure weights by the protocols of Table 1")
     command.add_argument("checkpoint", help="shipped name, checkpoint file or run folder")
     command.add_argument("--out", type=Path, help="CSV to write; by default the rows are printed")
     command.add_argument("--n", type=int, help="drawings of the test set; by default the profile's")
-    command.set_defaults(run=_evaluate)
+    command.set_defaults(command=_evaluate)
 
     command = commands.add_parser("colorize", help="colour a drawing")
     command.add_argument("line", type=Path)
@@ -50,11 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("result", type=Path)
     command.add_argument("--weights", default="toon", help="shipped name, checkpoint file or run folder")
     command.add_argument("--seed", type=int, help="of the noise; by default there is none")
-    command.set_defaults(run=_colorize)
+    command.set_defaults(command=_colorize)
 
     command = commands.add_parser("data", help="prepare the embedded data and say what is there")
     command.add_argument("profile", nargs="?", default="classroom", choices=[*PROFILES])
-    command.set_defaults(run=_data)
+    command.set_defaults(command=_data)
     return parser
 
 

@@ -123,7 +123,7 @@ class Config:
 PROFILES: dict[str, dict] = {
     "smoke": dict(
         data="toon", size=64, n_train=16, n_test=8, width=4, discriminator_width=4, weights="bundled",
-        feature_layers=("relu1_2",), batch_size=4, steps=4, epochs=1, accelerator="cpu",
+        feature_layers=("relu1_2",), steps=4, epochs=1, accelerator="cpu",
         log_every=1, sample_every=2, checkpoint_every=2,
     ),
     "classroom": dict(

@@ -72,29 +72,32 @@ def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
     return figure
 
 
-def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]]) -> Figure:
+def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]], axes=None) -> Figure:
     """Where points of the drawing look in the reference.
 
     attention (H, W, T) of one picture, T = h * w positions of the reference in rows; points: (row, column) of H x W.
+    axes: a row of len(points) + 1 axes to draw on, by default of a new figure.
     """
     drawing, reference = as_picture(drawing), as_picture(reference)
     height, width, tokens = attention.shape
     side = int(tokens**0.5)
     if side * side != tokens:
         raise ValueError(f"the reference must be a square of positions, got {tokens}")
-    figure, axes = plt.subplots(1, len(points) + 1, figsize=(2 * (len(points) + 1), 2.2), squeeze=False)
+    if axes is None:
+        axes = plt.subplots(1, len(points) + 1, figsize=(2 * (len(points) + 1), 2.2))[1]
     extent = (0, drawing.shape[1], drawing.shape[0], 0)
-    axes[0, 0].imshow(drawing, cmap="gray", vmin=0, vmax=255)
+    axes[0].imshow(drawing, cmap="gray", vmin=0, vmax=255)
     for i, (row, column) in enumerate(points):
         color = f"C{i}"
         x, y = (column + 0.5) * drawing.shape[1] / width, (row + 0.5) * drawing.shape[0] / height
-        axes[0, 0].plot(x, y, "o", color=color, markersize=8, markeredgecolor="white")
-        axes[0, i + 1].imshow(reference)
+        axes[0].plot(x, y, "o", color=color, markersize=8, markeredgecolor="white")
+        axes[i + 1].imshow(reference)
         heat = attention[row, column].reshape(side, side).detach()
-        axes[0, i + 1].imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="bilinear")
-        axes[0, i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=color, fontsize=9)
-    for axis in axes[0]:
+        axes[i + 1].imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="bilinear")
+        axes[i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=color, fontsize=9)
+    for axis in axes:
         axis.axis("off")
+    figure = axes[0].figure
     figure.tight_layout(pad=0.3)
     return figure
 

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +41,11 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
 
     run: the folder, by default a new one under `runs/train`. It holds `config.json`, `metrics.csv`, `samples/` and
     `last.safetensors` (networks, optimisers, step). resume: go on from the folder's checkpoint; without it a folder
-    that already holds one is refused. Ctrl-C saves and returns.
-    Raises ValueError, FileNotFoundError, or FloatingPointError when a loss is no longer finite.
+    that already holds one is refused. Ctrl-C saves after the step that it came in and returns; a second one does not
+    wait. Raises ValueError, FileNotFoundError, or FloatingPointError when a loss or a weight is no longer finite.
     """
+    if resume and not run:
+        raise ValueError("resume must come with the folder of the run, got none")
     folder = Path(run) if run else _new_folder(config)
     if (folder / LAST).exists() and not resume:
         raise ValueError(f"a new run must not overwrite an old one: {folder} holds {LAST}; resume it or name another")
@@ -69,8 +76,12 @@ class Trainer:
         self.fabric.launch()
         self.pairs = load(config, "train")
         self.validation = load(config, "val", min(64, config.n_test))
+        self.config = config = config.replace(n_train=len(self.pairs))  # a folder may hold fewer than were asked for
         if len(self.pairs) < config.batch_size:
             raise ValueError(f"batch_size must be at most the {len(self.pairs)} training pairs, got {config.batch_size}")
+        if config.batch_size % self.fabric.world_size:
+            raise ValueError(f"batch_size must be a multiple of the {self.fabric.world_size} processes that share it, "
+                             f"got {config.batch_size}")
         generator = make_generator(config).to(memory_format=torch.channels_last)
         discriminator = PatchDiscriminator(3 + 3 * config.k + 3, config.discriminator_width)
         discriminator = discriminator.to(memory_format=torch.channels_last)
@@ -87,7 +98,7 @@ class Trainer:
     def restore(self, path: Path, only_networks: bool = False) -> None:
         """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
         config, step, tensors = read_checkpoint(path)
-        for name in ("width", "depth", "attention", "reference", "k"):
+        for name in ("width", "depth", "attention", "reference", "noise", "discriminator_width", "k"):
             if getattr(config, name) != getattr(self.config, name):
                 raise ValueError(f"{name} must be the checkpoint's {getattr(config, name)!r}, "
                                  f"got {getattr(self.config, name)!r}")
@@ -99,41 +110,58 @@ class Trainer:
             self.step = step
 
     def save(self) -> None:
-        save_checkpoint(self.folder / LAST, self.config, self.step, self.raw, self.optimizers)
+        """Write the checkpoint, unless a weight is no longer finite: then the last one stays."""
+        weights = (p for module in self.raw.values() for p in module.parameters())
+        if not all(bool(weight.isfinite().all()) for weight in weights):
+            raise FloatingPointError(f"weights must be finite, at step {self.step} they are not; {self.last_good()}")
+        if self.fabric.is_global_zero:
+            save_checkpoint(self.folder / LAST, self.config, self.step, self.raw, self.optimizers)
+
+    def last_good(self) -> str:
+        path = self.folder / LAST
+        return f"the last good checkpoint is {path}" if path.exists() else "no checkpoint was written before"
 
     def run(self) -> None:
         """Steps until `config.total_steps`, with logs, samples and checkpoints on the way."""
-        config = self.config
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-        log = Log(self.folder, config.total_steps, self.step)
-        try:
-            while self.step < config.total_steps:
+        config, log = self.config, None
+        if self.fabric.is_global_zero:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+            log = Log(self.folder, config.total_steps, self.step)
+        with _ctrl_c() as stop:
+            while self.step < config.total_steps and not stop.is_set():
                 terms = self.train_step(self.batch(self.step))
                 self.step += 1
-                if self.step % config.log_every == 0 or self.step == config.total_steps:
+                if self.due(config.log_every) or self.due(config.sample_every):
                     self.write(log, terms)
                 if self.step % config.checkpoint_every == 0:
                     self.save()
-        except KeyboardInterrupt:
-            log.note(f"stopped at step {self.step}; saved, resume with resume=True")
-        self.save()
+            self.save()
+        if log:
+            stopped = self.step < config.total_steps
+            log.close(f"stopped at step {self.step}; saved, resume with resume=True" if stopped else "")
 
-    def write(self, log: Log, terms: dict[str, torch.Tensor]) -> None:
-        row = {name: float(value) for name, value in terms.items()}  # the only wait for the device
+    def due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.config.total_steps
+
+    def write(self, log: Log | None, terms: dict[str, torch.Tensor]) -> None:
+        """One row of `metrics.csv`, means over the processes; only the first process has a log."""
+        # float() is the only wait for the device
+        row = {name: float(self.fabric.all_reduce(value)) for name, value in terms.items()}
         if not all(np.isfinite(value) for value in row.values()):
-            raise FloatingPointError(f"losses must be finite, at step {self.step} they are {row}; "
-                                     f"the last good checkpoint is {self.folder / LAST}")
-        if self.step % self.config.sample_every == 0 or self.step == self.config.total_steps:
+            raise FloatingPointError(f"losses must be finite, at step {self.step} they are {row}; {self.last_good()}")
+        if self.due(self.config.sample_every):
             row["psnr_val"] = self.sample()
-        log.write(self.step, row)
+        if log:
+            log.write(self.step, row)
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
-        """The batch of a step: each epoch visits the pairs in its own order."""
+        """The batch of a step: each epoch visits the pairs in its own order. Several processes share it."""
         config, size = self.config, self.config.batch_size
         epoch, position = divmod(step, config.steps_per_epoch)
         order = np.random.default_rng([config.seed, epoch]).permutation(len(self.pairs))
         index = np.sort(order[position * size : (position + 1) * size])
+        index = index[self.fabric.global_rank :: self.fabric.world_size]
         line, color, palette = (torch.from_numpy(array[index]).to(self.fabric.device)
                                 for array in (self.pairs.line, self.pairs.color, self.pairs.palette))
         # One seed a step and process: equal seeds would give every process the same noise.
@@ -199,7 +227,8 @@ class Trainer:
             results.append(to_uint8(self.generator(batch["line"], batch["palette"], batch["color"])).cpu())
         self.generator.train()
         fake = torch.cat(results).permute(0, 2, 3, 1).numpy()  # (n, H, W, 3)
-        _save_grid(pairs, fake, self.folder / "samples" / f"step_{self.step:06d}.png")
+        if self.fabric.is_global_zero:
+            _save_grid(pairs, fake, self.folder / "samples" / f"step_{self.step:06d}.png")
         error = ((fake.astype(np.float64) - pairs.color) ** 2).mean(axis=(1, 2, 3))
         return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-10))))
 
@@ -212,6 +241,26 @@ def _save_grid(pairs: Pairs, fake: np.ndarray, path: Path, rows: int = 8) -> Non
     Image.fromarray(np.concatenate(list(strips))).save(path)
 
 
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that no step is cut in half, between discriminator and generator."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(*_) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)  # the second one is not held back
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Log:
     """`metrics.csv` and the progress that a person sees: a bar in a terminal, plain lines elsewhere."""
 
@@ -221,6 +270,18 @@ class Log:
         self.person = sys.stderr.isatty()
         self.bar = tqdm(total=total, initial=done, disable=not self.person, unit="step")
         self.columns = ("step", "seconds", *LOSSES, "psnr_val")
+        self._trim(done)
+
+    def _trim(self, done: int) -> None:
+        """Drop the rows behind the checkpoint, which come again, and a last line that was cut short."""
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+        if not kept:
+            self.path.unlink(missing_ok=True)
+        elif kept != lines[1:]:
+            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+            temporary.write_text("".join([lines[0], *kept]))
+            os.replace(temporary, self.path)
 
     def write(self, step: int, row: dict[str, float]) -> None:
         seconds = time.perf_counter() - self.started
@@ -238,6 +299,7 @@ class Log:
             self.last = now
             print(f"step {step}/{self.total}  L1 {row['l1']:.4f}  D {row['loss_d']:.3f}  {left:.0f} s left", flush=True)
 
-    def note(self, text: str) -> None:
+    def close(self, text: str = "") -> None:
         self.bar.close()
-        print(text, flush=True)
+        if text:
+            print(text, flush=True)

@@ -1,0 +1,75 @@
+"""Settings: the paper's defaults, profiles that hold only differences, and sentences for bad values."""
+
+import json
+
+import pytest
+
+from lineart.config import PROFILES, ROOT, Config, figures_dir
+
+
+def test_defaults_are_the_papers():
+    config = Config()
+    assert (config.size, config.depth, config.batch_size, config.epochs, config.k) == (256, 7, 4, 40, 9)
+    assert (config.learning_rate, config.betas, config.lr_step_epochs, config.lr_gamma) == (2e-4, (0.5, 0.99), 20, 0.5)
+    assert (config.lambda_l1, config.lambda_fm, config.lambda_tv, config.lambda_adv) == (50, 0.05, 5e-4, 1)
+    assert (config.n_train, config.n_test) == (14_224, 3_545)
+    assert config.total_steps == 40 * 3556
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_holds_only_what_differs(profile):
+    paper = Config().to_dict()
+    assert not [name for name, value in PROFILES[profile].items() if paper[name] == value]
+
+
+@pytest.mark.parametrize(("size", "depth"), [(256, 7), (128, 6), (64, 5), (32, 4)])
+def test_depth_leaves_a_bottleneck_of_2x2(size, depth):
+    assert Config(size=size).depth == depth and size // 2**depth == 2
+
+
+def test_round_trip_through_json():
+    config = Config.from_profile("smoke", seed=3, betas=(0.9, 0.999))
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_profile_comes_from_the_environment(monkeypatch):
+    monkeypatch.setenv("LINEART_PROFILE", "smoke")
+    assert Config.from_profile() == Config.from_profile("smoke") != Config.from_profile("classroom")
+    monkeypatch.delenv("LINEART_PROFILE")
+    assert Config.from_profile() == Config.from_profile("classroom")
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    (dict(size=100), "size must be a multiple of 32 for 5 levels, got 100"),
+    (dict(attention="self"), "attention must be one of none, gate, cross, got 'self'"),
+    (dict(reference="text"), "reference must be one of image, palette, got 'text'"),
+    (dict(weights="random"), "weights must be 'imagenet' or 'bundled', got 'random'"),
+    (dict(batch_size=0), "batch_size must be at least 1, got 0"),
+    (dict(steps=0), "steps must be at least 1, got 0"),
+])
+def test_bad_values_get_a_sentence(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Config(**changes)
+
+
+def test_unknown_profile_and_setting():
+    with pytest.raises(ValueError, match="profile must be one of smoke, classroom, paper, got 'fast'"):
+        Config.from_profile("fast")
+    with pytest.raises(ValueError, match="unknown setting 'lr'"):
+        Config.from_dict({"lr": 1})
+
+
+def test_only_the_classroom_writes_to_figures(monkeypatch, tmp_path):
+    monkeypatch.delenv("LINEART_FIGURES", raising=False)
+    assert figures_dir("classroom") == ROOT / "figures"
+    assert figures_dir("smoke") == ROOT / "runs" / "smoke" / "figures"
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "here"))
+    assert figures_dir("classroom") == tmp_path / "here" and (tmp_path / "here").is_dir()
+
+
+@pytest.mark.parametrize(("method", "settings"), [
+    ("none", dict(attention="none")), ("gate", dict(attention="gate")), ("image", {}),
+    ("palette", dict(reference="palette")),
+])
+def test_method_names(method, settings):
+    assert Config(**settings).method == method

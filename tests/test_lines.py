@@ -1,0 +1,47 @@
+"""Extracted lines: dark where brightness drops, white paper elsewhere, at any size."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import maximum_filter
+
+from lineart.data import toon
+from lineart.data.lines import extract_lines
+
+
+def test_flat_pictures_are_white_paper_whatever_their_brightness():
+    for grey in (0, 60, 255):
+        assert (np.asarray(extract_lines(np.full((40, 50, 3), grey, np.uint8))) == 255).all()
+
+
+def test_a_dark_stroke_becomes_a_line_and_mode_and_size_stay():
+    picture = np.full((64, 48, 3), 200, np.uint8)
+    picture[30:32] = 20
+    lines = extract_lines(Image.fromarray(picture))
+    assert lines.mode == "L" and lines.size == (48, 64)
+    pixels = np.asarray(lines)
+    assert (pixels[30:32] < 128).all() and (pixels[:26] == 255).all() and (pixels[36:] == 255).all()
+
+
+def test_an_edge_is_drawn_on_its_dark_side():
+    picture = np.full((40, 40, 3), 220, np.uint8)
+    picture[:, 20:] = 60
+    columns = (np.asarray(extract_lines(picture)) < 128).all(0).nonzero()[0]
+    assert len(columns) and columns.min() >= 20 and columns.max() <= 22
+
+
+def test_most_extracted_lines_are_ink_and_all_ink_is_found():
+    precision, recall = [], []
+    for i in range(12):
+        drawing = toon.draw(toon.seed_of("val", i), 256)
+        lines, ink = np.asarray(extract_lines(drawing.color)) < 128, drawing.line < 128
+        precision.append((lines & maximum_filter(ink, 5)).sum() / lines.sum())
+        edge = ink & ~(np.roll(ink, 1, 0) & np.roll(ink, -1, 0) & np.roll(ink, 1, 1) & np.roll(ink, -1, 1))
+        recall.append((edge & maximum_filter(lines, 7)).sum() / edge.sum())  # filled ink has lines at its edges
+    assert np.mean(precision) > 0.85 and np.mean(recall) > 0.75
+
+
+@pytest.mark.parametrize(("name", "value"), [("sigma", 0), ("k", 1.0), ("p", -1), ("phi", 0)])
+def test_parameters_out_of_range_get_a_sentence(name, value):
+    with pytest.raises(ValueError, match="must be positive"):
+        extract_lines(np.zeros((8, 8, 3), np.uint8), **{name: value})
