@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import sys
 import threading
 import time
@@ -140,6 +141,8 @@ def publish(
         if stamp["inputs"]["parameters"] != notebook.parameters:
             raise ReproduceError(f"{notebook.name} ran with other parameters than its own; run it again without -p")
         clean = _with_outputs(_load(notebook.text), nbformat.read(executed, as_version=4))
+        if profile == "classroom":
+            _record_cost(clean, stamp)
         nbformat.validate(clean)
         text = nbformat.writes(clean) + "\n"
         if text != notebook.text:
@@ -593,6 +596,14 @@ def _with_outputs(source, executed):
             for kind in [kind for kind in out.get("data", {}) if "widget" in kind]:
                 del out["data"][kind]  # its state is not in the notebook; the text form stays
     return source
+
+
+def _record_cost(notebook, stamp: dict) -> None:
+    """Fill the line "Takes." of the opening from the recorded run."""
+    cost = (f"**Takes.** Classroom: {max(stamp['seconds'] / 60, 0.1):.1f} minutes and {stamp['peak_mb'] / 1000:.1f} GB "
+            f"on {os.cpu_count()} CPU cores. Paper: not recorded yet; it needs the Kaggle set and a GPU.")
+    opening = notebook.cells[0]
+    opening.source = re.sub(r"^\*\*Takes\.\*\*.*$", cost, opening.source, flags=re.MULTILINE)
 
 
 # ---------------------------------------------------------------- command line

@@ -13,26 +13,22 @@ from lineart.plotting import METHOD_NAMES
 
 TOLERANCE = ROOT / "data" / "table_1_tolerance.csv"  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
-HIGHER_IS_BETTER = ("PSNR", "MS-SSIM", "line consistency")
+ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
 DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4}  # behind the point; else 2
-LATEX = {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "%": r"\%", "&": r"\&", "_": r"\_", "–": "--"}
+CAPTION = ("This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}. ±: standard deviation, "
+           "in P1 over the drawings, in P3 over the three lists of references.")
+LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "&": r"\&", "_": r"\_"})
 
 
 def headline(rows: list[Row], method: str) -> dict[str, Row]:
     """Column of the paper -> the row that stands for it here, whose own `metric` is another where the backbone is."""
-    found = {}
-    for column, (protocol, kind) in COLUMNS.items():
-        fitting = [row for row in rows if (row.method, row.protocol) == (method, protocol)
-                   and row.metric == (metric_names(row.backbone)[kind] if kind else column)]
-        if len(fitting) != 1:
-            raise ValueError(f"rows must hold {column} of {method!r} once, got {len(fitting)}")
-        found[column] = fitting[0]
-    return found
+    own, names = {(row.method, row.protocol, row.metric): row for row in rows}, metric_names(rows[0].backbone)
+    return {column: own[method, protocol, names.get(kind, column)] for column, (protocol, kind) in COLUMNS.items()}
 
 
 def better(metric: str, value: float, other: float) -> bool:
     """Whether `value` is better than `other`, in the direction of the metric."""
-    return value > other if metric in HIGHER_IS_BETTER else value < other
+    return value > other if metric in ARROWS else value < other
 
 
 def verdict(column: str, row: Row) -> str:
@@ -40,74 +36,60 @@ def verdict(column: str, row: Row) -> str:
     other = ["data set"] * ((row.data, row.size) != ("kaggle", 256)) + ["backbone"] * (row.metric != column)
     if other:
         return f"another {' and '.join(other)}: order only"
-    with open(TOLERANCE, newline="") as file:
-        stated = {(line["method"], line["metric"]): line for line in csv.DictReader(file)}[row.method, column]
+    lines = csv.DictReader(TOLERANCE.read_text().splitlines())
+    stated = next(line for line in lines if (line["method"], line["metric"]) == (row.method, column))
     paper = paper_table()[row.method, column]
     limit = float(stated["tolerance"]) * (paper if stated["kind"] == "relative" else 1)
     reached = abs(row.value - paper) <= limit + 1e-9  # 0.97 - 0.96 is a little more than 0.01
-    return f"comparable: {'reproduced' if reached else 'not reached'} ({row.value - paper:+.3f}, allowed ±{limit:.3f})"
+    return f"comparable: {'' if reached else 'not '}reproduced ({row.value - paper:+.3f}, allowed ±{limit:.3f})"
 
 
 def table_1_markdown(rows: list[Row]) -> str:
     """The paper's layout with this run's "none" and "image" beside it, then every number of the run."""
-    def table(grid: list[list[str]]) -> str:
-        return "\n".join(f"| {' | '.join(line)} |" for line in (grid[0], ["---", *["---:"] * len(grid[0][1:])], *grid[1:]))
-    return "\n\n".join((table(_paper_layout(rows)), _caption(rows), table(_all_numbers(rows)))) + "\n"
+    def table(head: list[str], *body: list[str]) -> str:
+        return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *body))
+    return f"{table(*_paper_layout(rows))}\n\n{CAPTION.format(row=rows[0])}\n\n{table(*_all_numbers(rows))}\n"
 
 
 def table_1_latex(rows: list[Row]) -> str:
     """The same as two `tabular`s (package booktabs)."""
-    def table(grid: list[list[str]]) -> str:
-        head, *body = (" & ".join(line) + r" \\" for line in grid)
-        return "\n".join([rf"\begin{{tabular}}{{l{'r' * len(grid[0][1:])}}}", r"\toprule", head, r"\midrule", *body,
+    def table(head: list[str], *body: list[str]) -> str:
+        first, *others = (" & ".join(cell.translate(LATEX) for cell in line) + r" \\" for line in (head, *body))
+        return "\n".join([rf"\begin{{tabular}}{{l{'r' * len(head[1:])}}}", r"\toprule", first, r"\midrule", *others,
                           r"\bottomrule", r"\end{tabular}"])
-    grids = ([["".join(LATEX.get(c, c) for c in cell) for cell in line] for line in grid]
-             for grid in (_paper_layout(rows), [[_caption(rows)]], _all_numbers(rows)))
-    first, [[caption]], second = grids
-    return f"{table(first)}\n\n{caption}\n\n{table(second)}\n"
+    caption = CAPTION.format(row=rows[0]).translate(LATEX)
+    return f"{table(*_paper_layout(rows))}\n\n{caption}\n\n{table(*_all_numbers(rows))}\n"
 
 
 def write_text(path: str | Path, text: str) -> Path:
     """UTF-8, written to a temporary name and renamed."""
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-    return path
+    return temporary.replace(path)
 
 
 def _paper_layout(rows: list[Row]) -> list[list[str]]:
     """Head and lines. A metric with a name of its own has a column of its own, and no difference."""
     runs = {method: {row.metric: row.value for row in headline(rows, method).values()} for method in ("none", "image")}
-    names = list(dict.fromkeys([*COLUMNS, *runs["image"]]))
-    grid = [["Method", *map(_with_arrow, names)]]
+    names, grid = list(dict.fromkeys([*COLUMNS, *runs["image"]])), []
     for method, title in (("none", "Traditional GAN without Attention"), ("image", "Ours, with cross-attention")):
         run, paper = runs[method], {name: paper_table()[method, name] for name in COLUMNS}
         grid.append([f"{title}: the paper", *(f"{paper[n]:.2f}" if n in paper else "–" for n in names)])
         grid.append([f"{METHOD_NAMES[method]}: this run", *(_number(n, run[n]) if n in run else "–" for n in names)])
-        grid.append(["difference", *(_number(n, run[n] - paper[n], "+") if n in run and n in paper else "–" for n in names)])
-    return grid
+        grid.append(["difference", *(_number(n, run[n] - paper[n], "+") if {n} <= run.keys() & paper.keys() else "–"
+                                     for n in names)])
+    return [["Method", *(f"{name} {ARROWS.get(name, '↓')}" for name in names)], *grid]
 
 
 def _all_numbers(rows: list[Row]) -> list[list[str]]:
     """Head and lines: one line a metric, one column a method; "–" where a method has no such row."""
-    methods = list(dict.fromkeys(row.method for row in rows))
-    cells = {(row.protocol, row.metric, row.method):
+    cells = {(row.method, row.protocol, row.metric):
              f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}" for row in rows}
-    return [["Protocol, metric", *(METHOD_NAMES.get(m, m) for m in methods)],
-            *([f"{protocol}, {_with_arrow(metric)}", *(cells.get((protocol, metric, m), "–") for m in methods)]
-              for protocol, metric in dict.fromkeys(key[:2] for key in cells))]
-
-
-def _caption(rows: list[Row]) -> str:
-    r = rows[0]
-    return (f"This run: data {r.data}, {r.size} px, n = {r.n}, backbone {r.backbone}. P1, P3: the protocols; ±: standard "
-            "deviation over the drawings (P1) or the three lists of references (P3).")
+    methods, lines = dict.fromkeys(key[0] for key in cells), dict.fromkeys(key[1:] for key in cells)
+    return [["Protocol, metric", *(METHOD_NAMES.get(method, method) for method in methods)],
+            *([f"{protocol}, {metric} {ARROWS.get(metric, '↓')}", *(cells.get((m, protocol, metric), "–") for m in methods)]
+              for protocol, metric in lines)]
 
 
 def _number(metric: str, value: float, sign: str = "") -> str:
     return f"{value:{sign}.{DIGITS.get(metric, 2)}f}"
-
-
-def _with_arrow(metric: str) -> str:
-    return f"{metric} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"

@@ -1,0 +1,128 @@
+"""Every notebook is made as the course promises: opening, pace, outputs of one clean run, size, working links."""
+
+import ast
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from lineart.config import ROOT
+
+NAMES = ["00_overview", "01_dataset", "02_palette", "03_residual_block", "04_cross_attention", "05_generator",
+         "06_discriminator", "07_losses", "08_training", "09_table_1", "10_figure_5", "11_claims"]
+PATHS = [ROOT / "notebooks" / f"{name}.ipynb" for name in NAMES]
+MODULES = [path.stem for path in (ROOT / "lineart").glob("[a-z]*.py")] + ["data.toon", "data.lines", "data.pairs",
+                                                                       "data.augment"]
+
+every = pytest.mark.parametrize("path", PATHS, ids=NAMES)
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_there_are_these_twelve():
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == NAMES
+
+
+@every
+def test_opening(path):
+    opening = read(path).cells[0].source
+    number = path.stem[:2]
+    assert re.match(rf"# {number} · \S", opening)
+    assert re.search(r"\*\*Question\.\*\* .*\?", opening)
+    goals = re.search(r"\*\*You will be able to\*\*\n\n((?:- .*\n)+)", opening).group(1)
+    assert 3 <= goals.count("- ") <= 5
+    assert "**Needs.**" in opening and "**Writes.**" in opening
+    assert re.search(r"\*\*Takes\.\*\* Classroom: \d+\.\d minutes and \d\.\d GB on \d+ CPU cores\. Paper: ", opening)
+
+
+@every
+def test_links_to_neighbours_and_files_lead_somewhere(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    i = NAMES.index(path.stem)
+    for neighbour in NAMES[max(i - 1, 0) : i] + NAMES[i + 1 : i + 2]:
+        assert text.count(f"({neighbour}.ipynb)") >= 2, "in the opening and at the end"
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+@every
+def test_pace(path):
+    cells = read(path).cells
+    code = [len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code"]
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    assert 25 <= len(cells) <= 60 and 1_000 <= words <= 3_500, (len(cells), words)
+    assert sorted(code)[len(code) // 2] <= 7 and max(code) <= 40
+    assert sum(lines <= 20 for lines in code) >= 0.9 * len(code)
+    pairs = zip(cells[1:], cells[2:])
+    assert not [a.source for a, b in pairs if a.cell_type == b.cell_type == "code"], "a sentence between code cells"
+
+
+@every
+def test_outputs_are_those_of_one_clean_run_in_order(path):
+    code = code_cells(path)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [out for cell in code for out in cell.outputs]
+    assert not [out for out in outputs if out.output_type == "error" or out.get("name") == "stderr"]
+    seen = [bool(cell.outputs) for cell in code]
+    assert sum(seen) >= len(code) / 3
+    assert path.stat().st_size <= 400_000
+    assert not [cell for cell in code if {"papermill", "execution"} & set(cell.metadata)]
+
+
+def test_all_notebooks_together_are_small():
+    assert sum(path.stat().st_size for path in PATHS) <= 6_000_000
+
+
+@every
+def test_parameters_and_compared_cells(path):
+    code = code_cells(path)
+    parameters = [cell for cell in code if "parameters" in tags(cell)]
+    assert len(parameters) == 1
+    assert 'profile: str = os.environ.get("LINEART_PROFILE", "classroom")' in parameters[0].source
+    compared = [cell for cell in code if "nbval-check-output" in tags(cell)]
+    assert len(compared) >= 5 and all(cell.outputs for cell in compared)
+
+
+@every
+def test_no_paths_of_a_machine_in_the_outputs(path):
+    assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", path.read_text())
+
+
+def public_names():
+    names = set()
+    for module in MODULES:
+        if module in ("reproduce", "cli", "__main__", "__init__"):
+            continue
+        module = import_module(f"lineart.{module}")
+        names |= {name for name, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)
+                  if getattr(value, "__module__", "") == module.__name__}
+    return names
+
+
+@every
+def test_a_notebook_defines_nothing_that_the_package_has(path):
+    names = public_names()
+    for cell in code_cells(path):
+        tree = ast.parse("\n".join(line for line in cell.source.splitlines() if line[:1] not in "%!"))
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert not defined & names, defined & names
+
+
+@every
+def test_no_cell_after_an_exercise_depends_on_solving_it(path):
+    for cell in code_cells(path):
+        if "solve(" in cell.source:
+            assert re.search(r"^answer = None", cell.source, re.MULTILINE)
