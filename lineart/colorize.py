@@ -96,6 +96,8 @@ class Colorizer:
 
 def _flatten(image: Image.Image) -> Image.Image:
     """RGB, transparency on white paper."""
+    if image.mode.startswith("I;16"):  # a 16-bit scan; Pillow would cut everything above 255 off to white
+        image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

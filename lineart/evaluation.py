@@ -83,12 +83,13 @@ class Evaluator:
         self.perceptual = metrics.PerceptualDistance(weights)
         self.network = frechet_features(weights)
         self.real = metrics.image_features(self.truth, self.network)
+        # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
+        self.input_lines = torch.from_numpy(np.stack([np.asarray(extract_lines(line)) for line in pairs.line]))
 
     def self_reference(self, method: str, results: torch.Tensor, checkpoint: str = "") -> list[Row]:
         """Rows of P1 for results (n, 3, H, W) uint8 that were coloured from the truth."""
-        psnr = metrics.psnr(results, self.truth)
         values = {
-            "PSNR": psnr,
+            "PSNR": metrics.psnr(results, self.truth).clamp(max=metrics.PSNR_CEILING),  # as in `mean_psnr`
             "MS-SSIM": metrics.ms_ssim(results, self.truth),
             self.names["perceptual"]: self.perceptual(results, self.truth),
         }
@@ -109,9 +110,7 @@ class Evaluator:
         palettes = [extract_palette(image, self.pairs.palette.shape[1]) for image in pixels]
         lines = torch.from_numpy(np.stack([np.asarray(extract_lines(image)) for image in pixels]))
         distance = [metrics.palette_distance(p, q) for p, q in zip(palettes, self.pairs.palette[reference])]
-        # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
-        input_lines = np.stack([np.asarray(extract_lines(line)) for line in self.pairs.line])
-        consistency = metrics.line_consistency(lines, torch.from_numpy(input_lines))
+        consistency = metrics.line_consistency(lines, self.input_lines)
         return {
             self.names["frechet"]: metrics.frechet_distance(features, self.real),
             self.names["kernel"]: metrics.kernel_distance(features, self.real),
@@ -138,9 +137,10 @@ def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint
 
 def copy_the_reference(evaluator: Evaluator) -> list[Row]:
     """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
+    method, truth = "copy the reference", evaluator.truth
     lists = [random_references(evaluator.data, len(evaluator.pairs), seed) for seed in DERANGEMENTS]
-    rows = evaluator.random_reference("copy the reference", [evaluator.truth[reference] for reference in lists])
-    return rows
+    rows = evaluator.self_reference(method, truth)
+    return rows + evaluator.random_reference(method, [truth[reference] for reference in lists])
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> Path:

@@ -6,29 +6,23 @@ import csv
 import os
 from pathlib import Path
 
-from lineart.config import ROOT
-from lineart.evaluation import Row, paper_table
+from lineart.evaluation import PAPER_TABLE, Row, paper_table
 from lineart.features import metric_names
 from lineart.plotting import METHOD_NAMES
 
-TOLERANCE = ROOT / "data" / "table_1_tolerance.csv"  # stated before any run
+TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
 ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
 DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4}  # behind the point; else 2
 CAPTION = ("This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}. ±: standard deviation, "
            "in P1 over the drawings, in P3 over the three lists of references.")
-LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "&": r"\&", "_": r"\_"})
+LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_"})
 
 
 def headline(rows: list[Row], method: str) -> dict[str, Row]:
     """Column of the paper -> the row that stands for it here, whose own `metric` is another where the backbone is."""
     own, names = {(row.method, row.protocol, row.metric): row for row in rows}, metric_names(rows[0].backbone)
     return {column: own[method, protocol, names.get(kind, column)] for column, (protocol, kind) in COLUMNS.items()}
-
-
-def better(metric: str, value: float, other: float) -> bool:
-    """Whether `value` is better than `other`, in the direction of the metric."""
-    return value > other if metric in ARROWS else value < other
 
 
 def verdict(column: str, row: Row) -> str:
@@ -53,12 +47,12 @@ def table_1_markdown(rows: list[Row]) -> str:
 
 def table_1_latex(rows: list[Row]) -> str:
     """The same as two `tabular`s (package booktabs)."""
-    def table(head: list[str], *body: list[str]) -> str:
-        first, *others = (" & ".join(cell.translate(LATEX) for cell in line) + r" \\" for line in (head, *body))
-        return "\n".join([rf"\begin{{tabular}}{{l{'r' * len(head[1:])}}}", r"\toprule", first, r"\midrule", *others,
+    def table(*grid: list[str]) -> str:
+        head, *body = (" & ".join(line) + r" \\" for line in grid)
+        return "\n".join([rf"\begin{{tabular}}{{l{'r' * len(grid[0][1:])}}}", r"\toprule", head, r"\midrule", *body,
                           r"\bottomrule", r"\end{tabular}"])
-    caption = CAPTION.format(row=rows[0]).translate(LATEX)
-    return f"{table(*_paper_layout(rows))}\n\n{caption}\n\n{table(*_all_numbers(rows))}\n"
+    text = f"{table(*_paper_layout(rows))}\n\n{CAPTION.format(row=rows[0])}\n\n{table(*_all_numbers(rows))}\n"
+    return text.translate(LATEX)
 
 
 def write_text(path: str | Path, text: str) -> Path:
@@ -71,24 +65,25 @@ def write_text(path: str | Path, text: str) -> Path:
 def _paper_layout(rows: list[Row]) -> list[list[str]]:
     """Head and lines. A metric with a name of its own has a column of its own, and no difference."""
     runs = {method: {row.metric: row.value for row in headline(rows, method).values()} for method in ("none", "image")}
-    names, grid = list(dict.fromkeys([*COLUMNS, *runs["image"]])), []
+    names = list(dict.fromkeys([*COLUMNS, *runs["image"]]))
+    grid = [["Method", *(f"{name} {ARROWS.get(name, '↓')}" for name in names)]]
     for method, title in (("none", "Traditional GAN without Attention"), ("image", "Ours, with cross-attention")):
         run, paper = runs[method], {name: paper_table()[method, name] for name in COLUMNS}
-        grid.append([f"{title}: the paper", *(f"{paper[n]:.2f}" if n in paper else "–" for n in names)])
-        grid.append([f"{METHOD_NAMES[method]}: this run", *(_number(n, run[n]) if n in run else "–" for n in names)])
-        grid.append(["difference", *(_number(n, run[n] - paper[n], "+") if {n} <= run.keys() & paper.keys() else "–"
-                                     for n in names)])
-    return [["Method", *(f"{name} {ARROWS.get(name, '↓')}" for name in names)], *grid]
+        lines = {f"{title}: the paper": {name: f"{value:.2f}" for name, value in paper.items()},
+                 f"{METHOD_NAMES[method]}: this run": {name: _number(name, value) for name, value in run.items()},
+                 "difference": {name: _number(name, run[name] - paper[name], "+") for name in run if name in paper}}
+        grid += [[first, *(texts.get(name, "–") for name in names)] for first, texts in lines.items()]
+    return grid
 
 
 def _all_numbers(rows: list[Row]) -> list[list[str]]:
     """Head and lines: one line a metric, one column a method; "–" where a method has no such row."""
-    cells = {(row.method, row.protocol, row.metric):
-             f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}" for row in rows}
-    methods, lines = dict.fromkeys(key[0] for key in cells), dict.fromkeys(key[1:] for key in cells)
+    methods, lines = dict.fromkeys((row.method for row in rows), "–"), {}
+    for row in rows:
+        texts = lines.setdefault(f"{row.protocol}, {row.metric} {ARROWS.get(row.metric, '↓')}", dict(methods))
+        texts[row.method] = f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
     return [["Protocol, metric", *(METHOD_NAMES.get(method, method) for method in methods)],
-            *([f"{protocol}, {metric} {ARROWS.get(metric, '↓')}", *(cells.get((m, protocol, metric), "–") for m in methods)]
-              for protocol, metric in lines)]
+            *([first, *texts.values()] for first, texts in lines.items())]
 
 
 def _number(metric: str, value: float, sign: str = "") -> str:

@@ -77,8 +77,8 @@ class Trainer:
         self.pairs = load(config, "train")
         self.validation = load(config, "val", min(64, config.n_test))
         self.config = config = config.replace(n_train=len(self.pairs))  # a folder may hold fewer than were asked for
-        if len(self.pairs) < config.batch_size:
-            raise ValueError(f"batch_size must be at most the {len(self.pairs)} training pairs, got {config.batch_size}")
+        if config.n_train < config.batch_size:
+            raise ValueError(f"batch_size must be at most the {config.n_train} training pairs, got {config.batch_size}")
         if config.batch_size % self.fabric.world_size:
             raise ValueError(f"batch_size must be a multiple of the {self.fabric.world_size} processes that share it, "
                              f"got {config.batch_size}")

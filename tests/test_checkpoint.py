@@ -1,0 +1,232 @@
+"""Checkpoints: what goes in comes out, a bad file is a sentence, and a failing write costs nothing."""
+
+import json
+import struct
+import zipfile
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from lineart import checkpoint
+from lineart.checkpoint import (load_generator, load_module, load_optimizer, make_generator, read_checkpoint,
+                                save_checkpoint)
+from lineart.config import Config
+
+CONFIG = Config.from_profile("smoke", size=32, seed=7, feature_layers=("relu1_2", "relu2_2"))
+
+
+def adam(module):
+    return torch.optim.Adam(module.parameters(), lr=1e-3, betas=(0.5, 0.99))
+
+
+def step(module, optimizer, seed=0):
+    """One update from a made-up batch."""
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+    optimizer.zero_grad()
+    module(x).square().mean().backward()
+    optimizer.step()
+
+
+def small():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A generator with nothing at its initial value, and two pictures to colour."""
+    torch.manual_seed(0)
+    generator = make_generator(CONFIG)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    size = CONFIG.size
+    inputs = (torch.rand(2, 3, size, size) * 2 - 1, torch.rand(2, 9, 3) * 2 - 1, torch.rand(2, 3, size, size) * 2 - 1)
+    return generator.eval(), inputs
+
+
+@pytest.fixture
+def saved(tmp_path, trained):
+    return save_checkpoint(tmp_path / "x.safetensors", CONFIG, 12, {"generator": trained[0]})
+
+
+def header_of(path):
+    """The JSON at the head of a safetensors file, read without the library: 8 bytes of length, then the text."""
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length]), len(content) - 8 - length
+
+
+# --- round trip ---
+
+
+def test_config_step_and_every_tensor_come_back(tmp_path):
+    torch.manual_seed(1)
+    module = small()
+    optimizer = adam(module)
+    step(module, optimizer)
+    path = save_checkpoint(tmp_path / "deep" / "run" / "x.safetensors", CONFIG, 12, {"d": module}, {"o": optimizer})
+    config, number, tensors = read_checkpoint(path)
+    assert config == CONFIG and number == 12
+    assert isinstance(config.betas, tuple) and isinstance(config.feature_layers, tuple)
+    state = {f"d.{key}": value for key, value in module.state_dict().items()}
+    moments = {f"o.{i}.{key}": value for i, s in optimizer.state_dict()["state"].items() for key, value in s.items()}
+    assert len(moments) == 4 * 3  # four parameters: two moments and a count each
+    assert tensors.keys() == (state | moments).keys()
+    assert all(torch.equal(tensors[key], value) for key, value in (state | moments).items())
+
+
+def test_the_next_update_is_the_one_that_would_have_come(tmp_path):
+    torch.manual_seed(1)
+    module, other = small(), small()
+    optimizer, other_optimizer = adam(module), adam(other)
+    step(module, optimizer)
+    _, _, tensors = read_checkpoint(save_checkpoint(tmp_path / "x", CONFIG, 1, {"d": module}, {"o": optimizer}))
+    load_module(other, tensors, "d")
+    step(module, optimizer, seed=5)
+    fresh = {key: value.clone() for key, value in other.state_dict().items()}
+    load_optimizer(other_optimizer, tensors, "o")
+    step(other, other_optimizer, seed=5)
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
+    # Without its moments the optimiser takes another step: so the moments are what made them equal.
+    other.load_state_dict(fresh)
+    step(other, adam(other), seed=5)
+    assert not any(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
+
+
+def test_channels_last_weights_come_back_equal(tmp_path):
+    module = small().to(memory_format=torch.channels_last)
+    _, _, tensors = read_checkpoint(save_checkpoint(tmp_path / "x", CONFIG, 0, {"d": module}))
+    assert all(torch.equal(tensors[f"d.{key}"], value) for key, value in module.state_dict().items())
+
+
+def test_the_generator_paints_the_same_and_is_ready_to_use(saved, trained):
+    generator, inputs = trained
+    loaded, config = load_generator(saved)
+    assert config == CONFIG and not loaded.training
+    with torch.no_grad():
+        assert torch.equal(loaded(*inputs), generator(*inputs))
+
+
+def test_half_precision_is_half_the_file_and_close(tmp_path, saved, trained):
+    generator, inputs = trained
+    path = save_checkpoint(tmp_path / "half.safetensors", CONFIG, 12, {"generator": generator}, half=True)
+    assert {t.dtype for t in read_checkpoint(path)[2].values()} == {torch.float16}
+    assert header_of(path)[1] * 2 == header_of(saved)[1]
+    loaded, _ = load_generator(path)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    with torch.no_grad():
+        difference = (loaded(*inputs) - generator(*inputs)).abs().max()
+    assert 0 < difference < 0.02  # of a range of 2; not zero, or nothing was rounded
+
+
+def test_half_leaves_whole_numbers_alone(tmp_path):
+    module = nn.BatchNorm2d(3)
+    module.num_batches_tracked += 4099  # float16 has no 4099
+    _, _, tensors = read_checkpoint(save_checkpoint(tmp_path / "x", CONFIG, 0, {"n": module}, half=True))
+    assert tensors["n.num_batches_tracked"].item() == 4099 and tensors["n.running_var"].dtype == torch.float16
+
+
+# --- the file ---
+
+
+def test_nothing_is_pickled(saved, trained):
+    """The whole file is a JSON header and the tensors' bytes; no room for code."""
+    header, data = header_of(saved)
+    values = sum(p.numel() for p in trained[0].parameters())
+    assert data == 4 * values and header.pop("__metadata__").keys() == {"format", "lineart"}
+    assert all(entry.keys() == {"dtype", "shape", "data_offsets"} for entry in header.values())
+    assert not zipfile.is_zipfile(saved)  # what torch.save writes
+
+
+def test_the_header_is_json_that_anyone_can_read(saved):
+    with safe_open(saved, framework="pt") as file:
+        record = json.loads(file.metadata()["lineart"])
+    assert record["step"] == 12 and record["config"]["betas"] == [0.5, 0.99] and record["config"]["seed"] == 7
+    assert Config.from_dict(record["config"]) == CONFIG
+
+
+def test_others_may_read_the_file(saved):
+    assert saved.stat().st_mode & 0o777 == 0o644
+
+
+# --- bad files ---
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be a .safetensors file, found none at .*nothing"):
+        read_checkpoint(tmp_path / "nothing.safetensors")
+    with pytest.raises(FileNotFoundError, match="must be a .safetensors file"):
+        read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:3], lambda b: b"", lambda b: b"{" * 500])
+def test_a_damaged_file_is_refused(saved, damage):
+    saved.write_bytes(damage(saved.read_bytes()))
+    with pytest.raises(ValueError, match="must be a whole safetensors file, x.safetensors is not"):
+        load_generator(saved)
+
+
+@pytest.mark.parametrize("header", [None, {"format": "pt"}, {"author": "someone else"}])
+def test_a_foreign_file_is_refused(tmp_path, header):
+    save_file({"generator.weight": torch.zeros(3)}, tmp_path / "other.safetensors", metadata=header)
+    with pytest.raises(ValueError, match="must carry a lineart config in its header, other.safetensors has none"):
+        read_checkpoint(tmp_path / "other.safetensors")
+
+
+@pytest.mark.parametrize("text", ["no json", "[]", "{}", '{"config": {}}', '{"config": 3, "step": 1}'])
+def test_a_header_without_config_or_step_is_refused(tmp_path, text):
+    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors", metadata={"lineart": text})
+    with pytest.raises(ValueError, match="must hold config and step as JSON, other.safetensors's does not"):
+        read_checkpoint(tmp_path / "other.safetensors")
+
+
+def test_a_setting_of_another_version_is_named(tmp_path):
+    record = {"config": CONFIG.to_dict() | {"colour_space": "lab"}, "step": 1}
+    save_file({"a": torch.zeros(3)}, tmp_path / "x.safetensors", metadata={"lineart": json.dumps(record)})
+    with pytest.raises(ValueError, match="unknown setting 'colour_space'"):
+        read_checkpoint(tmp_path / "x.safetensors")
+
+
+def test_a_part_that_is_not_there_is_named(saved):
+    with pytest.raises(ValueError, match=r"must hold 'discriminator', it holds \['generator'\]"):
+        load_module(small(), read_checkpoint(saved)[2], "discriminator")
+
+
+# --- a failing write ---
+
+
+def half_written(tensors, path, metadata=None):
+    path.write_bytes(b"\x10" * 1000)
+    raise OSError(28, "No space left on device")
+
+
+def test_a_failing_write_leaves_the_last_checkpoint(saved, trained, monkeypatch):
+    before = saved.read_bytes()
+    monkeypatch.setattr(checkpoint, "save_file", half_written)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(saved, CONFIG, 13, {"generator": trained[0]})
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["x.safetensors"]  # no rubbish beside it
+
+
+def test_a_failing_first_write_leaves_nothing(tmp_path, trained, monkeypatch):
+    monkeypatch.setattr(checkpoint, "save_file", half_written)
+    with pytest.raises(OSError):
+        save_checkpoint(tmp_path / "x.safetensors", CONFIG, 1, {"generator": trained[0]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_new_checkpoint_replaces_the_old_one_at_once(saved, trained, monkeypatch):
+    """While the new one is written, the old one is whole under its name."""
+    seen = []
+
+    def look(tensors, path, metadata=None):
+        seen.append((read_checkpoint(saved)[1], path != saved))
+        save_file(tensors, path, metadata=metadata)
+
+    monkeypatch.setattr(checkpoint, "save_file", look)
+    save_checkpoint(saved, CONFIG, 13, {"generator": trained[0]})
+    assert seen == [(12, True)] and read_checkpoint(saved)[1] == 13

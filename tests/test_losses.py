@@ -1,0 +1,134 @@
+"""The losses against numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from lineart import losses
+
+
+def ramp(n=1, height=5, width=7, slope=0.1):
+    """Brightens by `slope` a pixel from left to right."""
+    return (torch.arange(width) * slope).expand(n, 3, height, width).clone()
+
+
+def checkerboard(height=4, width=6):
+    rows, columns = torch.arange(height)[:, None], torch.arange(width)[None]
+    return (((rows + columns) % 2) * 2.0 - 1).expand(2, 3, height, width)
+
+
+# --- Eq. 2 ---
+
+
+def test_l1_is_the_mean_absolute_difference():
+    fake = torch.tensor([[-1.0, 0.5], [0.0, 1.0]]).expand(2, 3, 2, 2)
+    color = torch.tensor([[1.0, 0.5], [0.25, 0.5]]).expand(2, 3, 2, 2)
+    assert losses.l1_loss(fake, color).item() == pytest.approx((2 + 0 + 0.25 + 0.5) / 4)
+
+
+def test_l1_does_not_depend_on_size_or_batch():
+    fake, color = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), -0.1)
+    larger = losses.l1_loss(fake.repeat(5, 1, 3, 3), color.repeat(5, 1, 3, 3))
+    torch.testing.assert_close(losses.l1_loss(fake, color), larger)
+
+
+# --- Eq. 4 ---
+
+
+def test_tv_of_a_constant_picture_is_zero():
+    assert losses.total_variation(torch.full((2, 3, 8, 8), 0.3)).item() == 0
+
+
+def test_tv_of_a_ramp_is_its_slope():
+    # Each row has 6 steps of 0.1 among its 7 pixels, nothing changes from row to row.
+    assert losses.total_variation(ramp()).item() == pytest.approx(6 * 0.1 / 7)
+
+
+def test_tv_is_absolute_not_squared():
+    single = losses.total_variation(ramp(slope=0.1))
+    assert losses.total_variation(ramp(slope=-0.3)).item() == pytest.approx(3 * single.item())
+
+
+def test_tv_of_a_checkerboard():
+    # 4 x 5 horizontal and 3 x 6 vertical neighbours, all 2 apart, over 4 x 6 pixels
+    assert losses.total_variation(checkerboard()).item() == pytest.approx(2 * (4 * 5 + 3 * 6) / 24)
+
+
+def test_tv_treats_rows_and_columns_alike_and_pictures_as_their_mean():
+    image = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    tv = losses.total_variation(image)
+    torch.testing.assert_close(losses.total_variation(image.transpose(2, 3)), tv)
+    both = losses.total_variation(torch.cat([image, torch.zeros_like(image)]))
+    torch.testing.assert_close(both, tv / 2)
+
+
+# --- Eq. 3 ---
+
+
+def test_feature_matching_on_made_up_features():
+    fake = {"a": torch.tensor([1.0, 2.0, 3.0, 4.0]).reshape(1, 4, 1, 1), "b": torch.zeros(1, 2, 3, 3)}
+    color = {"a": torch.tensor([1.0, 0.0, 3.0, 1.0]).reshape(1, 4, 1, 1), "b": torch.full((1, 2, 3, 3), 0.5)}
+    # (0 + 4 + 0 + 9) / 4 for "a" and 0.25 for "b": a sum over layers, each over its own number of values
+    assert losses.feature_matching(fake, color).item() == pytest.approx(13 / 4 + 0.25)
+    assert losses.feature_matching(color, color).item() == 0
+
+
+def test_feature_matching_sends_its_gradient_to_the_fake():
+    fake = {"a": torch.tensor([[3.0]], requires_grad=True)}
+    losses.feature_matching(fake, {"a": torch.tensor([[1.0]])}).backward()
+    assert fake["a"].grad.item() == pytest.approx(2 * (3 - 1))
+
+
+# --- Eq. 5 and 6 ---
+
+
+def test_a_guess_costs_log_2_and_2_log_2():
+    zero = torch.zeros(2, 1, 30, 30)
+    assert losses.adversarial_loss(zero).item() == pytest.approx(math.log(2))
+    assert losses.discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+
+
+def test_adversarial_loss_is_eq_5():
+    logits = torch.tensor([-2.0, -0.5, 0.0, 1.5])
+    probability = 1 / (1 + torch.exp(-logits))
+    torch.testing.assert_close(losses.adversarial_loss(logits), -probability.log().mean())
+
+
+def test_discriminator_loss_is_eq_6():
+    real, fake = torch.tensor([0.3, -1.2, 2.0]), torch.tensor([-0.7, 0.9, 0.1])
+    d_real, d_fake = 1 / (1 + torch.exp(-real)), 1 / (1 + torch.exp(-fake))
+    by_hand = -(d_real.log() + (1 - d_fake).log()).mean()
+    torch.testing.assert_close(losses.discriminator_loss(real, fake), by_hand)
+
+
+def test_the_discriminator_knows_which_side_is_real():
+    high, low = torch.full((1, 1, 4, 4), 8.0), torch.full((1, 1, 4, 4), -8.0)
+    assert losses.discriminator_loss(high, low) < 0.01
+    assert losses.discriminator_loss(low, high) > 15
+    assert losses.adversarial_loss(high) < 0.01 < losses.adversarial_loss(low)
+
+
+@pytest.mark.parametrize("size", [50.0, 1000.0, 1e30])
+def test_large_logits_stay_finite(size):
+    logits = torch.tensor([-size, size], requires_grad=True)
+    loss = losses.adversarial_loss(logits)
+    loss.backward()
+    assert loss.item() == pytest.approx(size / 2)  # -log sigmoid(-size) = size, the other is 0
+    # The gradient is (sigmoid - 1) / n: full where the discriminator is sure of a fake, none where it is fooled.
+    torch.testing.assert_close(logits.grad, torch.tensor([-0.5, 0.0]))
+
+
+def test_large_logits_of_the_discriminator():
+    real, fake = torch.tensor([-1000.0, 1000.0], requires_grad=True), torch.tensor([-1000.0, 1000.0], requires_grad=True)
+    loss = losses.discriminator_loss(real, fake)
+    loss.backward()
+    assert loss.item() == pytest.approx(1000)
+    torch.testing.assert_close(real.grad, torch.tensor([-0.5, 0.0]))  # up, where a real patch was called fake
+    torch.testing.assert_close(fake.grad, torch.tensor([0.0, 0.5]))  # down, where a fake was called real
+
+
+def test_every_loss_is_one_number():
+    image = torch.zeros(2, 3, 8, 8)
+    assert losses.l1_loss(image, image).shape == losses.total_variation(image).shape == ()
+    assert losses.adversarial_loss(image).shape == losses.discriminator_loss(image, image).shape == ()
