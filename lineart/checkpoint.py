@@ -77,10 +77,15 @@ def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], name: str) -> None:
     """Moments and step counts of an optimizer whose parameters are those it was saved with."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith(f"{name}."):
             _, index, field = key.split(".")
+            parameter = parameters[int(index)]
+            if tensor.shape == parameter.shape:
+                # Laid out as the parameter is (channels last): fused Adam pairs them by their order in memory.
+                tensor = torch.empty_like(parameter).copy_(tensor)
             state.setdefault(int(index), {})[field] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 

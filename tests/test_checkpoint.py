@@ -18,8 +18,8 @@ from lineart.config import Config
 CONFIG = Config.from_profile("smoke", size=32, seed=7, feature_layers=("relu1_2", "relu2_2"))
 
 
-def adam(module):
-    return torch.optim.Adam(module.parameters(), lr=1e-3, betas=(0.5, 0.99))
+def adam(module, fused=False):
+    return torch.optim.Adam(module.parameters(), lr=1e-3, betas=(0.5, 0.99), fused=fused)
 
 
 def step(module, optimizer, seed=0):
@@ -78,10 +78,13 @@ def test_config_step_and_every_tensor_come_back(tmp_path):
     assert all(torch.equal(tensors[key], value) for key, value in (state | moments).items())
 
 
-def test_the_next_update_is_the_one_that_would_have_come(tmp_path):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_next_update_is_the_one_that_would_have_come(tmp_path, layout, fused):
+    """Fused Adam walks through memory: moments in another order than their weights would belong to other weights."""
     torch.manual_seed(1)
-    module, other = small(), small()
-    optimizer, other_optimizer = adam(module), adam(other)
+    module, other = small().to(memory_format=layout), small().to(memory_format=layout)
+    optimizer, other_optimizer = adam(module, fused), adam(other, fused)
     step(module, optimizer)
     _, _, tensors = read_checkpoint(save_checkpoint(tmp_path / "x", CONFIG, 1, {"d": module}, {"o": optimizer}))
     load_module(other, tensors, "d")
@@ -92,7 +95,7 @@ def test_the_next_update_is_the_one_that_would_have_come(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
     # Without its moments the optimiser takes another step: so the moments are what made them equal.
     other.load_state_dict(fresh)
-    step(other, adam(other), seed=5)
+    step(other, adam(other, fused), seed=5)
     assert not any(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
 
 

@@ -120,7 +120,7 @@ def test_large_logits_stay_finite(size):
 
 
 def test_large_logits_of_the_discriminator():
-    real, fake = torch.tensor([-1000.0, 1000.0], requires_grad=True), torch.tensor([-1000.0, 1000.0], requires_grad=True)
+    real, fake = (torch.tensor([-1000.0, 1000.0], requires_grad=True) for _ in range(2))
     loss = losses.discriminator_loss(real, fake)
     loss.backward()
     assert loss.item() == pytest.approx(1000)

@@ -1,0 +1,33 @@
+"""The README's numbers are those of the results, and what it names is there."""
+
+import re
+
+from lineart.config import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(name):
+    return re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL).group(1).strip()
+
+
+def test_table_1_is_the_one_under_figures():
+    table = block("table 1")
+    assert table.count("|") > 20 and table in (ROOT / "figures" / "table_1.md").read_text()
+
+
+def test_links_and_pictures_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(targets) > 12
+    assert not [t for t in targets if not t.startswith("https://") and not (ROOT / t).exists()]
+
+
+def test_commands_are_those_of_the_makefile_and_the_command_line():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z]+)", README):
+        if target not in ("sure",):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_times_are_stated():
+    assert re.search(r"\d+(\.\d+)? minutes", block("times"))

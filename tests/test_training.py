@@ -1,0 +1,478 @@
+"""The training loop: one step, the state between steps, and what is left when a run is cut short."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from lineart import data, losses, training
+from lineart.checkpoint import read_checkpoint
+from lineart.config import ROOT, Config
+from lineart.data import Pairs
+from lineart.networks import PatchDiscriminator
+from lineart.training import LAST, Trainer, train
+
+METHODS = {
+    "none": dict(attention="none"),
+    "gate": dict(attention="gate"),
+    "palette": dict(attention="cross", reference="palette"),
+    "image": dict(attention="cross", reference="image"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawings(tmp_path_factory):
+    """The few drawings of these tests are drawn once, outside the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "CACHE", tmp_path_factory.mktemp("data"))
+        yield data.CACHE
+
+
+def tiny(**changes) -> Config:
+    """Eight drawings of 32 px, two steps an epoch; without the feature loss unless it is asked for."""
+    small = dict(size=32, n_train=8, n_test=2, lambda_fm=0.0, steps=6, sample_every=3, checkpoint_every=3)
+    return Config.from_profile("smoke", **(small | changes))
+
+
+def trainer(folder, **changes) -> Trainer:
+    torch.manual_seed(0)
+    return Trainer(tiny(**changes), folder)
+
+
+def tensors_of(folder) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / LAST)[2]
+
+
+def assert_same_run(one, other):
+    """Networks, moments and counts to the last bit, every logged number, every sample."""
+    a, b = tensors_of(one), tensors_of(other)
+    assert {key.split(".")[0] for key in a} == {"generator", "discriminator", "optimizer_g", "optimizer_d"}
+    assert a.keys() == b.keys()
+    assert [key for key in a if not torch.equal(a[key], b[key])] == []
+    assert rows_of(one) == rows_of(other)
+    samples = sorted(path.name for path in (one / "samples").iterdir())
+    assert samples and samples == sorted(path.name for path in (other / "samples").iterdir())
+    assert all((one / "samples" / n).read_bytes() == (other / "samples" / n).read_bytes() for n in samples)
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    """The rows of metrics.csv; time is the only column that two equal runs differ in."""
+    with open(folder / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["seconds"]
+    return rows
+
+
+def steps_of(folder) -> list[int]:
+    return [int(row["step"]) for row in rows_of(folder)]
+
+
+def at_call(monkeypatch, name: str, number: int, action):
+    """Let the function `losses.<name>` run `action` in place of its own at its call `number`, counted from 1."""
+    function, calls = getattr(losses, name), []
+
+    def replacement(*args):
+        calls.append(1)
+        return action(function, args) if len(calls) == number else function(*args)
+
+    monkeypatch.setattr(losses, name, replacement)
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing in the loop may catch it, as nothing catches a kill."""
+
+
+def kill(function, args):
+    raise Killed
+
+
+# --- one step ---
+
+
+def test_repeating_one_batch_lowers_l1(tmp_path):
+    run = trainer(tmp_path, learning_rate=2e-3)
+    batch = run.batch(0)
+    history = [run.train_step(batch)["l1"].item() for _ in range(30)]
+    assert history[-1] < 0.6 * history[0]
+    assert np.mean(history[-5:]) < np.mean(history[10:15]) < np.mean(history[:5])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_reach_every_parameter(tmp_path, method):
+    run = trainer(tmp_path, **METHODS[method], lambda_fm=0.05)
+    before = {k: {n: p.detach().clone() for n, p in m.named_parameters()} for k, m in run.raw.items()}
+    run.train_step(run.batch(0))
+    for kind, module in run.raw.items():
+        for name, parameter in module.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), (kind, name)
+            assert parameter.grad.abs().max() > 0, (kind, name)
+            assert not torch.equal(parameter, before[kind][name]), (kind, name)
+            assert parameter.requires_grad
+
+
+def test_a_step_returns_the_terms_of_eq_1(tmp_path):
+    run = trainer(tmp_path, lambda_fm=0.05, lambda_tv=0.3, lambda_adv=2.0)
+    terms = run.train_step(run.batch(0))
+    assert terms.keys() == {"loss_d", "loss_g", "l1", "feature", "tv", "adversarial"}
+    assert not any(value.requires_grad for value in terms.values())
+    value = {name: term.item() for name, term in terms.items()}
+    total = 50 * value["l1"] + 0.05 * value["feature"] + 0.3 * value["tv"] + 2 * value["adversarial"]
+    assert value["loss_g"] == pytest.approx(total) and value["feature"] > 0
+
+
+def test_the_discriminators_update_leaves_the_generator_alone(tmp_path, monkeypatch):
+    run = trainer(tmp_path)
+    backward, seen = run.fabric.backward, []
+
+    def watch(loss, *args, **kwargs):
+        backward(loss, *args, **kwargs)
+        seen.append({kind: [p.grad is not None for p in m.parameters()] for kind, m in run.raw.items()})
+
+    monkeypatch.setattr(run.fabric, "backward", watch)
+    run.train_step(run.batch(0))
+    first, second = seen
+    assert all(first["discriminator"]) and not any(first["generator"])
+    assert all(second["generator"])
+
+
+def test_the_generators_update_leaves_the_discriminator_alone(tmp_path, monkeypatch):
+    run = trainer(tmp_path)
+    grads = []
+    monkeypatch.setattr(run.optimizer_d, "step", lambda: grads.extend(
+        p.grad.clone() for p in run.raw["discriminator"].parameters()))
+    run.train_step(run.batch(0))
+    assert grads and all(torch.equal(p.grad, g) for p, g in zip(run.raw["discriminator"].parameters(), grads))
+
+
+def test_real_and_fake_share_one_call(tmp_path):
+    run = trainer(tmp_path)
+    seen = []
+    run.raw["discriminator"].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
+    batch = run.batch(0)
+    run.train_step(batch)
+    both, fake = seen  # the discriminator's update, the generator's
+    n = run.config.batch_size
+    assert len(both) == 2 * n and len(fake) == n
+    assert torch.equal(both[:n, -3:], batch["color"]) and torch.equal(both[n:], fake)
+    assert torch.equal(both[:n, :3], batch["line"]) and torch.equal(both[:n, :-3], both[n:, :-3])
+
+
+# --- what is random ---
+
+
+def test_a_batch_depends_on_seed_and_step_alone(tmp_path):
+    run = trainer(tmp_path)
+    batch, state = run.batch(3), torch.get_rng_state()
+    torch.manual_seed(99)
+    run.train_step(run.batch(0))
+    again = run.batch(3)
+    assert all(torch.equal(batch[key], again[key]) for key in batch)
+    assert torch.equal(state, torch.get_rng_state())  # so the noise of the step is the same, too
+    assert not torch.equal(batch["color"], run.batch(2)["color"])
+    run.batch(2)
+    assert not torch.equal(state, torch.get_rng_state())
+    other = trainer(tmp_path, seed=1).batch(3)
+    assert not torch.equal(batch["color"], other["color"])
+
+
+def numbered(n: int, size: int = 8) -> Pairs:
+    """Pairs whose every pixel is the pair's number."""
+    line = np.arange(n, dtype=np.uint8)[:, None, None].repeat(size, 1).repeat(size, 2)
+    return Pairs(line, line[..., None].repeat(3, 3), np.zeros((n, 9, 3), np.float32), tuple(map(str, range(n))))
+
+
+def seen_in(run: Trainer, step: int) -> list[int]:
+    batch = run.batch(step)
+    numbers = ((batch["line"][:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+    assert numbers == ((batch["color"][:, 1, 2, 3] + 1) * 127.5).round().int().tolist()  # line and picture as a pair
+    return numbers
+
+
+def test_an_epoch_visits_every_pair_once(tmp_path):
+    run = trainer(tmp_path, n_train=12)
+    run.pairs = numbered(12)
+    epochs = [[n for step in range(3 * e, 3 * e + 3) for n in seen_in(run, step)] for e in range(4)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    first = [tuple(epoch[:4]) for epoch in epochs]
+    assert len(set(first)) > 1  # each in its own order
+
+
+def test_pairs_that_fill_no_batch_wait_for_another_epoch(tmp_path):
+    run = trainer(tmp_path, n_train=10)
+    run.pairs = numbered(10)
+    epochs = [seen_in(run, 2 * e) + seen_in(run, 2 * e + 1) for e in range(12)]
+    assert all(len(set(epoch)) == 8 for epoch in epochs)
+    assert {n for epoch in epochs for n in epoch} == set(range(10))
+
+
+# --- the learning rate ---
+
+
+def rate(config: Config, step: int) -> float:
+    return Trainer.learning_rate(SimpleNamespace(config=config, step=step))
+
+
+def test_the_papers_schedule():
+    config = Config()  # 14,224 drawings in batches of 4: 3,556 steps an epoch
+    assert config.total_steps == 142_240
+    assert rate(config, 0) == rate(config, 20 * 3556 - 1) == 2e-4
+    assert rate(config, 20 * 3556) == rate(config, 40 * 3556 - 1) == 1e-4
+    assert rate(config, 40 * 3556) == 5e-5
+
+
+def test_the_schedule_is_torchs_step_lr():
+    config = tiny(lr_step_epochs=3, lr_gamma=0.3)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 3, 0.3)
+    for epoch in range(10):
+        for step in range(epoch * config.steps_per_epoch, (epoch + 1) * config.steps_per_epoch):
+            assert rate(config, step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step()
+        schedule.step()
+
+
+def test_the_optimisers_get_the_rate_of_their_step(tmp_path):
+    run = trainer(tmp_path, lr_step_epochs=1)
+    run.step = 2
+    run.train_step(run.batch(2))
+    for optimizer in run.optimizers.values():
+        assert optimizer.param_groups[0]["lr"] == 1e-4
+        assert optimizer.param_groups[0]["betas"] == (0.5, 0.99)
+    moved = max((s["exp_avg"] / (s["exp_avg_sq"].sqrt() + 1e-30)).abs().max().item()
+                for s in run.optimizers["optimizer_g"].state.values())
+    assert moved == pytest.approx(0.5 / 0.1, rel=1e-3)  # (1 - 0.5) g / sqrt((1 - 0.99) g^2)
+
+
+# --- stopped and resumed ---
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, drawings):
+    """Six steps in one go: three epochs, crop, flip and noise on."""
+    return train(tiny(), tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
+    train(tiny(steps=3), tmp_path / "run")
+    torch.manual_seed(123)  # whatever happened in between
+    assert train(tiny(), tmp_path / "run", resume=True) == tmp_path / "run"
+    assert_same_run(tmp_path / "run", undisturbed)
+    assert read_checkpoint(undisturbed / LAST)[:2] == (tiny(), 6)
+
+
+def test_the_comparison_would_notice(tmp_path, undisturbed):
+    a, b = tensors_of(train(tiny(seed=1), tmp_path / "run")), tensors_of(undisturbed)
+    assert not any(torch.equal(a[key], b[key]) for key in a if key.endswith("conv1.weight"))
+    scales = [value for key, value in b.items() if key.startswith("generator.noise")]
+    assert scales and all(scale.abs().min() > 0 for scale in scales)  # noise did take part
+
+
+@pytest.mark.parametrize("call", [2, 5, 6])
+def test_killed_in_a_step_and_resumed_is_undisturbed(tmp_path, undisturbed, monkeypatch, call):
+    """Killed in step 2 there is no checkpoint yet; in step 5 or 6 rows behind the checkpoint were written already."""
+    with monkeypatch.context() as patch:
+        at_call(patch, "adversarial_loss", call, kill)  # between the two updates
+        with pytest.raises(Killed):
+            train(tiny(), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == list(range(1, call))
+    train(tiny(), tmp_path / "run", resume=call > 3)
+    assert_same_run(tmp_path / "run", undisturbed)
+    assert steps_of(tmp_path / "run") == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_row_that_was_cut_short_is_written_again(tmp_path, undisturbed):
+    train(tiny(steps=3), tmp_path / "run")
+    with open(tmp_path / "run" / "metrics.csv", "a") as file:
+        file.write("4,1.2")
+    train(tiny(), tmp_path / "run", resume=True)
+    assert rows_of(tmp_path / "run") == rows_of(undisturbed)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path, undisturbed):
+    train(tiny(), tmp_path / "run")
+    train(tiny(), tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", undisturbed)
+
+
+def test_ctrl_c_ends_after_the_step_and_saves(tmp_path, undisturbed, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(function, args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return function(*args)
+
+    with monkeypatch.context() as patch:
+        at_call(patch, "adversarial_loss", 2, interrupt)  # the discriminator is a step ahead here
+        train(tiny(), tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is before
+    assert "stopped at step 2" in capsys.readouterr().out
+    assert read_checkpoint(tmp_path / "run" / LAST)[1] == 2
+    train(tiny(), tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", undisturbed)
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
+    def interrupt(function, args):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return function(*args)
+
+    before = signal.getsignal(signal.SIGINT)
+    at_call(monkeypatch, "adversarial_loss", 2, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is before and not (tmp_path / "run" / LAST).exists()
+
+
+# --- refusals ---
+
+
+def test_an_existing_run_is_refused(undisturbed):
+    before = {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="must not overwrite an old one: .*whole holds last.safetensors"):
+        train(tiny(), undisturbed)
+    assert {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()} == before
+
+
+def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
+    with pytest.raises(ValueError, match="resume must come with the folder of the run, got none"):
+        train(tiny(), resume=True)
+    with pytest.raises(FileNotFoundError, match="found none at .*last.safetensors"):
+        train(tiny(), tmp_path / "empty", resume=True)
+
+
+@pytest.mark.parametrize("change", [dict(width=8), dict(attention="gate"), dict(noise=False), dict(reference="palette"),
+                                    dict(discriminator_width=8), dict(levels=3)])
+def test_another_architecture_is_refused(undisturbed, tmp_path, change):
+    name = "depth" if "levels" in change else next(iter(change))
+    with pytest.raises(ValueError, match=f"{name} must be the checkpoint's"):
+        train(tiny(**change, start_from=str(undisturbed / LAST)), tmp_path / "run")
+
+
+def test_a_batch_larger_than_the_set_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="batch_size must be at most the 8 training pairs, got 9"):
+        train(tiny(batch_size=9), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_set_smaller_than_asked_for_counts_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "load", lambda config, split, n=None: data.load(config, split, min(n or 8, 8)))
+    run = trainer(tmp_path, n_train=1000)
+    assert (run.config.n_train, run.config.steps_per_epoch) == (8, 2)
+    assert len(run.batch(5)["line"]) == 4  # of the third epoch; of 250 steps only two would have had drawings
+
+
+# --- losses that are not finite ---
+
+
+def not_a_number(function, args):
+    return function(*args) * float("nan")
+
+
+def test_nan_stops_the_run_at_its_step(tmp_path, monkeypatch):
+    at_call(monkeypatch, "l1_loss", 5, not_a_number)
+    with pytest.raises(FloatingPointError, match="losses must be finite, at step 5 they are .*'l1': nan.*; the last "
+                                                 "good checkpoint is .*last.safetensors"):
+        train(tiny(), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == [1, 2, 3, 4]
+    _, step, tensors = read_checkpoint(tmp_path / "run" / LAST)
+    assert step == 3 and all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_nan_between_two_rows_never_reaches_the_checkpoint(tmp_path, monkeypatch):
+    at_call(monkeypatch, "l1_loss", 2, not_a_number)
+    with pytest.raises(FloatingPointError, match="weights must be finite, at step 3 they are not; no checkpoint was"):
+        train(tiny(log_every=100, sample_every=100), tmp_path / "run")
+    assert not (tmp_path / "run" / LAST).exists()
+
+
+# --- the rest of a run ---
+
+
+def test_start_from_takes_the_networks_alone(undisturbed, tmp_path):
+    torch.manual_seed(5)
+    run = Trainer(tiny(), tmp_path)
+    run.restore(undisturbed / LAST, only_networks=True)
+    stored = tensors_of(undisturbed)
+    assert run.step == 0 and not run.optimizers["optimizer_g"].state
+    assert all(torch.equal(v, stored[f"generator.{k}"]) for k, v in run.raw["generator"].state_dict().items())
+    assert all(torch.equal(v, stored[f"discriminator.{k}"]) for k, v in run.raw["discriminator"].state_dict().items())
+    assert isinstance(run.raw["discriminator"], PatchDiscriminator)
+
+
+class Answer(torch.nn.Module):
+    """Stands in for the generator: paints the reference, every value one step of 255 off."""
+
+    def forward(self, line, palette, color):
+        return torch.where(color < 0, color + 1 / 127.5, color - 1 / 127.5)
+
+
+def test_validation_psnr_and_grid(tmp_path):
+    run = trainer(tmp_path)
+    run.generator = Answer()
+    assert run.sample() == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
+    assert run.generator.training
+    grid = training.Image.open(tmp_path / "samples" / "step_000000.png")
+    picture = np.asarray(grid).astype(int).reshape(2, 32, 3, 32, 3)  # rows, H, columns, W, RGB
+    assert np.array_equal(picture[:, :, 1], run.validation.color)
+    assert np.array_equal(picture[:, :, 0, :, 2], run.validation.line)
+    assert (np.abs(picture[:, :, 1] - picture[:, :, 2]) == 1).all()
+
+
+def test_rows_samples_and_checkpoints_come_when_they_are_due(tmp_path, monkeypatch):
+    saved, save = [], Trainer.save
+    monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.step), save(self)))
+    train(tiny(log_every=2, sample_every=3, checkpoint_every=4, steps=7), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == [2, 3, 4, 6, 7]
+    assert [int(row["step"]) for row in rows_of(tmp_path / "run") if row["psnr_val"]] == [3, 6, 7]
+    assert sorted(p.name for p in (tmp_path / "run" / "samples").iterdir()) == [f"step_00000{i}.png" for i in (3, 6, 7)]
+    assert saved == [4, 7]
+
+
+def test_a_new_run_gets_a_new_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "ROOT", tmp_path)
+    folders = [train(tiny(steps=1)) for _ in range(2)]
+    assert [f.name for f in folders] == ["toon-image-32px-w4-s0", "toon-image-32px-w4-s0-2"]
+    assert all(f.parent == tmp_path / "runs" / "train" and (f / LAST).exists() for f in folders)
+
+
+SCRIPT = """
+import json
+import sys
+from pathlib import Path
+from lineart import data
+from lineart.config import Config
+from lineart.training import train
+data.CACHE = Path(sys.argv[1])
+train(Config(**json.loads(sys.argv[3])), sys.argv[2])
+"""
+
+
+def test_two_processes_are_one_run(tmp_path, drawings):
+    """They share each batch, so the losses are those of one process; and only one of them writes."""
+    config = tiny(steps=2, noise=False, augment=False)
+    train(config, tmp_path / "one")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    settings = json.dumps(config.replace(devices=2).to_dict())
+    run = [sys.executable, script, drawings, tmp_path / "two", settings]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert steps_of(tmp_path / "two") == [1, 2] and read_checkpoint(tmp_path / "two" / LAST)[1] == 2
+    for one, two in zip(rows_of(tmp_path / "one"), rows_of(tmp_path / "two")):
+        numbers = [{name: float(value or 0) for name, value in row.items()} for row in (one, two)]
+        assert numbers[1] == pytest.approx(numbers[0], rel=1e-4)
+
+
+def test_processes_that_cannot_share_a_batch_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(training.Fabric, "world_size", property(lambda self: 3))
+    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes that share it, got 4"):
+        Trainer(tiny(), tmp_path)
