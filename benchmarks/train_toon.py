@@ -28,9 +28,9 @@ METHODS = {
 }
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
-COMMON = dict(n_train=8192, levels=6, batch_size=16, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
+COMMON = dict(n_train=8192, levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
               log_every=50, sample_every=500, checkpoint_every=250)
-PHASES = (dict(size=64, steps=10_000), dict(size=128, steps=3_000, lr_step_epochs=2))
+PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
 
 
 def folder(method: str, seed: int, size: int) -> Path:

@@ -95,17 +95,19 @@ class Evaluator:
         }
         return [self._row(method, "P1", name, v.double().numpy(), checkpoint) for name, v in values.items()]
 
-    def random_reference(self, method: str, results: list[torch.Tensor], checkpoint: str = "") -> list[Row]:
-        """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`."""
+    def random_reference(self, method: str, results: list[torch.Tensor], checkpoint: str = "",
+                         features: list[np.ndarray] | None = None) -> list[Row]:
+        """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`; features: theirs, if known."""
         values: dict[str, list[float]] = {}
-        for seed, images in zip(DERANGEMENTS, results):
+        for i, (seed, images) in enumerate(zip(DERANGEMENTS, results, strict=True)):
             reference = random_references(self.data, len(self.pairs), seed)
-            for name, value in self._against_references(images, reference).items():
+            known = features[i] if features else metrics.image_features(images, self.network)
+            for name, value in self._against_references(images, reference, known).items():
                 values.setdefault(name, []).append(value)
         return [self._row(method, "P3", name, np.array(v), checkpoint) for name, v in values.items()]
 
-    def _against_references(self, images: torch.Tensor, reference: np.ndarray) -> dict[str, float]:
-        features = metrics.image_features(images, self.network)
+    def _against_references(self, images: torch.Tensor, reference: np.ndarray,
+                            features: np.ndarray) -> dict[str, float]:
         pixels = images.permute(0, 2, 3, 1).numpy()
         palettes = [extract_palette(image, self.pairs.palette.shape[1]) for image in pixels]
         lines = torch.from_numpy(np.stack([np.asarray(extract_lines(image)) for image in pixels]))
@@ -140,7 +142,8 @@ def copy_the_reference(evaluator: Evaluator) -> list[Row]:
     method, truth = "copy the reference", evaluator.truth
     lists = [random_references(evaluator.data, len(evaluator.pairs), seed) for seed in DERANGEMENTS]
     rows = evaluator.self_reference(method, truth)
-    return rows + evaluator.random_reference(method, [truth[reference] for reference in lists])
+    features = [evaluator.real[reference] for reference in lists]  # the same pictures in another order
+    return rows + evaluator.random_reference(method, [truth[reference] for reference in lists], features=features)
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> Path:
