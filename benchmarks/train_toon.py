@@ -25,12 +25,15 @@ METHODS = {
     "gate": dict(attention="gate"),
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
+    "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
 }
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
 COMMON = dict(n_train=8192, levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
               log_every=50, sample_every=500, checkpoint_every=250)
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
+WARPED_PHASES = (dict(size=64, batch_size=16, steps=2_000),
+                 dict(size=128, batch_size=8, steps=1_500, lr_step_epochs=1, lr_gamma=0.25))
 
 
 def folder(method: str, seed: int, size: int) -> Path:
@@ -38,9 +41,12 @@ def folder(method: str, seed: int, size: int) -> Path:
 
 
 def train_method(method: str, seed: int) -> None:
-    start = None
-    for phase in PHASES:
-        config = Config.from_profile("classroom", **METHODS[method], **COMMON, **phase, seed=seed, start_from=start)
+    start, phases = None, PHASES
+    if method == "image-warped":  # goes on from the first phase of "image", which must be there
+        start, phases = str(folder("image", seed, PHASES[0]["size"]) / LAST), WARPED_PHASES
+    for phase in phases:
+        settings = METHODS[method] | COMMON | phase
+        config = Config.from_profile("classroom", **settings, seed=seed, start_from=start)
         run = folder(method, seed, config.size)
         train(config, run, resume=(run / LAST).exists())
         start = str(run / LAST)
@@ -55,11 +61,14 @@ def export(method: str, seed: int) -> None:
     load_module(generator, tensors, "generator")
     phases = [_phase(run) for run in runs]
     steps = sum(phase["steps"] for phase in phases)
+    if method == "image-warped":  # the card counts the phase that it started from
+        phases = [_phase(folder("image", seed, PHASES[0]["size"])), *phases]
+        steps = sum(phase["steps"] for phase in phases)
     name = f"toon-{method}" if seed == 0 else f"toon-{method}-s{seed}"
     path = save_checkpoint(PRETRAINED / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
     for run in runs:
         shutil.copyfile(run / "metrics.csv", PRETRAINED / f"{name}-{run.name.rsplit('-')[-1]}.csv")
-    record = provenance(config, name=name, data="toon", seed=seed, steps=steps, phases=phases, sha256=sha256(path),
+    record = provenance(config, name=name, method=method, data="toon", seed=seed, steps=steps, phases=phases, sha256=sha256(path),
                         bytes=path.stat().st_size, cores=os.cpu_count(), licence="CC BY 4.0, credits in data/README.md")
     write_sidecar(path, record)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
@@ -73,7 +82,7 @@ def _phase(run: Path) -> dict:
     ends = np.append(np.diff(seconds) < 0, True)
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
-    return {"size": settings["size"], "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
+    return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"), "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
             "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2)}
 
 

@@ -23,6 +23,7 @@ class Config:
     n_train: int = 14_224  # drawings in the training set
     n_test: int = 3_545  # drawings in the test set
     augment: bool = True  # random crop and random flip
+    train_reference: str = "self"  # the truth as it is, or "warped": bent, turned and flipped, so that no position fits
 
     # Networks
     width: int = 64  # channels of the first level; the paper does not say
@@ -65,6 +66,8 @@ class Config:
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}")
         if self.reference not in REFERENCES:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, got {self.reference!r}")
+        if self.train_reference not in ("self", "warped"):
+            raise ValueError(f"train_reference must be 'self' or 'warped', got {self.train_reference!r}")
         if self.weights not in ("imagenet", "bundled"):
             raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
         for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",
@@ -83,8 +86,9 @@ class Config:
 
     @property
     def method(self) -> str:
-        """Short name of the compared method: "none", "gate", "palette" or "image"."""
-        return self.reference if self.attention == "cross" else self.attention
+        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" behind it."""
+        name = self.reference if self.attention == "cross" else self.attention
+        return name if self.train_reference == "self" else f"{name}-warped"
 
     @property
     def steps_per_epoch(self) -> int:

@@ -67,7 +67,7 @@ def colorize_set(generator: Generator, pairs: Pairs, reference: np.ndarray, batc
 
 def as_images(color: np.ndarray) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
-    return torch.from_numpy(color).permute(0, 3, 1, 2).contiguous()
+    return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only
 
 
 class Evaluator:

@@ -27,7 +27,7 @@ from lineart import losses
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs, load
-from lineart.data.augment import random_crop_flip, take, to_batch, to_uint8
+from lineart.data.augment import random_crop_flip, random_warp, take, to_batch, to_uint8
 from lineart.features import FeatureExtractor
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
@@ -177,7 +177,9 @@ class Trainer:
         for optimizer in self.optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate()
         line, color, palette = batch["line"], batch["color"], batch["palette"]
-        fake = self.generator(line, palette, color)  # self-reference: the reference is the truth
+        # Self-reference: the reference is the truth, as it is (the paper) or warped
+        reference = random_warp(color) if config.train_reference == "warped" else color
+        fake = self.generator(line, palette, reference)
         condition = torch.cat([line, palette_planes(palette, *line.shape[2:])], dim=1)  # (N, 30, H, W)
 
         # Discriminator: real and detached fake in one call, Eq. 6

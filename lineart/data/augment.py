@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from lineart.data import Pairs
 
 CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
+WARP_POINTS = 4  # control points a side of the thin-plate spline
+WARP_STRENGTH = 0.15  # how far a control point moves, as a share of the picture's half side
 
 
 def to_unit(image: torch.Tensor) -> torch.Tensor:
@@ -37,6 +42,50 @@ def random_crop_flip(line: torch.Tensor, color: torch.Tensor) -> tuple[torch.Ten
     columns = torch.where(flip, columns.flip(1), columns)
     index = (torch.arange(n, device=device)[:, None, None], rows[:, :, None], columns[:, None, :])
     return line[index], color[index]
+
+
+@cache
+def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Control points (P, 2), x and y in [-1, 1], and the thin-plate spline through them as a matrix (H W, P).
+
+    The spline (Bookstein 1989) is linear in the values at its control points: this matrix times the displacements of
+    the points gives the displacement of every pixel.
+    """
+    side = torch.linspace(-1, 1, WARP_POINTS, dtype=torch.float64)
+    points = torch.cartesian_prod(side, side).flip(1)  # (P, 2)
+    ys, xs = (torch.arange(n, dtype=torch.float64) * 2 / n + 1 / n - 1 for n in (height, width))
+    pixels = torch.cartesian_prod(ys, xs).flip(1)  # (H W, 2)
+
+    def kernel(a: torch.Tensor) -> torch.Tensor:
+        squared = torch.cdist(a, points).square()
+        radial = torch.where(squared > 0, squared * squared.clamp_min(1e-12).log(), 0.0)  # r^2 log r^2
+        return torch.cat([radial, torch.ones(len(a), 1), a], dim=1)  # (len(a), P + 3)
+
+    count = len(points)
+    system = torch.zeros(count + 3, count + 3, dtype=torch.float64)
+    system[:count] = kernel(points)
+    system[count:, :count] = kernel(points)[:, count:].T  # the bending part holds no affine part
+    basis = kernel(pixels) @ torch.linalg.inv(system)[:, :count]
+    return points.float(), basis.float()
+
+
+def random_warp(color: torch.Tensor, strength: float = WARP_STRENGTH) -> torch.Tensor:
+    """References (N, 3, H, W), each bent by a random thin-plate spline, turned, scaled, shifted and flipped.
+
+    Nothing stays at its place, every colour stays in the picture: what a reference gives when it is another picture.
+    Turns up to 20 degrees, scales by 0.8 to 1.25, shifts by up to 0.2 of the half side; the edge repeats.
+    """
+    n, _, height, width = color.shape
+    points, basis = (t.to(color.device) for t in _spline_basis(height, width))
+    draw = lambda low, high, *shape: low + (high - low) * torch.rand(n, *shape, device=color.device)
+    angle, scale = torch.deg2rad(draw(-20, 20)), draw(0.8, 1.25)
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * scale[:, None, None]
+    flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
+    turn = turn * torch.stack([flip, torch.ones_like(flip)], 1)[:, None]  # mirrors x
+    moved = points @ turn.transpose(1, 2) + draw(-0.2, 0.2, 1, 2) + draw(-strength, strength, len(points), 2)
+    # A spline reproduces affine maps, so the warped places themselves can be its values.
+    grid = (basis @ moved).view(n, height, width, 2)
+    return F.grid_sample(color.float(), grid, padding_mode="border", align_corners=False)
 
 
 def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
