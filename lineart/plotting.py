@@ -152,7 +152,8 @@ def compact(figure: Figure, colors: int = 256) -> Image.Image:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DPI, bbox_inches="tight")
     plt.close(figure)
-    return Image.open(buffer).convert("RGB").quantize(colors)
+    # Median cut, Pillow's default, averages the few pixels of a rare colour away.
+    return Image.open(buffer).convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE)
 
 
 def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, **details) -> Path:

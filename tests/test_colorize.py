@@ -1,0 +1,308 @@
+"""The Colorizer at its edge: any picture in, the right picture out, and a sentence for what it cannot use."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from lineart import colorize
+from lineart.checkpoint import make_generator, save_checkpoint
+from lineart.colorize import PRETRAINED, Colorizer, checkpoint_path, pretrained_path
+from lineart.config import Config
+from lineart.data.toon import draw
+from lineart.palette import extract_palette
+
+SIZE = 32
+CONFIG = Config.from_profile("smoke", size=SIZE)
+
+
+class StandIn(nn.Module):
+    """A generator that answers with a function of what it is shown, and remembers it."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, line, palette, reference, generator=None):
+        self.shown = line, palette, reference
+        return self.answer(line, palette, reference)
+
+
+def stand_in(answer=lambda line, palette, reference: torch.ones_like(line)):
+    return Colorizer(StandIn(answer), CONFIG)
+
+
+def the_line(line, palette, reference):
+    return line
+
+
+def line_art(width=48, height=40):
+    """White paper with a black frame a few pixels inside, mode L."""
+    paper = np.full((height, width), 255, np.uint8)
+    paper[height // 8, :], paper[:, width // 8] = 0, 0
+    return Image.fromarray(paper)
+
+
+def picture(seed=0, size=(24, 24)):
+    """Four flat colours."""
+    colors = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+    return Image.fromarray(colors).resize(size, Image.Resampling.NEAREST)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A tiny generator in which nothing is at its initial value, so that reference, palette and noise all matter."""
+    torch.manual_seed(0)
+    generator = make_generator(CONFIG)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return save_checkpoint(tmp_path_factory.mktemp("run") / "last.safetensors", CONFIG, 1, {"generator": generator})
+
+
+@pytest.fixture(scope="module")
+def colorizer(checkpoint):
+    return Colorizer.from_pretrained(checkpoint)
+
+
+# --- pictures in and out
+
+
+@pytest.mark.parametrize("size", [(SIZE, SIZE), (50, 40), (40, 50), (100, 7), (7, 100), (33, 32), (5, 5), (1, 1), (1, 90)])
+def test_the_result_is_rgb_and_as_large_as_the_drawing(colorizer, size):
+    result = colorizer.colorize(Image.new("L", size, 255), picture())
+    assert (result.mode, result.size) == ("RGB", size)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_any_mode_is_the_same_drawing(colorizer, mode):
+    line = line_art()
+    if mode == "I;16":  # a 16-bit scan: 255 is 65535
+        converted = Image.fromarray(np.asarray(line).astype(np.uint16) * 257)
+    else:
+        converted = line.convert("RGB").convert(mode) if mode in ("CMYK", "P") else line.convert(mode)
+    assert converted.mode == mode
+    result, expected = (colorizer.colorize(x, picture()) for x in (converted, line))
+    assert result.mode == "RGB" and result.tobytes() == expected.tobytes()
+
+
+def test_a_16_bit_scan_keeps_its_greys():
+    grey = Image.fromarray(np.full((SIZE, SIZE), 128 * 257, np.uint16))
+    assert np.unique(np.asarray(stand_in(the_line).colorize(grey, picture()))).tolist() == [128]
+
+
+def test_transparent_is_paper(colorizer):
+    line = line_art()
+    black_glass = Image.merge("RGBA", (*[Image.new("L", line.size, 0)] * 3, Image.eval(line, lambda v: 255 - v)))
+    expected = colorizer.colorize(line, picture()).tobytes()
+    assert colorizer.colorize(black_glass, picture()).tobytes() == expected
+    indexed = line.convert("P")
+    transparent = indexed.getpixel((line.width - 1, line.height - 1))
+    indexed.putpalette([0, 0, 0] * 256)  # the paper is black, but transparent
+    indexed.info["transparency"] = transparent
+    assert colorizer.colorize(indexed, picture()).tobytes() == expected
+
+
+def test_a_transparent_reference_is_on_paper_too():
+    ghost = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    network = stand_in()
+    network.colorize(line_art(), ghost)
+    _, palette, reference = network.generator.shown
+    assert (reference == 1).all() and (palette == 1).all()
+
+
+def test_the_network_sees_the_drawing_in_a_square_of_paper():
+    network = stand_in()
+    network.colorize(Image.new("L", (64, 32), 0), picture())  # all ink, twice as wide as high
+    shown = network.generator.shown[0]
+    assert shown.shape == (1, 3, SIZE, SIZE)
+    assert (shown[0, :, :8] == 1).all() and (shown[0, :, 24:] == 1).all()
+    assert (shown[0, :, 8:24] == -1).all()
+
+
+@pytest.mark.parametrize("size", [(SIZE, SIZE), (24, SIZE), (SIZE, 20)])
+def test_what_the_network_answers_comes_back_in_its_place(size):
+    rng = np.random.default_rng(0)
+    line = Image.fromarray(rng.integers(0, 256, size[::-1], dtype=np.uint8))
+    result = np.asarray(stand_in(the_line).colorize(line, picture()))
+    assert np.array_equal(result, np.repeat(np.asarray(line)[..., None], 3, axis=2))
+
+
+def test_a_small_drawing_comes_back_small_in_its_place():
+    line = Image.fromarray(np.pad(np.zeros((8, 8), np.uint8), ((0, 8), (0, 8)), constant_values=255))
+    result = np.asarray(stand_in(the_line).colorize(line, picture()))[..., 0]
+    assert result[:6, :6].max() < 40 and result[10:].min() > 215 and result[:, 10:].min() > 215
+
+
+def test_a_larger_drawing_keeps_its_own_dark_lines():
+    line = line_art(100, 80)
+    result = np.asarray(stand_in().colorize(line, picture()))  # the network answers with white
+    assert np.array_equal(result[..., 0], np.asarray(line))
+    grey = stand_in(lambda line, palette, reference: torch.zeros_like(line)).colorize(line, picture())
+    assert np.asarray(grey)[10, 50].tolist() == [0, 0, 0] and np.asarray(grey)[40, 50].tolist() == [128] * 3
+
+
+def test_at_the_networks_size_and_below_the_network_alone_decides():
+    for size in ((SIZE, SIZE), (20, 16)):
+        assert np.asarray(stand_in().colorize(line_art(*size), picture())).min() == 255
+
+
+@pytest.mark.parametrize(("mode", "size"), [("RGB", (5, 5)), ("RGB", (90, 30)), ("L", (40, 40)), ("RGBA", (32, 32)),
+                                            ("P", (17, 3)), ("RGB", (1, 1))])
+def test_any_reference_is_shown_at_the_networks_size(mode, size):
+    network, reference = stand_in(), picture(size=size).convert(mode)
+    network.colorize(line_art(), reference)
+    _, palette, shown = network.generator.shown
+    assert shown.shape == (1, 3, SIZE, SIZE) and palette.shape == (1, 9, 3)
+    assert -1 <= shown.min() and shown.max() <= 1
+
+
+def test_the_pictures_given_stay_as_they_were(colorizer):
+    line, reference = line_art(), picture()
+    before = line.tobytes(), reference.tobytes()
+    colorizer.colorize(line, reference)
+    assert (line.tobytes(), reference.tobytes()) == before
+
+
+# --- what decides the colours
+
+
+def test_the_same_call_gives_the_same_bytes(checkpoint, colorizer):
+    first = colorizer.colorize(line_art(), picture()).tobytes()
+    torch.manual_seed(1)
+    assert colorizer.colorize(line_art(), picture()).tobytes() == first
+    assert Colorizer.from_pretrained(checkpoint).colorize(line_art(), picture()).tobytes() == first
+
+
+def test_noise_has_a_seed_and_leaves_the_global_one_alone(colorizer):
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    results = [colorizer.colorize(line_art(), picture(), seed=seed).tobytes() for seed in (0, 1, 0, None)]
+    assert results[0] == results[2]
+    assert len({results[0], results[1], results[3]}) == 3
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_reference_palette_and_drawing_all_matter(colorizer):
+    calls = [(line_art(), picture(), None), (line_art(), picture(1), None), (line_art(41, 48), picture(), None),
+             (line_art(), picture(), [(10, 200, 30)])]
+    results = [np.asarray(colorizer.colorize(line, reference, palette).resize((9, 9))).tobytes()
+               for line, reference, palette in calls]
+    assert len(set(results)) == len(calls)
+
+
+def test_without_a_palette_it_is_that_of_the_reference():
+    network, reference = stand_in(), picture(3)
+    network.colorize(line_art(), reference)
+    shown = (network.generator.shown[1][0].numpy() + 1) * 127.5
+    np.testing.assert_allclose(shown, extract_palette(reference), atol=1e-3)
+
+
+def test_a_palette_replaces_the_references_own_and_the_reference_is_still_shown():
+    network, reference = stand_in(), picture(3)
+    network.colorize(line_art(), reference)
+    _, _, before = network.generator.shown
+    network.colorize(line_art(), reference, palette=np.full((9, 3), 255))
+    _, palette, after = network.generator.shown
+    assert (palette == 1).all() and torch.equal(before, after)
+
+
+def test_a_palette_alone_is_also_the_reference():
+    network = stand_in()
+    colors = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)] * 2 + [(0, 0, 0)])
+    network.colorize(line_art(), palette=colors)
+    _, palette, reference = network.generator.shown
+    np.testing.assert_allclose((palette[0] + 1) * 127.5, colors, atol=1e-4)
+    middles = reference[0, :, 5::11, 5::11].permute(1, 2, 0).reshape(-1, 3)  # of nine patches
+    np.testing.assert_allclose((middles + 1) * 127.5, colors, atol=1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_a_short_palette_is_repeated(colorizer, n):
+    colors = np.random.default_rng(n).integers(0, 256, (n, 3))
+    short, long = (colorizer.colorize(line_art(), palette=p).tobytes() for p in (colors.tolist(), np.resize(colors, (9, 3))))
+    assert short == long
+
+
+@pytest.mark.parametrize("shape", [(10, 3), (0, 3), (3,), (9, 4), (1, 9, 3)])
+def test_a_palette_of_another_shape_is_a_sentence(colorizer, shape):
+    with pytest.raises(ValueError, match=r"palette must be \(1 to 9, 3\), got \("):
+        colorizer.colorize(line_art(), picture(), palette=np.zeros(shape))
+
+
+def test_nothing_to_take_colours_from_is_a_sentence(colorizer):
+    with pytest.raises(ValueError, match="needs a reference picture or a palette, got neither"):
+        colorizer.colorize(line_art())
+
+
+# --- weights
+
+
+def test_from_a_file_a_folder_and_a_text(checkpoint):
+    results = {Colorizer.from_pretrained(source).colorize(line_art(), picture()).tobytes()
+               for source in (checkpoint, checkpoint.parent, str(checkpoint), str(checkpoint.parent))}
+    assert len(results) == 1
+    assert checkpoint_path(checkpoint.parent) == checkpoint
+
+
+def test_it_is_ready_to_use(colorizer):
+    assert not colorizer.generator.training and colorizer.config == CONFIG and colorizer.device.type == "cpu"
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(colorize, "PRETRAINED", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"shipped names \(none\), got 'toon'"):
+        Colorizer.from_pretrained("toon")
+    for name in ("second.safetensors", "first.safetensors", "first.json", "notes.csv"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(FileNotFoundError, match=r"must be a file or one of the shipped names \(first, second\), got 'third'"):
+        Colorizer.from_pretrained("third")
+
+
+def test_a_card_names_the_best_of_several(tmp_path, monkeypatch):
+    monkeypatch.setattr(colorize, "PRETRAINED", tmp_path)
+    for name, card in (("toon", {"best": "toon-b"}), ("toon-a", {"steps": 3}), ("toon-b", {"steps": 3})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(card))
+        if name != "toon":
+            (tmp_path / f"{name}.safetensors").write_bytes(b"")
+    assert pretrained_path("toon").name == "toon-b.safetensors"
+    assert pretrained_path("toon-a").name == "toon-a.safetensors"
+
+
+@pytest.mark.parametrize("keep", [0, 7, 0.5, 0.999])
+def test_a_damaged_file_is_a_sentence(checkpoint, tmp_path, keep):
+    content = checkpoint.read_bytes()
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(ValueError, match="must be a whole safetensors file, damaged.safetensors is not"):
+        Colorizer.from_pretrained(path)
+
+
+def test_an_empty_folder_and_a_picture_are_no_weights(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found none at"):
+        Colorizer.from_pretrained(tmp_path)
+    picture().save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="x.png is not"):
+        Colorizer.from_pretrained(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(PRETRAINED.glob("*.safetensors"))] + ["toon"])
+def test_shipped_weights_follow_the_reference(name):
+    network = Colorizer.from_pretrained(name)
+    drawing, other = (draw(f"shipped-{i}", network.config.size) for i in (0, 1))
+    line, references = Image.fromarray(drawing.line), (drawing.color, other.color)
+    results = [np.asarray(network.colorize(line, Image.fromarray(r))).astype(int) for r in references]
+    assert np.abs(results[0] - results[1]).mean() > 2
+    own, foreign = (np.abs(result - drawing.color).mean() for result in results)
+    assert own < foreign  # its own colours bring it nearer to its own picture
+
+
+def test_without_attention_only_the_palette_of_the_reference_counts():
+    network = Colorizer.from_pretrained("toon-none")
+    assert network.config.attention == "none"
+    line, palette = line_art(), extract_palette(picture())
+    results = {network.colorize(line, picture(seed), palette).tobytes() for seed in (0, 1)}
+    assert len(results) == 1

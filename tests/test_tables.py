@@ -1,0 +1,129 @@
+"""Table 1 as text: the right number in the right cell, differences only of like with like, the tolerance as stated."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+
+from lineart.evaluation import Row, paper_table
+from lineart.features import metric_names
+from lineart.tables import COLUMNS, TOLERANCE, headline, table_1_latex, table_1_markdown, verdict, write_text
+
+
+def rows_of(backbone="bundled", data="toon", size=128):
+    """Two trained methods and one that copies; every value different."""
+    names, rows = metric_names(backbone), []
+    for i, method in enumerate(("none", "image", "copy the reference")):
+        numbers = {("P1", "PSNR"): 20.5 + i, ("P1", "MS-SSIM"): 0.901 + i / 100,
+                   ("P1", names["perceptual"]): 0.111 - i / 100,
+                   ("P3", names["frechet"]): 90.25 - 30 * i, ("P3", "line consistency"): 0.9 - i / 10}
+        rows += [Row(data, size, method, protocol, metric, value, 1.5, 256, "", backbone, "")
+                 for (protocol, metric), value in numbers.items()]
+    return rows
+
+
+def grids(markdown):
+    """The two tables of the text, as lists of cells."""
+    blocks = [block.splitlines() for block in markdown.strip().split("\n\n") if block.startswith("|")]
+    return [[[cell.strip() for cell in line.strip("|").split("|")] for line in block] for block in blocks]
+
+
+def test_headline_takes_each_column_from_its_protocol_under_its_own_name():
+    found = headline(rows_of(), "none")
+    assert list(found) == list(COLUMNS) == ["FID", "PSNR", "MS-SSIM", "LPIPS"]
+    assert [row.metric for row in found.values()] == ["Fréchet distance (ST-VGG)", "PSNR", "MS-SSIM", "ST-LPIPS"]
+    assert [row.protocol for row in found.values()] == ["P3", "P1", "P1", "P1"]
+    assert {row.method for row in found.values()} == {"none"}
+
+
+def test_the_first_table_has_the_papers_layout_and_differences_of_like_with_like():
+    first, _ = grids(table_1_markdown(rows_of()))
+    assert first[0][:5] == ["Method", "FID ↓", "PSNR ↑", "MS-SSIM ↑", "LPIPS ↓"]
+    assert first[0][5:] == ["Fréchet distance (ST-VGG) ↓", "ST-LPIPS ↓"]
+    none, image = first[2:5], first[5:8]
+    assert none[0][1:] == ["40.08", "24.70", "0.92", "0.09", "–", "–"]
+    assert none[1][1:] == ["–", "20.50", "0.901", "–", "90.25", "0.111"]
+    assert none[2] == ["difference", "–", "-4.20", "-0.019", "–", "–", "–"]
+    assert image[0][1:5] == ["23.34", "27.21", "0.96", "0.05"]
+    assert image[2][2:4] == ["-5.71", "-0.049"]
+
+
+def test_with_the_papers_backbones_every_column_has_a_difference():
+    first, _ = grids(table_1_markdown(rows_of("imagenet", "kaggle", 256)))
+    assert first[0] == ["Method", "FID ↓", "PSNR ↑", "MS-SSIM ↑", "LPIPS ↓"]
+    assert first[4] == ["difference", "+50.17", "-4.20", "-0.019", "+0.021"]
+
+
+def test_the_second_table_has_every_number_with_its_spread():
+    rows = rows_of()
+    rows = [row for row in rows if (row.method, row.metric) != ("copy the reference", "PSNR")]
+    _, second = grids(table_1_markdown(rows))
+    assert second[0] == ["Protocol, metric", "no attention", "cross-attention (image)", "copy the reference"]
+    assert ["P1, PSNR ↑", "20.50 ± 1.50", "21.50 ± 1.50", "–"] in second
+    assert ["P3, Fréchet distance (ST-VGG) ↓", "90.25 ± 1.50", "60.25 ± 1.50", "30.25 ± 1.50"] in second
+    assert ["P3, line consistency ↑", "0.900 ± 1.500", "0.800 ± 1.500", "0.700 ± 1.500"] in second
+    assert len(second) == 2 + 5
+
+
+def test_every_table_is_rectangular_and_the_text_says_what_was_measured():
+    text = table_1_markdown(rows_of())
+    for grid in grids(text):
+        assert len({len(line) for line in grid}) == 1
+    assert "toon, 128 px, n = 256, backbone bundled" in text and text.endswith("|\n")
+
+
+def test_a_bundled_number_is_nowhere_under_fid_or_lpips():
+    for grid in grids(table_1_markdown(rows_of())):
+        for line in grid[2:]:
+            if "this run" in line[0] or line[0] == "difference":
+                assert line[1] == line[4] == "–"
+
+
+def test_latex_is_the_same_numbers_without_characters_that_it_cannot_set():
+    text = table_1_latex(rows_of())
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
+    assert not set("±↑↓–_") & set(text)
+    assert r"PSNR $\uparrow$" in text and r"90.25 $\pm$ 1.50" in text
+    for block in text.split(r"\begin{tabular}")[1:]:
+        columns = block[: block.index("\n")].strip("{}")
+        lines = [line for line in block.splitlines() if line.endswith(r"\\")]
+        assert {line.count("&") for line in lines} == {len(columns) - 1}
+    for number in ("40.08", "-4.20", "0.111", "27.21"):
+        assert number in text
+
+
+def test_the_tolerance_covers_the_papers_table():
+    with open(TOLERANCE, newline="") as file:
+        stated = list(csv.DictReader(file))
+    assert {(line["method"], line["metric"]) for line in stated} == set(paper_table())
+    limits = {line["metric"]: (float(line["tolerance"]), line["kind"]) for line in stated}
+    assert limits == {"FID": (0.1, "relative"), "PSNR": (0.5, "absolute"), "MS-SSIM": (0.01, "absolute"),
+                      "LPIPS": (0.01, "absolute")}
+
+
+@pytest.mark.parametrize(("metric", "value", "reached"), [
+    ("PSNR", 24.20, True), ("PSNR", 25.20, True), ("PSNR", 24.19, False), ("PSNR", 25.21, False),
+    ("MS-SSIM", 0.93, True), ("MS-SSIM", 0.91, True), ("MS-SSIM", 0.9301, False),
+    ("FID", 44.08, True), ("FID", 44.10, False), ("FID", 36.08, True), ("FID", 36.06, False),
+    ("LPIPS", 0.1, True), ("LPIPS", 0.101, False),
+])
+def test_verdict_at_the_edge_of_the_tolerance(metric, value, reached):
+    row = Row("kaggle", 256, "none", "P1", metric, value, 0.0, 3545, "", "imagenet", "")
+    assert verdict(metric, row).startswith("comparable: reproduced" if reached else "comparable: not reproduced")
+
+
+def test_verdict_of_what_does_not_compare():
+    row = Row("kaggle", 256, "image", "P1", "PSNR", 27.21, 0.0, 3545, "", "bundled", "")
+    assert verdict("PSNR", row).startswith("comparable: reproduced")  # no backbone in it
+    assert verdict("PSNR", replace(row, data="toon")) == "another data set: order only"
+    assert verdict("PSNR", replace(row, size=128)) == "another data set: order only"
+    assert verdict("LPIPS", replace(row, metric="ST-LPIPS")) == "another backbone: order only"
+    assert verdict("LPIPS", replace(row, metric="ST-LPIPS", data="toon")) == "another data set and backbone: order only"
+
+
+def test_text_is_written_whole(tmp_path):
+    path = tmp_path / "table.md"
+    for text in ("first", "Fréchet ↓\n"):
+        assert write_text(path, text) == path
+    assert path.read_bytes() == "Fréchet ↓\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
