@@ -72,7 +72,7 @@ def export(method: str, seed: int) -> None:
                         bytes=path.stat().st_size, cores=os.cpu_count(), licence="CC BY 4.0, credits in data/README.md")
     write_sidecar(path, record)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
-          f"validation PSNR {phases[-1]['psnr_val']:.2f} dB at {config.size} px")
+          f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px")
 
 
 def _phase(run: Path) -> dict:
@@ -83,7 +83,7 @@ def _phase(run: Path) -> dict:
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
     return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"), "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
-            "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2)}
+            "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def verdict(column: str, row: Row) -> str:
 
 
 def table_1_markdown(rows: list[Row]) -> str:
-    """The paper's layout with this run's "none" and "image" beside it, then every number of the run."""
+    """The paper's layout with this run's "none" and "image" beside it and our methods below, then every number."""
     def table(head: list[str], *body: list[str]) -> str:
         return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *body))
     return f"{table(*_paper_layout(rows))}\n\n{CAPTION.format(row=rows[0])}\n\n{table(*_all_numbers(rows))}\n"
@@ -73,6 +73,9 @@ def _paper_layout(rows: list[Row]) -> list[list[str]]:
                  f"{METHOD_NAMES[method]}: this run": {name: _number(name, value) for name, value in run.items()},
                  "difference": {name: _number(name, run[name] - paper[name], "+") for name in run if name in paper}}
         grid += [[first, *(texts.get(name, "–") for name in names)] for first, texts in lines.items()]
+    for method in dict.fromkeys(row.method for row in rows if row.method in METHOD_NAMES and row.method not in runs):
+        run = {row.metric: _number(row.metric, row.value) for row in headline(rows, method).values()}
+        grid.append([f"{METHOD_NAMES[method]}: this run", *(run.get(name, "–") for name in names)])
     return grid
 
 

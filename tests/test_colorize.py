@@ -71,7 +71,8 @@ def colorizer(checkpoint):
 # --- pictures in and out
 
 
-@pytest.mark.parametrize("size", [(SIZE, SIZE), (50, 40), (40, 50), (100, 7), (7, 100), (33, 32), (5, 5), (1, 1), (1, 90)])
+@pytest.mark.parametrize("size", [(SIZE, SIZE), (50, 40), (40, 50), (100, 7), (7, 100), (33, 32), (5, 5), (1, 1),
+                                  (1, 90)])
 def test_the_result_is_rgb_and_as_large_as_the_drawing(colorizer, size):
     result = colorizer.colorize(Image.new("L", size, 255), picture())
     assert (result.mode, result.size) == ("RGB", size)
@@ -223,8 +224,9 @@ def test_a_palette_alone_is_also_the_reference():
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_short_palette_is_repeated(colorizer, n):
     colors = np.random.default_rng(n).integers(0, 256, (n, 3))
-    short, long = (colorizer.colorize(line_art(), palette=p).tobytes() for p in (colors.tolist(), np.resize(colors, (9, 3))))
-    assert short == long
+    results = {colorizer.colorize(line_art(), palette=palette).tobytes()
+               for palette in (colors.tolist(), np.resize(colors, (9, 3)))}
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("shape", [(10, 3), (0, 3), (3,), (9, 4), (1, 9, 3)])
@@ -258,7 +260,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
         Colorizer.from_pretrained("toon")
     for name in ("second.safetensors", "first.safetensors", "first.json", "notes.csv"):
         (tmp_path / name).write_text("{}")
-    with pytest.raises(FileNotFoundError, match=r"must be a file or one of the shipped names \(first, second\), got 'third'"):
+    with pytest.raises(FileNotFoundError, match=r"one of the shipped names \(first, second\), got 'third'"):
         Colorizer.from_pretrained("third")
 
 
