@@ -24,6 +24,7 @@ METHODS = {
     "gate": dict(attention="gate"),
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
+    "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
 }
 
 
@@ -266,6 +267,17 @@ def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
     assert train(tiny(), tmp_path / "run", resume=True) == tmp_path / "run"
     assert_same_run(tmp_path / "run", undisturbed)
     assert read_checkpoint(undisturbed / LAST)[:2] == (tiny(), 6)
+
+
+def test_warped_references_come_back_after_a_stop(tmp_path):
+    config = tiny(train_reference="warped", steps=4, sample_every=2, checkpoint_every=2)
+    train(config, tmp_path / "whole")
+    train(config.replace(steps=2), tmp_path / "parts")
+    train(config, tmp_path / "parts", resume=True)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole")
+    plain = tensors_of(train(config.replace(train_reference="self"), tmp_path / "plain"))
+    key = "generator.encoder.0.conv1.weight"
+    assert not torch.equal(plain[key], tensors_of(tmp_path / "whole")[key])  # the warp took part
 
 
 def test_the_comparison_would_notice(tmp_path, undisturbed):
