@@ -1,5 +1,6 @@
 """The README's numbers are those of the results, and what it names is there."""
 
+import csv
 import re
 
 from lineart.config import ROOT
@@ -14,6 +15,15 @@ def block(name):
 def test_table_1_is_the_one_under_figures():
     table = block("table 1")
     assert table.count("|") > 20 and table in (ROOT / "figures" / "table_1.md").read_text()
+
+
+def test_transfer_numbers_are_those_under_figures():
+    with open(ROOT / "figures" / "transfer.csv", newline="") as file:
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    stated = re.search(r"falls from ([\d.]+) to ([\d.]+) dB.*stays at ([\d.]+)\..*keeps ([\d.]+) dB", README).groups()
+    found = (rows["image"]["psnr_self"], rows["image"]["psnr_other"], rows["none"]["psnr_other"],
+             rows["image-warped"]["psnr_other"])
+    assert stated == found
 
 
 def test_links_and_pictures_lead_somewhere():
