@@ -207,9 +207,16 @@ def test_no_registry_host_and_no_path_of_one_machine():
             assert str(ROOT) not in text, f"{path.relative_to(ROOT)} holds the path of this checkout"
 
 
+@pytest.fixture
+def outer_make_forgotten(monkeypatch):
+    """Under `make test` the inner make would say that it is one, and which folder it enters."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
 @pytest.mark.parametrize("answer, found", [("echo 3.10.4", "3.10.4"), ("echo 3.14.0", "3.14.0"), ("exit 1", "none")])
-def test_makefile_refuses_a_wrong_python_in_one_sentence(tmp_path, answer, found):
+def test_makefile_refuses_a_wrong_python_in_one_sentence(tmp_path, outer_make_forgotten, answer, found):
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("requirements.txt", "pyproject.toml"):
         (tmp_path / name).touch()
@@ -233,7 +240,7 @@ esac
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
-def test_makefile_redoes_an_interrupted_install_and_no_other(tmp_path, monkeypatch):
+def test_makefile_redoes_an_interrupted_install_and_no_other(tmp_path, outer_make_forgotten, monkeypatch):
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("requirements.txt", "pyproject.toml", "broken"):
         (tmp_path / name).touch()
