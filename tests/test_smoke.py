@@ -1,5 +1,6 @@
 """The real notebooks through the real runner, at the size for tests: from nothing to Table 1 and Figure 5."""
 
+import re
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ def test_smoke_profile_from_nothing_and_again(tmp_path, monkeypatch):
     first = reproduce(tmp_path, monkeypatch)
     assert first.returncode == 0, first.stdout + first.stderr
     notebooks = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert [line.split()[2] for line in first.stdout.splitlines() if " ran " in line and "]" in line] == notebooks
+    assert re.findall(r"^\[ *\d+/\d+\] (\S+) +ran ", first.stdout, re.MULTILINE) == notebooks
 
     rows = read_rows(tmp_path / "figures" / "table_1.csv")
     assert {row.method for row in rows} >= {"none", "image"} and {row.protocol for row in rows} == {"P1", "P3"}
