@@ -254,7 +254,7 @@ def _ctrl_c() -> Iterator[threading.Event]:
 
     def handle(*_) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, before)  # the second one is not held back
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one is not held back
 
     signal.signal(signal.SIGINT, handle)
     try:
