@@ -1,6 +1,6 @@
 """Train the weights that the course ships: most steps at 64 px, the last at 128 px; killed, it goes on where it was.
 
-    python benchmarks/train_toon.py none image      train both, one after the other
+    python benchmarks/train_toon.py                 train the three that are shipped, one after the other
     python benchmarks/train_toon.py --export none   copy what is trained so far to data/pretrained, with its card
 """
 
@@ -70,6 +70,7 @@ def export(method: str, seed: int) -> None:
         shutil.copyfile(run / "metrics.csv", PRETRAINED / f"{name}-{run.name.rsplit('-')[-1]}.csv")
     record = provenance(config, name=name, method=method, data="toon", seed=seed, steps=steps, phases=phases, sha256=sha256(path),
                         bytes=path.stat().st_size, cores=os.cpu_count(), licence="CC BY 4.0, credits in data/README.md")
+    record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
           f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px")
@@ -88,7 +89,7 @@ def _phase(run: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", default=["none", "image"], choices=[*METHODS])
+    parser.add_argument("methods", nargs="*", default=["none", "image", "image-warped"], choices=[*METHODS])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of this process; two methods side by side like one each")
     parser.add_argument("--export", action="store_true", help="only export")

@@ -23,7 +23,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 from tqdm import tqdm
 
-from lineart import losses
+from lineart import losses, metrics
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs, load
@@ -228,11 +228,11 @@ class Trainer:
             batch = take(pairs, slice(i, i + 16), device=self.fabric.device)
             results.append(to_uint8(self.generator(batch["line"], batch["palette"], batch["color"])).cpu())
         self.generator.train()
-        fake = torch.cat(results).permute(0, 2, 3, 1).numpy()  # (n, H, W, 3)
+        fake, truth = torch.cat(results), torch.tensor(pairs.color).permute(0, 3, 1, 2)  # (n, 3, H, W)
         if self.fabric.is_global_zero:
-            _save_grid(pairs, fake, self.folder / "samples" / f"step_{self.step:06d}.png")
-        error = ((fake.astype(np.float64) - pairs.color) ** 2).mean(axis=(1, 2, 3))
-        return float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-10))))
+            pixels = fake.permute(0, 2, 3, 1).numpy()
+            _save_grid(pairs, pixels, self.folder / "samples" / f"step_{self.step:06d}.png")
+        return metrics.mean_psnr(metrics.psnr(fake, truth))
 
 
 def _save_grid(pairs: Pairs, fake: np.ndarray, path: Path, rows: int = 8) -> None:
