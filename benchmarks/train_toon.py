@@ -32,8 +32,6 @@ METHODS = {
 COMMON = dict(n_train=8192, levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
               log_every=50, sample_every=500, checkpoint_every=250)
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
-WARPED_PHASES = (dict(size=64, batch_size=16, steps=2_000),
-                 dict(size=128, batch_size=8, steps=1_500, lr_step_epochs=1, lr_gamma=0.25))
 
 
 def folder(method: str, seed: int, size: int) -> Path:
@@ -41,10 +39,8 @@ def folder(method: str, seed: int, size: int) -> Path:
 
 
 def train_method(method: str, seed: int) -> None:
-    start, phases = None, PHASES
-    if method == "image-warped":  # goes on from the first phase of "image", which must be there
-        start, phases = str(folder("image", seed, PHASES[0]["size"]) / LAST), WARPED_PHASES
-    for phase in phases:
+    start = None
+    for phase in PHASES:
         settings = METHODS[method] | COMMON | phase
         config = Config.from_profile("classroom", **settings, seed=seed, start_from=start)
         run = folder(method, seed, config.size)
@@ -61,9 +57,6 @@ def export(method: str, seed: int) -> None:
     load_module(generator, tensors, "generator")
     phases = [_phase(run) for run in runs]
     steps = sum(phase["steps"] for phase in phases)
-    if method == "image-warped":  # the card counts the phase that it started from
-        phases = [_phase(folder("image", seed, PHASES[0]["size"])), *phases]
-        steps = sum(phase["steps"] for phase in phases)
     name = f"toon-{method}" if seed == 0 else f"toon-{method}-s{seed}"
     path = save_checkpoint(PRETRAINED / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
     for run in runs:
