@@ -10,7 +10,7 @@ import typing
 from pathlib import Path
 
 from lineart import reproduce
-from lineart.config import PROFILES, Config
+from lineart.config import DATA, PROFILES, Config
 
 
 def main(words: list[str] | None = None) -> int:
@@ -18,9 +18,11 @@ def main(words: list[str] | None = None) -> int:
     args = _parser().parse_args(words)
     try:
         return args.command(args) or 0
-    except (ValueError, FileNotFoundError, FloatingPointError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         print(f"lineart: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, help="of the noise; by default there is none")
     command.set_defaults(command=_colorize)
 
-    command = commands.add_parser("data", help="prepare the embedded data and say what is there")
-    command.add_argument("profile", nargs="?", default="classroom", choices=[*PROFILES])
-    command.set_defaults(command=_data)
+    _add_data(commands.add_parser("data", help="prepare a set of pictures, or say what is in one"))
     return parser
 
 
@@ -71,6 +71,26 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(option, nargs="+", type=kinds[0])
         else:
             parser.add_argument(option, type=kinds[0] if kinds else kind)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("prepare", help="pictures to arrays: resize, lines, palettes")
+    command.add_argument("name", choices=DATA)
+    command.add_argument("--source", type=Path, help="folder or zip; by default from Kaggle, where the set is there")
+    command.add_argument("--size", type=int, default=256, help="pixels a side (256)")
+    command.add_argument("--out", type=Path, help="folder; by default runs/data/NAME-SIZEpx")
+    command.add_argument("-k", type=int, default=9, help="colours of a palette (9)")
+    command.add_argument("--processes", type=int, help="by default one a core")
+    command.add_argument("--max-rejected", type=float, default=0.01, metavar="SHARE",
+                         help="more rejected pictures than this share are an error (0.01)")
+    command.set_defaults(command=_data_prepare)
+
+    command = commands.add_parser("check", help="what a prepared set holds, whether it is whole, and a contact sheet")
+    command.add_argument("folder", type=Path)
+    command.add_argument("--sheet", type=Path, help="where the contact sheet goes; by default into the folder")
+    command.set_defaults(command=_data_check)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -117,10 +137,26 @@ def _colorize(args: argparse.Namespace) -> None:
     print(args.result)
 
 
-def _data(args: argparse.Namespace) -> None:
+def _data_prepare(args: argparse.Namespace) -> None:
     from lineart.data import load
+    from lineart.data.prepare import prepare, summary
 
-    config = Config.from_profile(args.profile)
-    for split in ("train", "val", "test"):
-        pairs = load(config, split)
-        print(f"{config.data} {split}: {len(pairs)} pairs of {config.size} px, sha256 {pairs.digest()[:12]}")
+    if args.name == "toon":  # nothing to read: drawn, as many as the classroom profile takes
+        config = Config.from_profile("classroom", size=args.size, k=args.k)
+        for split in ("train", "val", "test"):
+            pairs = load(config, split)
+            print(f"toon {split}: {len(pairs)} pairs of {config.size} px, sha256 {pairs.digest()[:12]}")
+        return
+    store = prepare(args.name, args.source, args.size, args.out, args.k, args.processes, args.max_rejected)
+    print(*summary(store), sep="\n")
+
+
+def _data_check(args: argparse.Namespace) -> None:
+    from lineart.data.store import SHEET, check, contact_sheet, open_store
+
+    print(*check(args.folder), sep="\n")
+    path = args.sheet or args.folder / SHEET
+    temporary = path.with_name(f".{path.name}.tmp.png")
+    contact_sheet(open_store(args.folder)).save(temporary)
+    temporary.replace(path)
+    print(f"contact sheet: {path}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = ("toon", "kaggle", "faces", "folder", "pairs")
 ATTENTIONS = ("none", "gate", "cross")
 REFERENCES = ("image", "palette")
 
@@ -17,13 +18,15 @@ class Config:
     """What to train, on what, and how. Numbers without a note are given in section 4.2 of the paper."""
 
     # Data
-    data: str = "kaggle"  # "toon", "kaggle", "faces", "folder", "pairs"
-    source: str | None = None  # folder or zip of a data set that is not generated
+    data: str = "kaggle"
+    source: str | None = None  # prepared folder, or folder or zip of pictures; None: where `lineart data prepare` puts it
     size: int = 256  # pixels a side
     n_train: int = 14_224  # drawings in the training set
     n_test: int = 3_545  # drawings in the test set
     augment: bool = True  # random crop and random flip
+    line_variants: bool = False  # half of the line drawings extracted anew: thin, thick, soft or hard
     train_reference: str = "self"  # the truth as it is, or "warped": bent, turned and flipped, so that no position fits
+    reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
 
     # Networks
     width: int = 64  # channels of the first level; the paper does not say
@@ -62,12 +65,16 @@ class Config:
     checkpoint_every: int = 500  # steps
 
     def __post_init__(self) -> None:
+        if self.data not in DATA:
+            raise ValueError(f"data must be one of {', '.join(DATA)}, got {self.data!r}")
         if self.attention not in ATTENTIONS:
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}")
         if self.reference not in REFERENCES:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, got {self.reference!r}")
         if self.train_reference not in ("self", "warped"):
             raise ValueError(f"train_reference must be 'self' or 'warped', got {self.train_reference!r}")
+        if not 0 <= self.reference_jitter <= 1:
+            raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
         if self.weights not in ("imagenet", "bundled"):
             raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
         for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",

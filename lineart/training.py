@@ -27,7 +27,7 @@ from lineart import losses, metrics
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs, load
-from lineart.data.augment import random_crop_flip, random_warp, take, to_batch, to_uint8
+from lineart.data.augment import random_crop_flip, random_jitter, random_lines, random_warp, take, to_batch, to_uint8
 from lineart.features import FeatureExtractor
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
@@ -169,6 +169,8 @@ class Trainer:
         torch.manual_seed(int(state[0]))
         if config.augment:
             line, color = random_crop_flip(line, color)
+        if config.line_variants:
+            line = random_lines(line, color)
         return to_batch(line, color, palette)
 
     def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -179,6 +181,8 @@ class Trainer:
         line, color, palette = batch["line"], batch["color"], batch["palette"]
         # Self-reference: the reference is the truth, as it is (the paper) or warped
         reference = random_warp(color) if config.train_reference == "warped" else color
+        if config.reference_jitter:  # of the reference and its palette, never of the truth
+            reference, palette = random_jitter(reference, palette, config.reference_jitter)
         fake = self.generator(line, palette, reference)
         condition = torch.cat([line, palette_planes(palette, *line.shape[2:])], dim=1)  # (N, 30, H, W)
 

@@ -12,6 +12,8 @@ from joblib import Parallel, delayed
 
 from lineart.config import ROOT, Config
 from lineart.data import toon
+from lineart.data.prepare import default_folder, prepare
+from lineart.data.store import SPLITS, Store, is_store, open_store
 from lineart.palette import extract_palette
 
 CACHE = ROOT / "runs" / "data"
@@ -45,16 +47,46 @@ class Pairs:
 
 
 def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
-    """The pairs of a split, "train", "val" or "test"; n of them, by default as many as the config says.
+    """The pairs of a split, "train", "val" or "test"; n of them, by default as many as the config says, or all there are.
 
-    Raises ValueError for an unknown split or data set.
+    `toon` is drawn. Any other set is read where `config.source` is a prepared folder; prepared first, under
+    `runs/data`, where it is a folder or zip of pictures; and without a source read from where `lineart data prepare`
+    puts it. A whole split stays on disk, mapped into memory; fewer pairs are taken evenly from all of it.
+    Raises ValueError for an unknown split, a split without pictures, and a set prepared with another size
+    or number of colours; FileNotFoundError for a set that is not there.
     """
-    if split not in toon.SPLITS:
-        raise ValueError(f"split must be one of {', '.join(toon.SPLITS)}, got {split!r}")
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     n = n or (config.n_train if split == "train" else config.n_test)
     if config.data == "toon":
         return _load_toon(split, n, config.size, config.k)
-    raise ValueError(f"data must be 'toon', got {config.data!r}")
+    store = find_store(config)
+    for name in ("size", "k"):
+        if store.record[name] != getattr(config, name):
+            raise ValueError(f"{name} must be the prepared set's {store.record[name]}, got {getattr(config, name)}")
+    names = [row["file"] for row in store.index() if row["split"] == split]
+    if not names:
+        raise ValueError(f"{store.path} holds no pictures for {split!r}: {store.record['counts']}")
+    rows = store.rows(split)
+    if n < len(names):
+        rows = rows.start + np.arange(n) * len(names) // n
+        names = [names[row - store.rows(split).start] for row in rows]
+    return Pairs(store.line[rows], store.color[rows], store.palette[rows], tuple(names))
+
+
+def find_store(config: Config) -> Store:
+    """The prepared set that a config means, prepared now if its source is not."""
+    if config.source is None:
+        path = default_folder(config.data, config.size)
+        if not is_store(path):
+            raise FileNotFoundError(f"{config.data} at {config.size} px must be prepared first: "
+                                    f"lineart data prepare {config.data} --size {config.size} --source PATH")
+        return open_store(path)
+    source = Path(config.source).expanduser()
+    if is_store(source):
+        return open_store(source)
+    key = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:8]
+    return prepare(config.data, source, config.size, CACHE / f"{config.data}-{config.size}px-{config.k}-{key}", config.k)
 
 
 def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from lineart.data import Pairs
+from lineart.data.lines import VARIANTS
 
 CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
 WARP_POINTS = 4  # control points a side of the thin-plate spline
@@ -88,6 +89,61 @@ def random_warp(color: torch.Tensor, strength: float = WARP_STRENGTH) -> torch.T
     return F.grid_sample(color.float(), grid, padding_mode="border", align_corners=False)
 
 
+def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
+    """Half of the drawings (N, H, W) redrawn from their colours (N, H, W, 3), thin, thick, soft or hard by lot.
+
+    A network that sees one extractor's lines alone learns its habits. The settings are `lines.VARIANTS`.
+    """
+    lot = torch.randint(2 * len(VARIANTS), (len(line),))  # on the CPU, so that nothing waits for the device
+    line = line.clone()
+    for i, settings in enumerate(VARIANTS.values()):
+        chosen = (lot == i).nonzero()[:, 0].to(line.device)
+        if len(chosen):
+            line[chosen] = batch_lines(color[chosen], **settings)
+    return line
+
+
+def batch_lines(color: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75,
+                phi: float = 12.0) -> torch.Tensor:
+    """`extract_lines` for a batch on its device: color (N, H, W, 3) uint8 -> lines (N, H, W) uint8."""
+    weights = torch.tensor([19595, 38470, 7471], device=color.device)  # of 65536: Pillow's integer luma
+    grey = ((color.int() * weights).sum(-1) + 32768 >> 16).float() / 255  # (N, H, W)
+    sigma = sigma * max(1.0, min(grey.shape[1:]) / 256)
+    response = 1 + p * (_blur(grey, sigma) - _blur(grey, k * sigma))
+    soft = torch.where(response >= epsilon, 1.0, 1 + (phi * (response - epsilon)).tanh())
+    return (255 * soft.clamp(0, 1)).round().to(torch.uint8)
+
+
+def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Gaussian blur of (N, H, W), the edge mirrored and the kernel cut at 4 sigma, as SciPy's."""
+    radius = int(4 * sigma + 0.5)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=grey.device) / sigma) ** 2)
+    kernel = (kernel / kernel.sum())[None, None]  # (1, 1, 2 radius + 1)
+    for _ in range(2):  # along the rows, then along the columns
+        n, height, width = grey.shape
+        place = torch.arange(-radius, width + radius, device=grey.device) % (2 * width)
+        padded = grey[..., torch.minimum(place, 2 * width - 1 - place)]  # the picture, then its mirror image, and so on
+        grey = F.conv1d(padded.reshape(n * height, 1, -1), kernel).view(n, height, width).transpose(1, 2)
+    return grey
+
+
+def random_jitter(reference: torch.Tensor, palette: torch.Tensor, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Other colours for references (N, 3, H, W) and, by the same change, for their palettes (N, k, 3), all in [-1, 1].
+
+    At strength 1 hue turns by up to 60 degrees about the grey axis, saturation and contrast grow or shrink by up to a
+    half, and brightness moves by up to a quarter of the range; less in proportion.
+    """
+    n = len(reference)
+    hue, saturation, contrast, brightness = (2 * torch.rand(4, n, 1, 1, device=reference.device) - 1) * strength
+    angle, mean = hue * torch.pi / 3, torch.full((3, 3), 1 / 3, device=reference.device)
+    one = torch.eye(3, device=reference.device)
+    cross = (one.roll(1, 0) - one.roll(1, 1)) / 3**0.5  # times a colour: the cross product with the grey axis
+    turn = angle.cos() * (one - mean) + mean + angle.sin() * cross  # Rodrigues' formula
+    change = (1 + contrast / 2) * turn @ ((1 + saturation / 2) * (one - mean) + mean)  # (N, 3, 3)
+    apply = lambda colors: (change @ colors + brightness / 2).clamp(-1, 1)  # of (N, 3, any number)
+    return apply(reference.float().flatten(2)).view_as(reference), apply(palette.mT).mT
+
+
 def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
     """line (N, H, W) and color (N, H, W, 3) uint8, palette (N, k, 3) 0..255 -> floats in [-1, 1].
 
@@ -109,4 +165,5 @@ def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "
     """
     references = drawings if references is None else references
     arrays = (pairs.line[drawings], pairs.color[references], pairs.palette[references])
-    return to_batch(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays))
+    # A copy: rows of a prepared set are mapped from a file that must not be written
+    return to_batch(*(torch.tensor(np.asarray(a)).to(device) for a in arrays))

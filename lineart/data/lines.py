@@ -6,6 +6,14 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+# Other hands, for a network that shall not learn one extractor's habit; settings of `extract_lines`
+VARIANTS: dict[str, dict[str, float]] = {
+    "thin": dict(sigma=0.4, epsilon=0.7),
+    "thick": dict(sigma=1.2, epsilon=0.85),
+    "soft": dict(sigma=0.8, p=10.0, phi=4.0, epsilon=0.9),
+    "hard": dict(phi=200.0),
+}
+
 
 def extract_lines(image: Image.Image | np.ndarray, sigma: float = 0.6, k: float = 1.6, p: float = 20.0,
                   epsilon: float = 0.75, phi: float = 12.0) -> Image.Image:

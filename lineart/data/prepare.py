@@ -1,0 +1,297 @@
+"""Pictures to arrays, once: decode, resize, lines, palette, in several processes; killed, it goes on where it was.
+
+The pictures are worked on in parts of 32. A finished part lies under `parts/` with a name made of its files and the
+settings, so a second run finds it; from all parts the arrays of `store` are written at the end. Neither the number of
+processes nor an interruption changes a byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from lineart.config import ROOT
+from lineart.data import sources
+from lineart.data.decode import SUFFIXES, Unfit, colorness, decode, split_pair, square
+from lineart.data.lines import extract_lines
+from lineart.data.sources import Entry
+from lineart.data.store import (ARRAYS, COLUMNS, RECORD, SPLITS, Store, file_sha256, is_store, open_store, paper_counts,
+                                write_table)
+from lineart.palette import extract_palette
+
+PREPARED = ROOT / "runs" / "data"
+PICTURES = 32  # a part
+FORMAT = 1  # of the parts and the store; another number, another set
+VAL_PICTURES = 64  # held out of the training pictures to watch a training, at most a twentieth of them
+
+
+def default_folder(name: str, size: int) -> Path:
+    return PREPARED / f"{name}-{size}px"
+
+
+def prepare(name: str, source: str | Path | None = None, size: int = 256, out: str | Path | None = None, k: int = 9,
+            processes: int | None = None, max_rejected: float = 0.01) -> Store:
+    """Prepare a set and return it, opened; a set that is there already is only opened.
+
+    name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default from Kaggle. size: pixels a side;
+    k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`; processes: by default one a core.
+    Files that can't be used are listed in `rejected.csv`.
+    Raises ValueError where more than `max_rejected` of the pictures (a share) are rejected (the set is there all the
+    same), where fewer than three are left, or where `out` holds something else; OSError where the disk is full.
+    """
+    for setting, value in (("size", size), ("k", k), ("processes", processes)):
+        if value is not None and value < 1:
+            raise ValueError(f"{setting} must be at least 1, got {value}")
+    if not 0 <= max_rejected <= 1:
+        raise ValueError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
+    path = sources.locate(name, source).resolve()
+    out = Path(out) if out else default_folder(name, size)
+    entries, others = sources.list_entries(path)
+    found = sources.assign(name, entries)
+    if not found:
+        raise ValueError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
+    settings = {"format": FORMAT, "name": name, "source": path.name, "size": size, "k": k}
+    parts = _plan(settings, found)
+    if not is_store(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock"):  # a second process waits, and finds the set ready
+            if not is_store(out):
+                _refuse_foreign(out)
+                _need_space(out, len(found), size)
+                _make_parts(out / "parts", path, parts, settings, processes or os.cpu_count() or 1)
+                _assemble(out, settings, parts, others)
+    store = open_store(out)
+    if store.record["plan"] != _digest([part.digest for part in parts]):
+        same = {key: store.record[key] for key in settings} == settings
+        what = "pictures that have changed since" if same else ", ".join(f"{key} {store.record[key]}" for key in settings)
+        raise ValueError(f"a set is never overwritten: {out} holds {what}; remove it or name another folder")
+    if store.record["rejected"] > max_rejected * len(found):
+        raise ValueError(f"at most {max_rejected:.1%} of the pictures may be rejected, {store.record['rejected']} of "
+                         f"{len(found)} were; {out / 'rejected.csv'} says why, --max-rejected allows more")
+    return store
+
+
+def summary(store: Store) -> list[str]:
+    """What a person wants to know after `prepare`, as lines to print."""
+    record = store.record
+    lines = [f"{store.path}: {len(store.line):,} pictures, "
+             + ", ".join(f"{n:,} {split}" for split, n in record["counts"].items())]
+    lines += paper_counts(record)
+    lines += [f"{n:,} noted: {note}" for note, n in record["notes"].items()]
+    lines.append(f"{record['rejected']:,} rejected" + (", see rejected.csv" if record["rejected"] else "")
+                 + (f"; {record['others']:,} files are no pictures and were passed over" if record["others"] else ""))
+    return lines
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some files of a source, each with its split, and a digest of them and of the settings."""
+
+    digest: str
+    files: list[tuple[Entry, str]]
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"{self.digest}.npz"
+
+
+def _plan(settings: dict, found: list[tuple[Entry, str]]) -> list[Part]:
+    chunks = [found[i : i + PICTURES] for i in range(0, len(found), PICTURES)]
+    return [Part(_digest([settings, [(*astuple(entry), split) for entry, split in chunk]]), chunk) for chunk in chunks]
+
+
+def _digest(value) -> str:
+    text = json.dumps(value)  # escapes what is not ASCII, the bytes of odd file names included
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _refuse_foreign(out: Path) -> None:
+    ours = {".lock", "parts", "index.csv", "rejected.csv", *(f"{name}.npy" for name in ARRAYS)}
+    foreign = sorted({path.name.removesuffix(".tmp") for path in out.iterdir()} - ours)
+    if foreign or not (out / "parts").exists() and (out / "index.csv").exists():
+        raise ValueError(f"the folder for a set must be empty or hold a set that was begun, {out} holds {foreign[:3]}")
+
+
+def _need_space(out: Path, n: int, size: int) -> None:
+    need, free = 2 * n * size * size * 4, shutil.disk_usage(out).free  # the parts, then the arrays made of them
+    need -= sum(path.stat().st_size for path in (out / "parts").glob("*.npz"))
+    if need > free:
+        raise OSError(f"{n:,} pictures at {size} px need {need / 1e9:.2f} GB more in {out}, free are {free / 1e9:.2f} GB")
+
+
+def _make_parts(folder: Path, source: Path, parts: list[Part], settings: dict, processes: int) -> None:
+    """All parts that are not there yet. An interruption leaves whole parts and at most some `.tmp`."""
+    folder.mkdir(exist_ok=True)
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink(missing_ok=True)
+    total = sum(len(part.files) for part in parts)
+    missing = [part for part in parts if not part.path(folder).exists()]
+    done = total - sum(len(part.files) for part in missing)
+    jobs = (delayed(_make_part)(part, part.path(folder), source, settings) for part in missing)
+    try:
+        _show_progress(Parallel(n_jobs=min(processes, len(missing) or 1), return_as="generator_unordered")(jobs),
+                       done, total)
+    except (KeyboardInterrupt, OSError, BrokenExecutor) as error:
+        done = sum(len(part.files) for part in parts if part.path(folder).exists())
+        kept = f"{done:,} of {total:,} pictures are finished and kept in {folder.parent}; the same command goes on"
+        if isinstance(error, KeyboardInterrupt):
+            print(f"\nstopped: {kept}", file=sys.stderr)
+            raise
+        if isinstance(error, BrokenExecutor):
+            raise OSError(f"a process was killed, perhaps for want of memory (fewer processes take less): {kept}") from error
+        raise OSError(f"{folder} could not be written ({error.strerror or error}): {kept}") from error
+
+
+def _make_part(part: Part, path: Path, source: Path, settings: dict) -> int:
+    """Decode the files of a part and write it; returns how many files it had. Runs in a process of its own."""
+    pictures, rows, rejected = [], [], []
+    for entry, split in part.files:
+        try:
+            if entry.reason:
+                raise Unfit(entry.reason)
+            data = sources.read(source, entry.name)
+            *picture, width, height, note = _picture(data, settings)
+            pictures.append(picture)
+            rows.append([split, entry.name, hashlib.sha256(data).hexdigest(), width, height, note])
+        except Unfit as error:
+            rejected.append([entry.name, str(error)])
+    empty = _empty(settings)
+    arrays = {name: np.stack([picture[i] for picture in pictures]) if pictures else empty[name]
+              for i, name in enumerate(ARRAYS)}
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays, rows=json.dumps(rows), rejected=json.dumps(rejected))
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # on a full disk even this little helps
+        raise
+    return len(part.files)
+
+
+def _picture(data: bytes, settings: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int, str]:
+    """Line, colour, palette, and of the file its width, height and a note."""
+    image, note, size = decode(data), "", settings["size"]
+    if settings["name"] in sources.PAIRED:
+        color, sketch, swapped = split_pair(image)
+        color, line = square(color, size), square(sketch, size).convert("L")
+        note = "sketch left of the colours" if swapped else ""
+    else:
+        color = square(image, size)
+        line = extract_lines(color)
+    if colorness(color) < 2:
+        note = "no colours, only grey"
+    pixels = np.asarray(color)
+    return np.asarray(line), pixels, extract_palette(pixels, settings["k"]), *image.size, note
+
+
+def _empty(settings: dict) -> dict[str, np.ndarray]:
+    size = settings["size"]
+    return {"line": np.empty((0, size, size), np.uint8), "color": np.empty((0, size, size, 3), np.uint8),
+            "palette": np.empty((0, settings["k"], 3), np.float32)}
+
+
+def _show_progress(work: Iterator[int], done: int, total: int) -> None:
+    """A bar for a person, a line every ten seconds for a log: pictures a second and the time left."""
+    if sys.stderr.isatty():
+        with tqdm(total=total, initial=done, unit=" pictures") as bar:
+            for n in work:
+                bar.update(n)
+        return
+    before, started = done, time.perf_counter()
+    last = started
+    for n in work:
+        done, now = done + n, time.perf_counter()
+        if now - last > 10 or done == total:
+            rate, last = (done - before) / (now - started), now
+            print(f"{done:,} of {total:,} pictures, {rate:.0f} a second, {(total - done) / rate:.0f} s left", flush=True)
+
+
+def _assemble(out: Path, settings: dict, parts: list[Part], others: int) -> None:
+    """The files of `store` from all parts: under temporary names, `set.json` last, then the parts are removed."""
+    files = [part.path(out / "parts") for part in parts]
+    rows, rejected = [], []  # rows: split, file, sha256, width, height, note, number of its part, place in it
+    for number, file in enumerate(files):
+        with np.load(file) as part:
+            rows += [[*row, number, place] for place, row in enumerate(json.loads(str(part["rows"])))]
+            rejected += json.loads(str(part["rejected"]))
+    if len(rows) < len(SPLITS):
+        write_table(out / "rejected.csv", ("file", "reason"), rejected)
+        raise ValueError(f"a set must have at least {len(SPLITS)} pictures, {len(rows)} of {len(rows) + len(rejected)} "
+                         f"could be used; {out / 'rejected.csv'} says why")
+    _fill_splits(rows)
+    rows.sort(key=lambda row: (SPLITS.index(row[0]), row[1]))
+    temporaries = {}
+    for name, empty in _empty(settings).items():
+        temporaries[f"{name}.npy"] = temporary = out / f"{name}.npy.tmp"
+        _write_array(temporary, name, (len(rows), *empty.shape[1:]), empty.dtype, rows, files)
+    palettes = np.load(out / "palette.npy.tmp", mmap_mode="r")
+    temporaries["index.csv"], temporaries["rejected.csv"] = out / "index.csv.tmp", out / "rejected.csv.tmp"
+    write_table(temporaries["index.csv"], COLUMNS, [
+        (i, *row[:6], " ".join("#{:02x}{:02x}{:02x}".format(*color) for color in palettes[i].round().astype(int)))
+        for i, row in enumerate(rows)])
+    write_table(temporaries["rejected.csv"], ("file", "reason"), rejected)
+    record = {
+        **settings,
+        "plan": _digest([part.digest for part in parts]),
+        "counts": {split: sum(row[0] == split for row in rows) for split in SPLITS},
+        "paper_counts": sources.PAPER_COUNTS if settings["name"] == "kaggle" else None,
+        "notes": dict(sorted(Counter(row[5] for row in rows if row[5]).items())),
+        "rejected": len(rejected),
+        "others": others,
+        "sha256": {name: file_sha256(temporary) for name, temporary in temporaries.items()},
+    }
+    temporaries[RECORD] = out / f"{RECORD}.tmp"
+    temporaries[RECORD].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name, temporary in temporaries.items():
+        os.replace(temporary, out / name)
+    shutil.rmtree(out / "parts")
+
+
+def _fill_splits(rows: list[list]) -> None:
+    """Give every row a split.
+
+    Where the source names none: a tenth of the pictures for test, a twentieth (at most 64) for val, chosen by their
+    sha256, so that equal pictures share a split and a new picture moves few others. Where it names some, what has
+    none is for training. Where none is val, the last of the training pictures are: a twentieth, at most 64.
+    """
+    if not any(row[0] for row in rows):
+        ranked = sorted({row[2] for row in rows})
+        test, val = max(1, round(len(ranked) / 10)), max(1, min(VAL_PICTURES, round(len(ranked) / 20)))
+        split = dict.fromkeys(ranked, "train") | dict.fromkeys(ranked[:test], "test")
+        split |= dict.fromkeys(ranked[test : test + val], "val")
+        for row in rows:
+            row[0] = split[row[2]]
+        return
+    for row in rows:
+        row[0] = row[0] or "train"
+    if not any(row[0] == "val" for row in rows):
+        train = sorted((row for row in rows if row[0] == "train"), key=lambda row: row[1])
+        for row in train[len(train) - min(VAL_PICTURES, max(1, len(train) // 20)) :]:
+            row[0] = "val"
+
+
+def _write_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, rows: list[list], files: list[Path]) -> None:
+    """The rows' pictures, one part in memory at a time. Written as a stream: a full disk is an error, not a crash."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape})
+        opened, pictures = None, None
+        for *_, number, place in rows:
+            if number != opened:
+                with np.load(files[number]) as part:
+                    opened, pictures = number, part[name]
+            file.write(pictures[place].tobytes())
