@@ -81,8 +81,8 @@ class PaletteBlock(ResidualBlock):
         h = F.conv2d(line, weight[:, :3], stride=2, padding=1)  # (N, C_out, H/2, W/2)
         small = F.conv2d(palette.expand(-1, -1, 4, 4), weight[:, 3:], stride=2, padding=1)  # (N, C_out, 2, 2)
         # Zeros enter on the top and left only: stride 2 stops one short of the bottom and the right.
-        right = (0, h.shape[3] - 2, 0, h.shape[2] - 2)
-        h = h + F.pad(small, right, mode="replicate")
+        small = torch.cat([small[..., :1], small[..., 1:].expand(-1, -1, -1, h.shape[3] - 1)], 3)  # (N, C_out, 2, W/2)
+        h = h + torch.cat([small[:, :, :1], small[:, :, 1:].expand(-1, -1, h.shape[2] - 1, -1)], 2)
         weight = self.skip.standardized_weight()
         skip = F.conv2d(F.avg_pool2d(line, 2), weight[:, :3], self.skip.bias)
         return self.merge(h, skip + F.conv2d(palette, weight[:, 3:]))

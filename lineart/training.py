@@ -27,7 +27,7 @@ from lineart import losses, metrics
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs, load
-from lineart.data.augment import random_crop_flip, random_jitter, random_lines, random_warp, take, to_batch, to_uint8
+from lineart.data.augment import random_jitter, random_warp, take, to_uint8, training_batch
 from lineart.features import FeatureExtractor
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
@@ -156,22 +156,9 @@ class Trainer:
             log.write(self.step, row)
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
-        """The batch of a step: each epoch visits the pairs in its own order. Several processes share it."""
-        config, size = self.config, self.config.batch_size
-        epoch, position = divmod(step, config.steps_per_epoch)
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(self.pairs))
-        index = np.sort(order[position * size : (position + 1) * size])
-        index = index[self.fabric.global_rank :: self.fabric.world_size]
-        line, color, palette = (torch.from_numpy(array[index]).to(self.fabric.device)
-                                for array in (self.pairs.line, self.pairs.color, self.pairs.palette))
-        # One seed a step and process: equal seeds would give every process the same noise.
-        state = np.random.SeedSequence([config.seed, step, self.fabric.global_rank]).generate_state(1, np.uint64)
-        torch.manual_seed(int(state[0]))
-        if config.augment:
-            line, color = random_crop_flip(line, color)
-        if config.line_variants:
-            line = random_lines(line, color)
-        return to_batch(line, color, palette)
+        """The batch of a step, of which several processes take a share each."""
+        fabric = self.fabric
+        return training_batch(self.pairs, self.config, step, fabric.device, fabric.global_rank, fabric.world_size)
 
     def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """One update of both networks; returns the losses by name, still on the device."""

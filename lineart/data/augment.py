@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lineart.config import Config
 from lineart.data import Pairs
 from lineart.data.lines import VARIANTS
 
@@ -155,6 +156,27 @@ def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> 
         "color": to_unit(color).permute(0, 3, 1, 2),  # already channels-last in memory
         "palette": to_unit(palette),
     }
+
+
+def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0,
+                   processes: int = 1) -> dict[str, torch.Tensor]:
+    """The augmented batch of a step: what `to_batch` returns, of this process's share of the step's pairs.
+
+    Each epoch visits the pairs in its own order. Everything random is drawn from the seed, the step and the rank, and
+    PyTorch's random numbers are set to that: equal seeds would give every process the same noise.
+    """
+    epoch, position = divmod(step, max(1, len(pairs) // config.batch_size))
+    order = np.random.default_rng([config.seed, epoch]).permutation(len(pairs))
+    index = np.sort(order[position * config.batch_size : (position + 1) * config.batch_size])[rank::processes]
+    state = np.random.SeedSequence([config.seed, step, rank]).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0]))
+    # 8-bit pictures and nine colours travel to the device; floats and the rest are made there
+    line, color, palette = (torch.from_numpy(array[index]).to(device) for array in (pairs.line, pairs.color, pairs.palette))
+    if config.augment:
+        line, color = random_crop_flip(line, color)
+    if config.line_variants:
+        line = random_lines(line, color)
+    return to_batch(line, color, palette)
 
 
 def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:

@@ -47,7 +47,7 @@ def decode(data: bytes) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image, np.float32) / 257).round().astype(np.uint8))
+        image = _eight_bits(image)
     if image.mode in ("I", "F"):
         raise Unfit(f"pixels of 32 bits (mode {image.mode}), whose range is not known")
     if image.has_transparency_data:
@@ -55,6 +55,13 @@ def _rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Of 16-bit grey; the one value that a PNG may name as transparent becomes white here, where it is still exact."""
+    values = np.asarray(image, np.float32)
+    grey = np.where(values == image.info.get("transparency"), 255, values / 257)
+    return Image.fromarray(grey.round().astype(np.uint8))
 
 
 def square(image: Image.Image, size: int) -> Image.Image:

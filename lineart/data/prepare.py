@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -51,7 +52,8 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
     k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`; processes: by default one a core.
     Files that can't be used are listed in `rejected.csv`.
     Raises ValueError where more than `max_rejected` of the pictures (a share) are rejected (the set is there all the
-    same), where fewer than three are left, or where `out` holds something else; OSError where the disk is full.
+    same), where fewer than three different ones are left, or where `out` holds something else; OSError where the disk
+    is full.
     """
     for setting, value in (("size", size), ("k", k), ("processes", processes)):
         if value is not None and value < 1:
@@ -64,13 +66,15 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
     found = sources.assign(name, entries)
     if not found:
         raise ValueError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
-    settings = {"format": FORMAT, "name": name, "source": path.name, "size": size, "k": k}
+    source_name = os.fsencode(path.name).decode(errors="backslashreplace")  # JSON is UTF-8, a folder's name may not be
+    settings = {"format": FORMAT, "name": name, "source": source_name, "size": size, "k": k}
     parts = _plan(settings, found)
     if not is_store(out):
+        _refuse_foreign(out)
         out.mkdir(parents=True, exist_ok=True)
         with FileLock(out / ".lock"):  # a second process waits, and finds the set ready
             if not is_store(out):
-                _refuse_foreign(out)
+                _refuse_remains(out)
                 _need_space(out, len(found), size)
                 _make_parts(out / "parts", path, parts, settings, processes or os.cpu_count() or 1)
                 _assemble(out, settings, parts, others)
@@ -79,7 +83,8 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
         same = {key: store.record[key] for key in settings} == settings
         what = "pictures that have changed since" if same else ", ".join(f"{key} {store.record[key]}" for key in settings)
         raise ValueError(f"a set is never overwritten: {out} holds {what}; remove it or name another folder")
-    if store.record["rejected"] > max_rejected * len(found):
+    shutil.rmtree(out / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
+    if store.record["rejected"] / len(found) > max_rejected:
         raise ValueError(f"at most {max_rejected:.1%} of the pictures may be rejected, {store.record['rejected']} of "
                          f"{len(found)} were; {out / 'rejected.csv'} says why, --max-rejected allows more")
     return store
@@ -119,10 +124,17 @@ def _digest(value) -> str:
 
 
 def _refuse_foreign(out: Path) -> None:
-    ours = {".lock", "parts", "index.csv", "rejected.csv", *(f"{name}.npy" for name in ARRAYS)}
-    foreign = sorted({path.name.removesuffix(".tmp") for path in out.iterdir()} - ours)
-    if foreign or not (out / "parts").exists() and (out / "index.csv").exists():
+    """Before anything is written, the lock included."""
+    ours = {".lock", "parts", "index.csv", "rejected.csv", RECORD, *(f"{name}.npy" for name in ARRAYS)}
+    foreign = sorted({path.name.removesuffix(".tmp") for path in out.iterdir()} - ours) if out.exists() else []
+    if foreign:
         raise ValueError(f"the folder for a set must be empty or hold a set that was begun, {out} holds {foreign[:3]}")
+
+
+def _refuse_remains(out: Path) -> None:
+    """Of a set whose record was removed; a set that was begun has parts, and no index until all of them are there."""
+    if (out / "index.csv").exists() and not (out / "parts").exists():
+        raise ValueError(f"a set must have its {RECORD}, {out} has only the rest of one; remove it or name another folder")
 
 
 def _need_space(out: Path, n: int, size: int) -> None:
@@ -145,14 +157,19 @@ def _make_parts(folder: Path, source: Path, parts: list[Part], settings: dict, p
         _show_progress(Parallel(n_jobs=min(processes, len(missing) or 1), return_as="generator_unordered")(jobs),
                        done, total)
     except (KeyboardInterrupt, OSError, BrokenExecutor) as error:
-        done = sum(len(part.files) for part in parts if part.path(folder).exists())
-        kept = f"{done:,} of {total:,} pictures are finished and kept in {folder.parent}; the same command goes on"
+        kept = _kept(folder, parts)
         if isinstance(error, KeyboardInterrupt):
             print(f"\nstopped: {kept}", file=sys.stderr)
             raise
         if isinstance(error, BrokenExecutor):
             raise OSError(f"a process was killed, perhaps for want of memory (fewer processes take less): {kept}") from error
         raise OSError(f"{folder} could not be written ({error.strerror or error}): {kept}") from error
+
+
+def _kept(folder: Path, parts: list[Part]) -> str:
+    total, done = (sum(len(part.files) for part in some)
+                   for some in (parts, [part for part in parts if part.path(folder).exists()]))
+    return f"{done:,} of {total:,} pictures are finished and kept in {folder.parent}; the same command goes on"
 
 
 def _make_part(part: Part, path: Path, source: Path, settings: dict) -> int:
@@ -222,16 +239,27 @@ def _show_progress(work: Iterator[int], done: int, total: int) -> None:
 
 def _assemble(out: Path, settings: dict, parts: list[Part], others: int) -> None:
     """The files of `store` from all parts: under temporary names, `set.json` last, then the parts are removed."""
+    try:
+        _write_store(out, settings, parts, others)
+    except OSError as error:
+        for leftover in out.glob("*.tmp"):
+            leftover.unlink(missing_ok=True)
+        raise OSError(f"{out} could not be written ({error.strerror or error}): {_kept(out / 'parts', parts)}") from error
+    shutil.rmtree(out / "parts")
+
+
+def _write_store(out: Path, settings: dict, parts: list[Part], others: int) -> None:
     files = [part.path(out / "parts") for part in parts]
     rows, rejected = [], []  # rows: split, file, sha256, width, height, note, number of its part, place in it
     for number, file in enumerate(files):
-        with np.load(file) as part:
-            rows += [[*row, number, place] for place, row in enumerate(json.loads(str(part["rows"])))]
-            rejected += json.loads(str(part["rejected"]))
-    if len(rows) < len(SPLITS):
+        done, refused = (json.loads(str(text)) for text in _read_part(file, "rows", "rejected"))
+        rows += [[*row, number, place] for place, row in enumerate(done)]
+        rejected += refused
+    different = len({row[2] for row in rows})  # by sha256: equal pictures shall not fill a split each
+    if different < len(SPLITS):
         write_table(out / "rejected.csv", ("file", "reason"), rejected)
-        raise ValueError(f"a set must have at least {len(SPLITS)} pictures, {len(rows)} of {len(rows) + len(rejected)} "
-                         f"could be used; {out / 'rejected.csv'} says why")
+        raise ValueError(f"a set must have at least {len(SPLITS)} different pictures, {different} of "
+                         f"{len(rows) + len(rejected)} could be used; {out / 'rejected.csv'} says why")
     _fill_splits(rows)
     rows.sort(key=lambda row: (SPLITS.index(row[0]), row[1]))
     temporaries = {}
@@ -258,7 +286,16 @@ def _assemble(out: Path, settings: dict, parts: list[Part], others: int) -> None
     temporaries[RECORD].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for name, temporary in temporaries.items():
         os.replace(temporary, out / name)
-    shutil.rmtree(out / "parts")
+
+
+def _read_part(file: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of a part. Raises ValueError for one that is damaged, as after a power cut, and removes it."""
+    try:
+        with np.load(file) as part:
+            return [part[name] for name in names]
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        file.unlink()
+        raise ValueError(f"{file} was damaged and is removed; the same command makes it again") from error
 
 
 def _fill_splits(rows: list[list]) -> None:
@@ -292,6 +329,5 @@ def _write_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype,
         opened, pictures = None, None
         for *_, number, place in rows:
             if number != opened:
-                with np.load(files[number]) as part:
-                    opened, pictures = number, part[name]
+                opened, (pictures,) = number, _read_part(files[number], name)
             file.write(pictures[place].tobytes())

@@ -41,11 +41,11 @@ def locate(name: str, source: str | Path | None) -> Path:
     if source is None:
         if name not in KAGGLE:
             raise ValueError(f"{name} needs --source, the folder or zip with your pictures")
-        return _download(KAGGLE[name])
+        source = _download(KAGGLE[name])
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"source must be a folder or a zip, there is nothing at {path}")
-    if not path.is_dir() and not zipfile.is_zipfile(path):
+    if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):  # to look into a pipe would wait
         raise ValueError(f"source must be a folder or a whole zip, {path} is neither")
     return path
 
@@ -120,7 +120,11 @@ def _list_folder(root: Path) -> tuple[list[Entry], int]:
 def _list_zip(path: Path) -> tuple[list[Entry], int]:
     entries: dict[str, Entry] = {}
     others = 0
-    for info in _open_zip(path).infolist():
+    try:
+        infos = _open_zip(path).infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # only the end of it was looked at so far
+        raise ValueError(f"source must be a folder or a whole zip, {path} is damaged: {error}") from error
+    for info in infos:
         parts = PurePosixPath(info.filename).parts
         if info.is_dir():
             continue

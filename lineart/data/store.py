@@ -27,6 +27,7 @@ ARRAYS = ("line", "color", "palette")
 RECORD = "set.json"
 COLUMNS = ("row", "split", "file", "sha256", "width", "height", "note", "palette")
 SHEET = "contact_sheet.png"
+KEYS = ("format", "name", "source", "size", "k", "plan", "counts", "paper_counts", "notes", "rejected", "others", "sha256")
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ def open_store(path: str | Path) -> Store:
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        n, size, k = sum(record["counts"].values()), record["size"], record["k"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if lost := sorted({*KEYS} - {*record}):
+            raise ValueError(f"{RECORD} lacks {', '.join(lost)}")
+        n, size, k = sum(record["counts"][split] for split in SPLITS), record["size"], record["k"]
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); remove it and prepare it again") from error
     shapes = {"line": (n, size, size), "color": (n, size, size, 3), "palette": (n, k, 3)}
     for name, shape in shapes.items():
@@ -83,6 +86,9 @@ def check(path: str | Path) -> list[str]:
     record, index, rejected = store.record, store.index(), store.rejected()
     sizes = Counter(f"{row['width']}x{row['height']}" for row in index)
     digests = Counter(row["sha256"] for row in index)
+    found = Counter(row["split"] for row in index)
+    if found != Counter(record["counts"]):
+        raise ValueError(f"{store.path / RECORD} must count what index.csv lists, {dict(found)}, got {record['counts']}")
     split_of = {}
     for row in index:
         split_of.setdefault(row["sha256"], set()).add(row["split"])
@@ -142,6 +148,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        # Texts quoted: before 3.13 Python left a carriage return, which a file name may hold, bare, and read it as a row's end
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(columns)
         writer.writerows(rows)
