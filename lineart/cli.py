@@ -18,7 +18,7 @@ def main(words: list[str] | None = None) -> int:
     args = _parser().parse_args(words)
     try:
         return args.command(args) or 0
-    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, FloatingPointError, MemoryError, ModuleNotFoundError) as error:
         print(f"lineart: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -34,9 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=reproduce.main)
 
     command = commands.add_parser("train", help="train a generator")
-    command.add_argument("profile", nargs="?", default="classroom", choices=[*PROFILES])
+    command.add_argument("profile", nargs="?", choices=[*PROFILES], help="by default classroom")
     command.add_argument("--run", type=Path, help="run folder; by default a new one under runs/train")
-    command.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    command.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder, by its settings")
     _add_config(command)
     command.set_defaults(command=_train)
 
@@ -94,11 +94,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from lineart.training import train
+    from lightning_fabric.utilities import rank_zero_only
+
+    from lineart.training import config_of, train
 
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Config)}
     changes = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
-    print(train(Config.from_profile(args.profile, **changes), args.run, args.resume))
+    if args.resume and (args.run or args.profile):
+        raise ValueError("--resume takes the folder and the settings of a run; leave out the profile and --run")
+    config = config_of(args.resume).replace(**changes) if args.resume else Config.from_profile(args.profile, **changes)
+    folder = train(config, args.resume or args.run, resume=args.resume is not None)
+    rank_zero_only(print)(folder)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -60,9 +60,12 @@ class Config:
     devices: int = 1
     accelerator: str = "auto"
     precision: str = "32-true"
+    compile: bool = False  # torch.compile: a minute at the start, faster steps
     log_every: int = 50  # steps
     sample_every: int = 500  # steps
     checkpoint_every: int = 500  # steps
+    checkpoint_minutes: float = 10.0  # and also whenever so many have passed
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
         if self.data not in DATA:
@@ -81,6 +84,8 @@ class Config:
                      "devices", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.checkpoint_minutes <= 0:
+            raise ValueError(f"checkpoint_minutes must be positive, got {self.checkpoint_minutes}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.size % 2**self.depth:

@@ -72,20 +72,31 @@ class PaletteBlock(ResidualBlock):
     """The first block of the encoder: line planes and constant palette planes in, without paying for the constants.
 
     line (N, 3, H, W), palette (N, 3k, 1, 1) -> (N, C_out, H/2, W/2), exactly as `ResidualBlock` on the 3 + 3k planes.
-    A convolution of a constant plane is constant except at the border, where zeros are padded: on a 4x4 plane it
-    already shows each of its values, which are then spread over the H/2 x W/2 positions.
     """
 
     def forward(self, line: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
         weight = self.conv1.standardized_weight()
         h = F.conv2d(line, weight[:, :3], stride=2, padding=1)  # (N, C_out, H/2, W/2)
-        small = F.conv2d(palette.expand(-1, -1, 4, 4), weight[:, 3:], stride=2, padding=1)  # (N, C_out, 2, 2)
-        # Zeros enter on the top and left only: stride 2 stops one short of the bottom and the right.
-        small = torch.cat([small[..., :1], small[..., 1:].expand(-1, -1, -1, h.shape[3] - 1)], 3)  # (N, C_out, 2, W/2)
-        h = h + torch.cat([small[:, :, :1], small[:, :, 1:].expand(-1, -1, h.shape[2] - 1, -1)], 2)
+        h = h + conv_of_constants(palette, weight[:, 3:], *h.shape[2:])
         weight = self.skip.standardized_weight()
         skip = F.conv2d(F.avg_pool2d(line, 2), weight[:, :3], self.skip.bias)
         return self.merge(h, skip + F.conv2d(palette, weight[:, 3:]))
+
+
+def conv_of_constants(values: torch.Tensor, weight: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Convolution of constant planes, values (N, C, 1, 1), with stride 2 and padding 1 -> (N, C_out, height, width).
+
+    weight (C_out, C, 3 or 4, 3 or 4). The result is constant, too, except in the first and the last row and column,
+    where zeros are padded: on planes of 6x6 it shows each of its nine values, which are then spread.
+    """
+    x = F.conv2d(values.expand(-1, -1, 6, 6), weight, stride=2, padding=1)  # (N, C_out, 3, 3)
+    for dim, size in ((2, height), (3, width)):
+        first, middle, last = x.split(1, dim)
+        shape = list(x.shape)
+        shape[dim] = size - 2
+        between = [middle.expand(shape)] if size > 2 else []
+        x = torch.cat([first, *between, last], dim) if size > 1 else first
+    return x
 
 
 class CrossAttention(nn.Module):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lineart.layers import CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate
+from lineart.layers import CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate, conv_of_constants
 from lineart.palette import palette_planes
 
 MULTIPLIERS = (1, 2, 4, 8, 8, 8, 8)  # channels of level i over those of level 1
@@ -143,7 +144,8 @@ class PatchDiscriminator(nn.Module):
     """PatchGAN (section 3.2): five spectrally normalised convolutions, one logit a patch; 256 px give a 30x30 map.
 
     x (N, in_channels, H, W) -> (N, 1, H/8 - 2, W/8 - 2). The input is conditional: the generator's 30 planes and the
-    picture's 3. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
+    picture's 3. With `palette` (N, k, 3) its planes are left out of x, which then is line and picture (N, 6, H, W): the
+    same logits without a convolution of constant planes. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
     lose one position each: 256 -> 128 -> 64 -> 32 -> 31 -> 30.
     """
 
@@ -156,8 +158,18 @@ class PatchDiscriminator(nn.Module):
             layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers[:-1])  # logits: no activation after the last
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layers(x)
+    def forward(self, x: torch.Tensor, palette: torch.Tensor | None = None) -> torch.Tensor:
+        if palette is None:
+            return self.layers(x)
+        first, *rest = self.layers
+        values, weight = palette_planes(palette, 1, 1), first.weight  # read once: each reading is a power iteration
+        planes = values.shape[1]  # they stand between the line's three and the picture's
+        of_x = torch.cat([weight[:, :3], weight[:, 3 + planes :]], dim=1)
+        h = F.conv2d(x, of_x, first.bias, stride=2, padding=1)  # (N, width, H/2, W/2)
+        h = h + conv_of_constants(values, weight[:, 3 : 3 + planes], *h.shape[2:])
+        for layer in rest:
+            h = layer(h)
+        return h
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -6,11 +6,10 @@ number. So the step's number is all the state there is to save, and a resumed ru
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,43 +19,66 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from PIL import Image
-from tqdm import tqdm
+from safetensors import SafetensorError
 
-from lineart import losses, metrics
+from lineart import diagnosis, losses, metrics
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
-from lineart.data import Pairs, load
+from lineart.data import load
 from lineart.data.augment import random_jitter, random_warp, take, to_uint8, training_batch
 from lineart.features import FeatureExtractor
+from lineart.log import Log
 from lineart.networks import PatchDiscriminator
-from lineart.palette import palette_planes
 
-LAST = "last.safetensors"
-LOSSES = ("loss_d", "loss_g", "l1", "feature", "tv", "adversarial")
+LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+# What a resumed run may change: where and how long it runs and what it shows, not what is learned
+FREE = ("source", "steps", "epochs", "devices", "accelerator", "precision", "compile", "log_every", "sample_every",
+        "checkpoint_every", "checkpoint_minutes", "tensorboard", "start_from", "n_train", "n_test")
 
 
 def train(config: Config, run: str | Path | None = None, resume: bool = False) -> Path:
     """Train a generator and return its run folder.
 
-    run: the folder, by default a new one under `runs/train`. It holds `config.json`, `metrics.csv`, `samples/` and
-    `last.safetensors` (networks, optimisers, step). resume: go on from the folder's checkpoint; without it a folder
-    that already holds one is refused. Ctrl-C saves after the step that it came in and returns; a second one does not
-    wait. Raises ValueError, FileNotFoundError, or FloatingPointError when a loss or a weight is no longer finite.
+    run: the folder, by default a new one under `runs/train`. It holds `config.json`, `metrics.csv`, `samples/`,
+    `last.safetensors` (networks, optimisers, step) and the checkpoint before it, `previous.safetensors`. resume: go on
+    from the folder's checkpoint; without it a folder that already holds one is refused. Ctrl-C and SIGTERM save after
+    the step that they came in and return; a second Ctrl-C does not wait.
+    Raises ValueError, FileNotFoundError, FloatingPointError when a loss or a weight is no longer finite, MemoryError
+    when the device's memory is too small, and OSError when a checkpoint can't be written.
     """
     if resume and not run:
         raise ValueError("resume must come with the folder of the run, got none")
-    folder = Path(run) if run else _new_folder(config)
-    if (folder / LAST).exists() and not resume:
+    folder = Path(run) if run else None
+    if folder and (folder / LAST).exists() and not resume:
         raise ValueError(f"a new run must not overwrite an old one: {folder} holds {LAST}; resume it or name another")
     torch.manual_seed(config.seed)
     trainer = Trainer(config, folder)
     if resume:
-        trainer.restore(folder / LAST)
+        trainer.resume()
     elif config.start_from:
         trainer.restore(Path(config.start_from), only_networks=True)
     trainer.run()
-    return folder
+    return trainer.folder
+
+
+def config_of(run: str | Path) -> Config:
+    """The settings that a run was begun with. Raises FileNotFoundError for a folder that is none."""
+    path = Path(run) / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"the folder of a run must hold config.json, {run} does not")
+    return Config.from_dict(json.loads(path.read_text()))
+
+
+def last_whole(run: Path) -> Path:
+    """The last checkpoint of a run, or where that is damaged, and says so, the one before it."""
+    try:
+        read_checkpoint(run / LAST)
+        return run / LAST
+    except ValueError as error:
+        if not (run / PREVIOUS).exists():
+            raise
+        print(f"{error}; going on from {PREVIOUS}", flush=True)
+        return run / PREVIOUS
 
 
 def _new_folder(config: Config) -> Path:
@@ -67,13 +89,22 @@ def _new_folder(config: Config) -> Path:
     return parent / next(n for n in suffixes if n not in taken)
 
 
+def make_fabric(config: Config) -> Fabric:
+    """Device, precision and processes; under torchrun as many processes as it has started."""
+    here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
+    fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+    fabric.launch()
+    return fabric
+
+
 class Trainer:
     """The state of one run: two networks, two optimisers, a step number."""
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        self.config, self.folder, self.step = config, folder, 0
-        self.fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
-        self.fabric.launch()
+    def __init__(self, config: Config, folder: Path | None = None) -> None:
+        self.config, self.step, self.complained = config, 0, set()
+        self.fabric = make_fabric(config)
+        self.folder = folder or Path(self.fabric.broadcast(str(_new_folder(config))))
         self.pairs = load(config, "train")
         self.validation = load(config, "val", min(64, config.n_test))
         self.config = config = config.replace(n_train=len(self.pairs))  # a folder may hold fewer than were asked for
@@ -88,12 +119,26 @@ class Trainer:
         self.raw = {"generator": generator, "discriminator": discriminator}
         adam = {name: torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
                 for name, module in self.raw.items()}
+        if config.compile:
+            generator, discriminator = torch.compile(generator), torch.compile(discriminator)
         self.generator, self.optimizer_g = self.fabric.setup(generator, adam["generator"])
         self.discriminator, self.optimizer_d = self.fabric.setup(discriminator, adam["discriminator"])
         self.optimizers = {"optimizer_g": adam["generator"], "optimizer_d": adam["discriminator"]}
         self.features = None
         if config.lambda_fm > 0:
             self.features = FeatureExtractor(config.feature_layers, config.weights).to(self.fabric.device)
+
+    def resume(self) -> None:
+        """The state of the folder's last checkpoint, if the settings are those that the run began with."""
+        path = last_whole(self.folder)
+        config = read_checkpoint(path)[0]
+        for name, value in config.to_dict().items():
+            now = self.config.to_dict()[name]
+            if name not in FREE and now != value:
+                raise ValueError(f"{name} must be the checkpoint's {value!r} when a run goes on, got {now!r}")
+        self.restore(path)
+        if path.name == PREVIOUS and self.fabric.is_global_zero:
+            _copy_aside(path, self.folder / LAST)  # or the damaged one would be kept as the one before
 
     def restore(self, path: Path, only_networks: bool = False) -> None:
         """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
@@ -110,16 +155,34 @@ class Trainer:
             self.step = step
 
     def save(self) -> None:
-        """Write the checkpoint, unless a weight is no longer finite: then the last one stays."""
+        """Write the checkpoint and keep the one before it; unless a weight is no longer finite: then both stay."""
         weights = (p for module in self.raw.values() for p in module.parameters())
         if not all(bool(weight.isfinite().all()) for weight in weights):
             raise FloatingPointError(f"weights must be finite, at step {self.step} they are not; {self.last_good()}")
-        if self.fabric.is_global_zero:
-            save_checkpoint(self.folder / LAST, self.config, self.step, self.raw, self.optimizers)
+        self.saved = time.monotonic()
+        if not self.fabric.is_global_zero:
+            return
+        last = self.folder / LAST
+        try:
+            if last.exists():
+                _copy_aside(last, self.folder / PREVIOUS)
+            save_checkpoint(last, self.config, self.step, self.raw, self.optimizers)
+        except (OSError, SafetensorError) as error:
+            raise OSError(f"the checkpoint of step {self.step} could not be written ({error}): make room, then "
+                          f"lineart train --resume {self.folder}; {self.last_good()}") from error
 
     def last_good(self) -> str:
         path = self.folder / LAST
-        return f"the last good checkpoint is {path}" if path.exists() else "no checkpoint was written before"
+        if not path.exists():
+            return "no checkpoint was written before"
+        return f"the last good checkpoint is {path}, of step {read_checkpoint(path)[1]}"
+
+    def save_is_due(self) -> bool:
+        """Every `checkpoint_every` steps, every `checkpoint_minutes`, and after an epoch that took a minute or more."""
+        minutes = (time.monotonic() - self.saved) / 60
+        epoch_ends = self.step % self.config.steps_per_epoch == 0
+        return (self.step % self.config.checkpoint_every == 0 or minutes >= self.config.checkpoint_minutes
+                or epoch_ends and minutes >= 1)
 
     def run(self) -> None:
         """Steps until `config.total_steps`, with logs, samples and checkpoints on the way."""
@@ -127,22 +190,47 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-            log = Log(self.folder, config.total_steps, self.step)
-        with _ctrl_c() as stop:
-            while self.step < config.total_steps and not stop.is_set():
-                terms = self.train_step(self.batch(self.step))
+            log = Log(self.folder, config.total_steps, self.step, config.batch_size, config.tensorboard)
+        self.saved, stopped = time.monotonic(), False
+        with _signals() as stop:
+            while self.step < config.total_steps and not stopped:
+                shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
+                with self.memory_explained():
+                    terms = self.train_step(self.batch(self.step), diagnose=shown)
                 self.step += 1
-                if self.due(config.log_every) or self.due(config.sample_every):
+                if shown:
                     self.write(log, terms)
-                if self.step % config.checkpoint_every == 0:
+                stopped = self.must_stop(stop)
+                if stopped or self.step == config.total_steps or self.save_is_due():
                     self.save()
-            self.save()
         if log:
-            stopped = self.step < config.total_steps
-            log.close(f"stopped at step {self.step}; saved, resume with resume=True" if stopped else "")
+            if self.step < config.total_steps:
+                log.say(f"stopped at step {self.step} and saved; go on with: lineart train --resume {self.folder}")
+            log.close()
 
-    def due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.config.total_steps
+    def must_stop(self, stop: threading.Event) -> bool:
+        """Whether Ctrl-C or SIGTERM came; several processes agree on it when they log, so that none waits for another."""
+        if self.fabric.world_size == 1:
+            return stop.is_set()
+        if not self.due(self.config.log_every, self.step):
+            return False
+        told = torch.tensor(float(stop.is_set()), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(told, reduce_op="sum") > 0)
+
+    @contextmanager
+    def memory_explained(self) -> Iterator[None]:
+        """Say which settings to lower when memory does not suffice."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+                raise
+            config = self.config
+            raise MemoryError(f"out of memory at step {self.step + 1}: lower batch_size, now {config.batch_size}, or size, "
+                              f"now {config.size}, or width, now {config.width}; {self.last_good()}") from error
+
+    def due(self, every: int, step: int) -> bool:
+        return step % every == 0 or step == self.config.total_steps
 
     def write(self, log: Log | None, terms: dict[str, torch.Tensor]) -> None:
         """One row of `metrics.csv`, means over the processes; only the first process has a log."""
@@ -150,18 +238,26 @@ class Trainer:
         row = {name: float(self.fabric.all_reduce(value)) for name, value in terms.items()}
         if not all(np.isfinite(value) for value in row.values()):
             raise FloatingPointError(f"losses must be finite, at step {self.step} they are {row}; {self.last_good()}")
-        if self.due(self.config.sample_every):
-            row["psnr_val"] = self.sample()
+        if self.due(self.config.sample_every, self.step):
+            row |= self.sample(log)
         if log:
             log.write(self.step, row)
+            for complaint in diagnosis.complaints(self.step, row):
+                if complaint.split(":")[0] not in self.complained:  # once a run is enough
+                    self.complained.add(complaint.split(":")[0])
+                    log.say(f"step {self.step}: {complaint}")
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """The batch of a step, of which several processes take a share each."""
         fabric = self.fabric
         return training_batch(self.pairs, self.config, step, fabric.device, fabric.global_rank, fabric.world_size)
 
-    def train_step(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """One update of both networks; returns the losses by name, still on the device."""
+    def train_step(self, batch: dict[str, torch.Tensor], diagnose: bool = False) -> dict[str, torch.Tensor]:
+        """One update of both networks; returns the losses by name, still on the device.
+
+        diagnose: also the discriminator's mean logits, the norms of both gradients, and the colour spread of the
+        results as a share of the truth's.
+        """
         config = self.config
         for optimizer in self.optimizers.values():
             optimizer.param_groups[0]["lr"] = self.learning_rate()
@@ -171,14 +267,18 @@ class Trainer:
         if config.reference_jitter:  # of the reference and its palette, never of the truth
             reference, palette = random_jitter(reference, palette, config.reference_jitter)
         fake = self.generator(line, palette, reference)
-        condition = torch.cat([line, palette_planes(palette, *line.shape[2:])], dim=1)  # (N, 30, H, W)
 
-        # Discriminator: real and detached fake in one call, Eq. 6
-        both = torch.cat([torch.cat([condition, color], 1), torch.cat([condition, fake.detach()], 1)])
-        real_logits, fake_logits = self.discriminator(both).chunk(2)
+        # Discriminator: real and detached fake in one call, Eq. 6; the palette goes as nine colours
+        both = torch.cat([torch.cat([line, color], 1), torch.cat([line, fake.detach()], 1)])  # (2N, 6, H, W)
+        real_logits, fake_logits = self.discriminator(both, torch.cat([palette, palette])).chunk(2)
         loss_d = losses.discriminator_loss(real_logits, fake_logits)
         self.optimizer_d.zero_grad()
         self.fabric.backward(loss_d)
+        seen = {}
+        if diagnose:
+            seen = {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean(),
+                    "grad_d": diagnosis.gradient_norm(self.raw["discriminator"]),
+                    "spread": diagnosis.relative_spread(fake, color)}
         self.optimizer_d.step()
 
         # Generator, Eq. 1
@@ -187,22 +287,27 @@ class Trainer:
             "l1": losses.l1_loss(fake, color),
             "feature": self.feature_loss(fake, color),
             "tv": losses.total_variation(fake),
-            "adversarial": losses.adversarial_loss(self.discriminator(torch.cat([condition, fake], 1))),
+            "adversarial": losses.adversarial_loss(self.discriminator(torch.cat([line, fake], 1), palette)),
         }
         loss_g = (config.lambda_l1 * terms["l1"] + config.lambda_fm * terms["feature"]
                   + config.lambda_tv * terms["tv"] + config.lambda_adv * terms["adversarial"])
         self.optimizer_g.zero_grad()
         self.fabric.backward(loss_g)
+        if diagnose:
+            seen["grad_g"] = diagnosis.gradient_norm(self.raw["generator"])
         self.optimizer_g.step()
         self.raw["discriminator"].requires_grad_(True)
-        return {"loss_d": loss_d.detach(), "loss_g": loss_g.detach(), **{k: v.detach() for k, v in terms.items()}}
+        terms = {"loss_d": loss_d, "loss_g": loss_g, **terms, **seen}
+        return {name: value.detach().float() for name, value in terms.items()}
 
     def feature_loss(self, fake: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
         if self.features is None:
             return fake.new_zeros(())
-        with torch.no_grad():  # the truth needs no gradient
-            truth = self.features(color)
-        return losses.feature_matching(self.features(fake), truth)
+        with self.fabric.autocast():
+            with torch.no_grad():  # the truth needs no gradient
+                truth = self.features(color)
+            features = self.features(fake)
+        return losses.feature_matching({k: v.float() for k, v in features.items()}, truth)
 
     def learning_rate(self) -> float:
         """StepLR: halved every `lr_step_epochs` epochs."""
@@ -210,8 +315,8 @@ class Trainer:
         return self.config.learning_rate * self.config.lr_gamma ** (epoch // self.config.lr_step_epochs)
 
     @torch.no_grad()
-    def sample(self) -> float:
-        """Save a grid of validation drawings (line, reference, result) and return their mean PSNR in dB."""
+    def sample(self, log: Log | None = None) -> dict[str, float]:
+        """Colour the validation drawings, and save a grid of them: mean PSNR in dB, and with red and blue exchanged."""
         pairs = self.validation
         self.generator.eval()
         results = []
@@ -220,79 +325,40 @@ class Trainer:
             results.append(to_uint8(self.generator(batch["line"], batch["palette"], batch["color"])).cpu())
         self.generator.train()
         fake, truth = torch.cat(results), torch.tensor(pairs.color).permute(0, 3, 1, 2)  # (n, 3, H, W)
-        if self.fabric.is_global_zero:
-            pixels = fake.permute(0, 2, 3, 1).numpy()
-            _save_grid(pairs, pixels, self.folder / "samples" / f"step_{self.step:06d}.png")
-        return metrics.mean_psnr(metrics.psnr(fake, truth))
+        if log:
+            log.save_grid(self.step, pairs, fake.permute(0, 2, 3, 1).numpy())
+        return {"psnr_val": metrics.mean_psnr(metrics.psnr(fake, truth)),
+                "psnr_swapped": metrics.mean_psnr(metrics.psnr(fake.flip(1), truth))}
 
 
-def _save_grid(pairs: Pairs, fake: np.ndarray, path: Path, rows: int = 8) -> None:
-    """`rows` validation pairs as rows of line, truth and result."""
-    line = np.repeat(pairs.line[:rows, :, :, None], 3, axis=3)
-    strips = np.concatenate([line, pairs.color[:rows], fake[:rows]], axis=2)  # (rows, H, 3W, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate(list(strips))).save(path)
+def _copy_aside(path: Path, other: Path) -> None:
+    """`other` becomes what `path` is, at once; a second name for the same file where the file system has such names."""
+    temporary = other.with_name(f"{other.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(path, temporary)
+    except OSError:
+        shutil.copyfile(path, temporary)
+    os.replace(temporary, other)
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that no step is cut in half, between discriminator and generator."""
+def _signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that no step is cut in half, between discriminator and generator."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
         yield stop
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(*_) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one is not held back
 
-    signal.signal(signal.SIGINT, handle)
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Log:
-    """`metrics.csv` and the progress that a person sees: a bar in a terminal, plain lines elsewhere."""
-
-    def __init__(self, folder: Path, total: int, done: int) -> None:
-        self.path, self.total, self.done = folder / "metrics.csv", total, done
-        self.started = self.last = time.perf_counter()
-        self.person = sys.stderr.isatty()
-        self.bar = tqdm(total=total, initial=done, disable=not self.person, unit="step")
-        self.columns = ("step", "seconds", *LOSSES, "psnr_val")
-        self._trim(done)
-
-    def _trim(self, done: int) -> None:
-        """Drop the rows behind the checkpoint, which come again, and a last line that was cut short."""
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
-        if not kept:
-            self.path.unlink(missing_ok=True)
-        elif kept != lines[1:]:
-            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-            temporary.write_text("".join([lines[0], *kept]))
-            os.replace(temporary, self.path)
-
-    def write(self, step: int, row: dict[str, float]) -> None:
-        seconds = time.perf_counter() - self.started
-        new = not self.path.exists()
-        with open(self.path, "a", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow({"step": step, "seconds": f"{seconds:.2f}", **{k: f"{v:.6g}" for k, v in row.items()}})
-        self.bar.set_postfix(l1=f"{row['l1']:.4f}")
-        self.bar.update(step - self.bar.n)
-        now = time.perf_counter()
-        if not self.person and (now - self.last > 10 or step == self.total):
-            left = seconds / max(step - self.done, 1) * (self.total - step)
-            self.last = now
-            print(f"step {step}/{self.total}  L1 {row['l1']:.4f}  D {row['loss_d']:.3f}  {left:.0f} s left", flush=True)
-
-    def close(self, text: str = "") -> None:
-        self.bar.close()
-        if text:
-            print(text, flush=True)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,23 +1,29 @@
 """The training loop: one step, the state between steps, and what is left when a run is cut short."""
 
 import csv
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from lineart import data, losses, training
+from lineart import checkpoint, data, losses, training
 from lineart.checkpoint import read_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import Pairs
+from lineart.log import Log
 from lineart.networks import PatchDiscriminator
-from lineart.training import LAST, Trainer, train
+from lineart.training import LAST, PREVIOUS, Trainer, config_of, train
 
 METHODS = {
     "none": dict(attention="none"),
@@ -347,6 +353,123 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
 # --- refusals ---
 
 
+def test_sigterm_ends_after_the_step_and_says_how_to_go_on(tmp_path, undisturbed, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        at_call(patch, "adversarial_loss", 2, lambda function, args: (signal.raise_signal(signal.SIGTERM), function(*args))[1])
+        train(tiny(), tmp_path / "run")
+    assert read_checkpoint(tmp_path / "run" / LAST)[1] == 2
+    assert f"lineart train --resume {tmp_path / 'run'}" in capsys.readouterr().out
+    train(config_of(tmp_path / "run"), tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", undisturbed)
+
+
+MANY_LIVES = """
+import os
+import signal
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from lineart import data, losses
+data.CACHE = Path(sys.argv[2])
+from test_training import LAST, tiny, train
+loss, run = losses.adversarial_loss, Path(sys.argv[3])
+
+def live(steps):
+    def deadly(*args):
+        nonlocal steps
+        steps -= 1
+        if steps == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return loss(*args)
+    losses.adversarial_loss = deadly
+    train(tiny(steps=40, checkpoint_every=2), run, resume=(run / LAST).exists())
+    os._exit(0)
+
+for steps in map(int, sys.argv[4:]):
+    child = os.fork() or live(steps)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_killed_ten_times_it_ends_as_undisturbed(tmp_path, drawings):
+    """kill -9 between the two updates of a step, at ten random steps of one training, each in a process of its own."""
+    train(tiny(steps=40, checkpoint_every=2), tmp_path / "whole")
+    script = tmp_path / "script.py"
+    script.write_text(MANY_LIVES)
+    lives = [str(n) for n in np.random.default_rng(0).integers(2, 6, 10)] + ["0"]  # steps until death; 0: lives on
+    run = [sys.executable, script, ROOT / "tests", drawings, tmp_path / "run", *lives]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    codes = [line for line in done.stdout.splitlines() if line.lstrip("-").isdigit()]
+    assert codes == [str(-signal.SIGKILL)] * 10 + ["0"], done.stdout + done.stderr
+    assert steps_of(tmp_path / "run") == list(range(1, 41))
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_checkpoint_before_is_kept_and_taken_when_the_last_is_damaged(tmp_path, undisturbed, capsys):
+    shutil.copytree(undisturbed, tmp_path / "run")
+    last, previous = tmp_path / "run" / LAST, tmp_path / "run" / PREVIOUS
+    assert (read_checkpoint(previous)[1], read_checkpoint(last)[1]) == (3, 6)
+    last.write_bytes(last.read_bytes()[:-1000])
+    train(tiny(), tmp_path / "run", resume=True)
+    assert "going on from previous.safetensors" in capsys.readouterr().out
+    assert_same_run(tmp_path / "run", undisturbed)
+    assert read_checkpoint(previous)[1] == 3  # the damaged one did not take its place
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(tmp_path, undisturbed, monkeypatch):
+    shutil.copytree(undisturbed, tmp_path / "run")
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", full)
+        with pytest.raises(OSError, match="the checkpoint of step 9 could not be written .*No space left.*make room, then "
+                                          "lineart train --resume .*the last good checkpoint is .*, of step 6"):
+            train(tiny(steps=9), tmp_path / "run", resume=True)
+    assert all(torch.equal(tensors_of(undisturbed)[name], tensor) for name, tensor in tensors_of(tmp_path / "run").items())
+    assert not list((tmp_path / "run").glob("*.tmp"))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
+                                   RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")])
+def test_too_little_memory_names_the_settings_to_lower(tmp_path, monkeypatch, error):
+    def fail(function, args):
+        raise error
+
+    at_call(monkeypatch, "adversarial_loss", 5, fail)
+    with pytest.raises(MemoryError, match="out of memory at step 5: lower batch_size, now 4, or size, now 32, or width, "
+                                          "now 4; the last good checkpoint is .*, of step 3"):
+        train(tiny(), tmp_path / "run")
+
+
+def test_another_error_stays_what_it_is(tmp_path, monkeypatch):
+    def fail(function, args):
+        raise RuntimeError("shapes do not fit")
+
+    at_call(monkeypatch, "adversarial_loss", 1, fail)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train(tiny(), tmp_path / "run")
+
+
+def test_minutes_bring_a_checkpoint_between_the_steps(tmp_path, monkeypatch):
+    saved, save = [], Trainer.save
+    monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.step), save(self)))
+    train(tiny(steps=3, checkpoint_every=100, checkpoint_minutes=1e-9), tmp_path / "run")
+    assert saved == [1, 2, 3]
+    run = trainer(tmp_path, checkpoint_every=100)
+    run.step, run.saved = 2, time.monotonic() - 61  # the end of the first epoch, more than a minute after the last save
+    assert run.save_is_due()
+    run.step = 3
+    assert not run.save_is_due()
+
+
+def test_a_resumed_run_keeps_what_is_learned_and_may_change_how_it_runs(undisturbed):
+    with pytest.raises(ValueError, match="learning_rate must be the checkpoint's 0.0002 when a run goes on, got 0.1"):
+        train(tiny(learning_rate=0.1), undisturbed, resume=True)
+    train(tiny(log_every=2, sample_every=6, checkpoint_minutes=5.0), undisturbed, resume=True)
+
+
 def test_an_existing_run_is_refused(undisturbed):
     before = {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
     with pytest.raises(ValueError, match="must not overwrite an old one: .*whole holds last.safetensors"):
@@ -430,9 +553,10 @@ class Answer(torch.nn.Module):
 def test_validation_psnr_and_grid(tmp_path):
     run = trainer(tmp_path)
     run.generator = Answer()
-    assert run.sample() == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
+    log = Log(tmp_path, 6, 0, 4)
+    assert run.sample(log)["psnr_val"] == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
     assert run.generator.training
-    grid = training.Image.open(tmp_path / "samples" / "step_000000.png")
+    grid = Image.open(tmp_path / "samples" / "step_000000.png")
     picture = np.asarray(grid).astype(int).reshape(2, 32, 3, 32, 3)  # rows, H, columns, W, RGB
     assert np.array_equal(picture[:, :, 1], run.validation.color)
     assert np.array_equal(picture[:, :, 0, :, 2], run.validation.line)
@@ -482,6 +606,33 @@ def test_two_processes_are_one_run(tmp_path, drawings):
     for one, two in zip(rows_of(tmp_path / "one"), rows_of(tmp_path / "two")):
         numbers = [{name: float(value or 0) for name, value in row.items()} for row in (one, two)]
         assert numbers[1] == pytest.approx(numbers[0], rel=1e-4)
+
+
+def test_two_processes_under_torchrun_are_one_run(tmp_path, drawings):
+    config = tiny(steps=2, noise=False, augment=False)
+    train(config, tmp_path / "one")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", script, drawings,
+           tmp_path / "two", json.dumps(config.to_dict())]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert steps_of(tmp_path / "two") == [1, 2]
+    for one, two in zip(rows_of(tmp_path / "one"), rows_of(tmp_path / "two")):
+        numbers = [{name: float(value or 0) for name, value in row.items()} for row in (one, two)]
+        assert numbers[1] == pytest.approx(numbers[0], rel=1e-4)
+
+
+def test_ctrl_c_stops_both_processes_at_one_step(tmp_path, monkeypatch):
+    """The signal may come to one of them only; what counts is what all know at a log."""
+    run = trainer(tmp_path, log_every=2)
+    stop, told = threading.Event(), []
+    monkeypatch.setattr(training.Fabric, "world_size", property(lambda self: 2))
+    monkeypatch.setattr(training.Fabric, "all_reduce", lambda self, value, reduce_op: told.append(value) or value + 1)
+    run.step = 1
+    assert not run.must_stop(stop) and not told  # no exchange between the logs
+    run.step = 2
+    assert run.must_stop(stop) and told == [0.0]  # the other one was told
 
 
 def test_processes_that_cannot_share_a_batch_are_refused(tmp_path, monkeypatch):

@@ -1,0 +1,102 @@
+"""What a training leaves to look at: `metrics.csv`, sample grids, a progress line, and TensorBoard if asked for."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from lineart.data import Pairs
+
+LOSSES = ("loss_d", "loss_g", "l1", "feature", "tv", "adversarial")
+DIAGNOSES = ("real_logit", "fake_logit", "grad_d", "grad_g", "spread")
+COLUMNS = ("step", "seconds", *LOSSES, *DIAGNOSES, "psnr_val")
+
+
+class Log:
+    """Rows of `metrics.csv` and the progress that a person sees: a bar in a terminal, plain lines elsewhere.
+
+    folder: the run's; total: its steps; done: steps before this process (rows behind that are dropped: they come
+    again); batch_size: for images a second. seconds in a row count from the run's start, without pauses.
+    """
+
+    def __init__(self, folder: Path, total: int, done: int, batch_size: int, tensorboard: bool = False) -> None:
+        self.path, self.samples = folder / "metrics.csv", folder / "samples"
+        self.total, self.done, self.batch_size = total, done, batch_size
+        self.columns, self.before = COLUMNS, 0.0
+        self._trim(done)
+        self.started = self.last = time.perf_counter()
+        self.person = sys.stderr.isatty()
+        self.bar = tqdm(total=total, initial=done, disable=not self.person, unit="step")
+        self.board = _tensorboard(folder, done) if tensorboard else None
+
+    def _trim(self, done: int) -> None:
+        """Drop the rows behind the checkpoint, which come again, and a last line that was cut short."""
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
+        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+        if not kept:
+            self.path.unlink(missing_ok=True)
+            return
+        self.columns = tuple(lines[0].strip().split(","))  # of the version that began the run
+        self.before = float(kept[-1].split(",")[1])
+        if kept != lines[1:]:
+            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+            temporary.write_text("".join([lines[0], *kept]))
+            os.replace(temporary, self.path)
+
+    def write(self, step: int, row: dict[str, float]) -> None:
+        now = time.perf_counter()
+        seconds = now - self.started
+        new = not self.path.exists()
+        with open(self.path, "a", newline="") as file:
+            writer = csv.DictWriter(file, self.columns, extrasaction="ignore", lineterminator="\n")
+            if new:
+                writer.writeheader()
+            writer.writerow({"step": step, "seconds": f"{self.before + seconds:.2f}",
+                             **{name: f"{value:.6g}" for name, value in row.items()}})
+        rate = max(step - self.done, 1) / seconds  # steps a second
+        images = f"{rate * self.batch_size:.1f}"
+        self.bar.set_postfix(l1=f"{row['l1']:.4f}", d=f"{row['loss_d']:.3f}", images_s=images)
+        self.bar.update(step - self.bar.n)
+        if not self.person and (now - self.last > 10 or step == self.total):
+            self.last = now
+            print(f"step {step}/{self.total}  L1 {row['l1']:.4f}  D {row['loss_d']:.3f}  {images} images/s  "
+                  f"{(self.total - step) / rate:.0f} s left", flush=True)
+        if self.board:
+            for name, value in row.items():
+                self.board.add_scalar(name, value, step)
+
+    def save_grid(self, step: int, pairs: Pairs, fake: np.ndarray, rows: int = 8) -> None:
+        """`rows` pairs as rows of line, truth and result; fake (n, H, W, 3) uint8."""
+        line = np.repeat(pairs.line[:rows, :, :, None], 3, axis=3)
+        strips = np.concatenate([line, pairs.color[:rows], fake[:rows]], axis=2)  # (rows, H, 3W, 3)
+        grid = np.concatenate(list(strips))
+        self.samples.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grid).save(self.samples / f"step_{step:06d}.png")
+        if self.board:
+            self.board.add_image("samples", grid, step, dataformats="HWC")
+
+    def say(self, text: str) -> None:
+        """A line that must not be overwritten by the bar."""
+        self.bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        self.bar.close()
+        if self.board:
+            self.board.close()
+
+
+def _tensorboard(folder: Path, done: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("tensorboard is not installed: pip install 'lineart[tensorboard]', or train without "
+                                  "--tensorboard; metrics.csv holds the same numbers") from error
+    return SummaryWriter(folder / "tensorboard", purge_step=done + 1)

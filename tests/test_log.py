@@ -1,0 +1,79 @@
+"""metrics.csv across interruptions, the progress lines, the grid, TensorBoard."""
+
+import csv
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lineart.data import Pairs
+from lineart.log import COLUMNS, Log
+
+ROW = {"loss_d": 1.386, "l1": 0.5}
+
+
+def rows(folder):
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_has_every_column_and_what_is_not_known_stays_empty(tmp_path):
+    log = Log(tmp_path, 10, 0, 4)
+    log.write(1, ROW | {"psnr_swapped": 3.0})
+    (row,) = rows(tmp_path)
+    assert tuple(row) == COLUMNS and row["step"] == "1" and row["l1"] == "0.5" and row["psnr_val"] == ""
+
+
+def test_time_goes_on_where_it_stood(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,seconds,l1\n1,100.00,0.5\n2,200.00,0.4\n3,300.00,0.3\n")
+    log = Log(tmp_path, 10, 2, 4)  # row 3 lies behind the checkpoint
+    log.write(3, ROW)
+    assert [(r["step"], r["l1"]) for r in rows(tmp_path)] == [("1", "0.5"), ("2", "0.4"), ("3", "0.5")]
+    assert 200 <= float(rows(tmp_path)[2]["seconds"]) < 260
+
+
+def test_a_run_of_an_older_version_keeps_its_columns(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,seconds,l1\n1,1.00,0.5\n")
+    Log(tmp_path, 10, 1, 4).write(2, ROW)
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[::2] == ["step,seconds,l1",
+                                                                       (tmp_path / "metrics.csv").read_text().splitlines()[2]]
+    assert all(len(row) == 3 and None not in row for row in rows(tmp_path))
+
+
+def test_a_log_without_a_person_has_whole_lines_with_speed_and_time_left(tmp_path, capsys):
+    log = Log(tmp_path, 2, 0, 4)
+    log.write(1, ROW)
+    assert capsys.readouterr().out == ""  # the last line is less than ten seconds ago
+    log.write(2, ROW)
+    line = capsys.readouterr().out
+    assert line.startswith("step 2/2  L1 0.5000  D 1.386  ") and "images/s" in line and line.endswith(" 0 s left\n")
+
+
+def test_the_grid_has_line_truth_and_result_side_by_side(tmp_path):
+    rng = np.random.default_rng(0)
+    line, color = rng.integers(0, 256, (2, 8, 8), dtype=np.uint8), rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    pairs = Pairs(line, color, np.zeros((2, 9, 3), np.float32), ("a", "b"))
+    Log(tmp_path, 2, 0, 4).save_grid(7, pairs, 255 - color)
+    grid = np.asarray(Image.open(tmp_path / "samples" / "step_000007.png"))
+    assert grid.shape == (16, 24, 3)
+    assert (grid[:8, :8, 0] == line[0]).all() and (grid[8:, 8:16] == color[1]).all() and (grid[8:, 16:] == 255 - color[1]).all()
+
+
+def test_tensorboard_gets_every_number_and_its_absence_a_sentence(tmp_path, monkeypatch):
+    written = []
+
+    class Writer:
+        def __init__(self, folder, purge_step):
+            written.append((folder.name, purge_step))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, value, step))
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    Log(tmp_path, 9, 4, 4, tensorboard=True).write(5, ROW)
+    assert written == [("tensorboard", 5), ("loss_d", 1.386, 5), ("l1", 0.5, 5)]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install 'lineart.tensorboard.'"):
+        Log(tmp_path, 9, 4, 4, tensorboard=True)
