@@ -53,7 +53,7 @@ lab: env
 	$(BIN)/jupyter lab notebooks/
 
 weights: env
-	$(BIN)/python benchmarks/train_toon.py
+	$(BIN)/python benchmarks/train_weights.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache htmlcov .coverage

@@ -19,7 +19,7 @@ class Config:
 
     # Data
     data: str = "kaggle"
-    source: str | None = None  # prepared folder, or folder or zip of pictures; None: where `lineart data prepare` puts it
+    source: str | None = None  # prepared set, folder or zip; None: where `lineart data prepare` puts the set
     size: int = 256  # pixels a side
     n_train: int = 14_224  # drawings in the training set
     n_test: int = 3_545  # drawings in the test set

@@ -39,11 +39,11 @@ def complaints(step: int, row: dict[str, float]) -> list[str]:
     """
     found = []
     if step >= WARM_UP and row.get("spread", 1.0) < ONE_TINT:
-        found.append(f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the truth's; "
-                     "does each picture get its own reference, and is the learning rate too high?")
+        found.append(f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the "
+                     "truth's; does each picture get its own reference, and is the learning rate too high?")
     if row.get("psnr_swapped", 0.0) > row.get("psnr_val", 0.0) + BETTER_SWAPPED:
-        found.append(f"red and blue are exchanged: with them exchanged back the results are at {row['psnr_swapped']:.1f} dB "
-                     f"and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB")
+        found.append("red and blue are exchanged: with them exchanged back the results are at "
+                     f"{row['psnr_swapped']:.1f} dB and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB")
     if step >= WARM_UP and row["loss_d"] < WINNING:
         found.append(f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says little; "
                      "lower lambda_adv or discriminator_width")

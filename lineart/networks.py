@@ -144,8 +144,8 @@ class PatchDiscriminator(nn.Module):
     """PatchGAN (section 3.2): five spectrally normalised convolutions, one logit a patch; 256 px give a 30x30 map.
 
     x (N, in_channels, H, W) -> (N, 1, H/8 - 2, W/8 - 2). The input is conditional: the generator's 30 planes and the
-    picture's 3. With `palette` (N, k, 3) its planes are left out of x, which then is line and picture (N, 6, H, W): the
-    same logits without a convolution of constant planes. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
+    picture's 3. With `palette` (N, k, 3) its planes are left out of x, which then is line and picture (N, 6, H, W):
+    the same logits without a convolution of constant planes. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
     lose one position each: 256 -> 128 -> 64 -> 32 -> 31 -> 30.
     """
 

@@ -6,9 +6,9 @@ with one sentence, and after a clean run a stamp (`NAME.json` beside the execute
 and what came out, so that a second call does no work and a failed one goes on where it stopped.
 
 What makes a notebook run again: its code cells (prose does not count, so the recorded minutes can be written into
-its opening), its parameters, the profile, a file of the package, a file under `data/`, the versions of Python and
-torch, the results of the notebooks that its metadata names (`lineart: {"needs": ["09_table_1"]}`), and a result
-under `figures/` that is gone or was changed.
+its opening), its parameters, the profile, LINEART_SOURCE, a file of the package, a file under `data/`, the versions
+of Python and torch, the results of the notebooks that its metadata names (`lineart: {"needs": ["09_table_1"]}`), and
+a result under `figures/` that is gone or was changed.
 
 papermill, nbformat and yaml are imported where they are used: `import lineart` works without them.
 """
@@ -289,7 +289,7 @@ def _common_inputs(profile: str) -> dict[str, str]:
     except metadata.PackageNotFoundError:
         torch = "none"
     return {"profile": profile, "package": _files_digest(package), "data": _files_digest(data),
-            "python": platform.python_version(), "torch": torch}
+            "python": platform.python_version(), "torch": torch, "source": os.environ.get("LINEART_SOURCE", "")}
 
 
 def _is_input(path: Path) -> bool:
@@ -630,6 +630,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         if args.publish and args.parameters:
             raise ReproduceError("--publish takes no -p: published outputs must come from the values that are shown")
+        if args.publish and os.environ.get("LINEART_SOURCE"):
+            raise ReproduceError("--publish takes no LINEART_SOURCE: pictures of others must not be published by mistake")
         reproduce(args.profile, args.only, _parse(args.parameters), args.notebooks, args.output, args.timeout,
                   args.force)
         if args.publish:

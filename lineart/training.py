@@ -209,7 +209,7 @@ class Trainer:
             log.close()
 
     def must_stop(self, stop: threading.Event) -> bool:
-        """Whether Ctrl-C or SIGTERM came; several processes agree on it when they log, so that none waits for another."""
+        """Whether Ctrl-C or SIGTERM came; several processes agree on it when they log, so that none is left waiting."""
         if self.fabric.world_size == 1:
             return stop.is_set()
         if not self.due(self.config.log_every, self.step):
@@ -223,11 +223,12 @@ class Trainer:
         try:
             yield
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+            if not known and "can't allocate memory" not in str(error):
                 raise
             config = self.config
-            raise MemoryError(f"out of memory at step {self.step + 1}: lower batch_size, now {config.batch_size}, or size, "
-                              f"now {config.size}, or width, now {config.width}; {self.last_good()}") from error
+            raise MemoryError(f"out of memory at step {self.step + 1}: lower batch_size, now {config.batch_size}, or "
+                              f"size, now {config.size}, or width, now {config.width}; {self.last_good()}") from error
 
     def due(self, every: int, step: int) -> bool:
         return step % every == 0 or step == self.config.total_steps

@@ -1,11 +1,16 @@
-"""Batches: the same crop and flip for line and colour, and 8-bit to [-1, 1] and back."""
+"""Batches: the same crop and flip for line and colour, other lines, other colours, 8-bit to [-1, 1] and back."""
 
 import numpy as np
+import pytest
 import torch
 
+from lineart import losses
 from lineart.config import Config
-from lineart.data import load
-from lineart.data.augment import CROP_MARGIN, random_crop_flip, take, to_batch, to_uint8, to_unit
+from lineart.data import load, toon
+from lineart.data.augment import (CROP_MARGIN, batch_lines, random_crop_flip, random_jitter, random_lines, take,
+                                  to_batch, to_uint8, to_unit)
+from lineart.data.lines import VARIANTS, extract_lines
+from lineart.training import Trainer
 
 
 def test_8_bit_survives_the_way_to_floats_and_back():
@@ -57,3 +62,201 @@ def test_take_gives_drawing_i_the_picture_and_palette_of_its_reference():
     expected = to_batch(*(torch.from_numpy(a) for a in (pairs.line[:2], pairs.color[[5, 2]], pairs.palette[[5, 2]])))
     assert all(torch.equal(batch[name], expected[name]) for name in expected)
     assert not np.array_equal(pairs.palette[5], pairs.palette[0])
+
+
+# Other lines
+
+@pytest.fixture(scope="module")
+def colors() -> np.ndarray:
+    """Six drawings (6, 64, 64, 3)."""
+    return np.stack([toon.draw(toon.seed_of("val", i), 64).color for i in range(6)])
+
+
+@pytest.mark.parametrize("name", ["default", *VARIANTS])
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (33, 47), (47, 33), (5, 3), (1, 9), (300, 310)])
+def test_lines_of_a_batch_are_the_extracted_ones(name, height, width, colors):
+    settings = VARIANTS.get(name, {})
+    noise = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+    enlarged = np.kron(colors[:2], np.ones((1, 5, 5, 1), np.uint8))[:, 100 : 100 + height, :width]
+    for pictures in (noise, enlarged if max(height, width) > 64 else colors[:, :height, :width]):
+        expected = np.stack([np.asarray(extract_lines(picture, **settings), int) for picture in pictures])
+        result = batch_lines(torch.from_numpy(np.ascontiguousarray(pictures)), **settings)
+        assert result.dtype == torch.uint8 and result.shape == expected.shape
+        assert abs(result.numpy().astype(int) - expected).max() <= 1
+
+
+def test_half_of_the_drawings_are_redrawn_and_the_others_are_left_byte_for_byte(colors):
+    torch.manual_seed(0)
+    n = 400
+    color = torch.from_numpy(colors[:1, :16, 16:32]).expand(n, -1, -1, -1)
+    line = torch.randint(0, 256, (n, 16, 16), dtype=torch.uint8)
+    before = line.clone()
+    result = random_lines(line, color)
+    assert torch.equal(line, before)  # the argument stays as it is
+    variants = torch.stack([batch_lines(color[:1], **settings)[0] for settings in VARIANTS.values()])
+    same = (result == line).flatten(1).all(1)
+    is_variant = (result[:, None] == variants).flatten(2).all(2)  # (n, 4)
+    assert (same.int() + is_variant.sum(1) == 1).all()  # either as it was, or one of the four
+    assert 160 < same.sum() < 240 and (is_variant.sum(0) > 25).all()  # 200, and 50 each
+
+
+def test_redrawn_lines_fit_their_own_colours(colors):
+    torch.manual_seed(1)
+    color = torch.from_numpy(colors)
+    line = torch.zeros(6, 64, 64, dtype=torch.uint8)
+    result = random_lines(line, color)
+    redrawn = [i for i in range(6) if result[i].any()]
+    assert redrawn and len(redrawn) < 6
+    for i in redrawn:
+        for j in range(6):
+            fits = any(torch.equal(result[i], batch_lines(color[j : j + 1], **s)[0]) for s in VARIANTS.values())
+            assert fits == (i == j)
+
+
+# Other colours
+
+def jittered(colors, strength: float = 1.0, seed: int = 0):
+    """colors (n, 3), one constant picture and one palette of three times that colour each; the same (n, 3) twice."""
+    colors = torch.as_tensor(colors, dtype=torch.float32)
+    torch.manual_seed(seed)
+    reference, palette = random_jitter(colors[:, :, None, None].expand(-1, -1, 4, 5).contiguous(),
+                                       colors[:, None].expand(-1, 3, -1).contiguous(), strength)
+    assert reference.shape[1:] == (3, 4, 5) and palette.shape[1:] == (3, 3)
+    assert torch.equal(reference, reference[:, :, :1, :1].expand_as(reference))
+    return reference[:, :, 0, 0], palette[:, 0]
+
+
+def fixed(monkeypatch, hue=0.0, saturation=0.0, contrast=0.0, brightness=0.0):
+    """The numbers in [-1, 1] that the jitter draws."""
+    values = torch.tensor([hue, saturation, contrast, brightness])
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: ((values + 1) / 2)[:, None, None, None].expand(*shape))
+
+
+SOME = [[0.3, -0.2, 0.1], [-0.4, 0.2, 0.35], [0.0, 0.0, 0.0]]
+
+
+def test_without_strength_nothing_changes():
+    torch.manual_seed(0)
+    reference, palette = torch.rand(5, 3, 8, 6) * 2 - 1, torch.rand(5, 9, 3) * 2 - 1
+    result, colors = random_jitter(reference, palette, 0.0)
+    torch.testing.assert_close(result, reference, atol=1e-6, rtol=0)
+    torch.testing.assert_close(colors, palette, atol=1e-6, rtol=0)
+
+
+def test_a_turn_of_60_degrees_by_hand(monkeypatch):
+    # Rodrigues about (1, 1, 1): the part across the axis is turned, (2, -1, -1)/3 of red becomes (1, 1, -2)/3
+    for hue, red in ((1.0, [2, 2, -1]), (-1.0, [2, -1, 2])):
+        with monkeypatch.context() as patch:
+            fixed(patch, hue=hue)
+            result, _ = jittered([[0.3, 0, 0], [0, 0.3, 0]])
+        expected = torch.tensor(red) * 0.1
+        torch.testing.assert_close(result, torch.stack([expected, expected.roll(1)]), atol=1e-6, rtol=0)
+
+
+def test_six_turns_of_60_degrees_lead_back(monkeypatch):
+    fixed(monkeypatch, hue=1.0)
+    colors = torch.tensor(SOME)
+    for _ in range(6):
+        colors, _ = jittered(colors)
+    torch.testing.assert_close(colors, torch.tensor(SOME), atol=1e-5, rtol=0)
+
+
+def test_saturation_contrast_and_brightness_by_hand(monkeypatch):
+    colors = torch.tensor(SOME)
+    mean = colors.mean(1, keepdim=True)
+    expected = {"saturation": mean + 1.5 * (colors - mean), "contrast": 1.5 * colors, "brightness": colors + 0.5}
+    for name, values in expected.items():  # the range is 2 wide: a quarter of it is 0.5
+        with monkeypatch.context() as patch:
+            fixed(patch, **{name: 1.0})
+            torch.testing.assert_close(jittered(SOME)[0], values, atol=1e-6, rtol=0)
+    with monkeypatch.context() as patch:
+        fixed(patch, saturation=-1.0)
+        torch.testing.assert_close(jittered(SOME)[0], mean + 0.5 * (colors - mean), atol=1e-6, rtol=0)
+        torch.testing.assert_close(jittered(SOME, 0.5)[0], mean + 0.75 * (colors - mean), atol=1e-6, rtol=0)
+
+
+def test_hue_and_saturation_do_not_colour_or_move_a_grey(monkeypatch):
+    greys = torch.linspace(-1, 1, 7)[:, None].expand(-1, 3)
+    with monkeypatch.context() as patch:
+        fixed(patch, hue=0.7, saturation=-0.9)
+        torch.testing.assert_close(jittered(greys)[0], greys, atol=1e-6, rtol=0)
+    for result in jittered(greys, seed=3):  # moved by contrast and brightness, still grey
+        torch.testing.assert_close(result, result[:, :1].expand(-1, 3), atol=1e-6, rtol=0)
+        assert not torch.allclose(result, greys, atol=0.01)
+
+
+def test_a_palette_changes_exactly_as_its_picture_and_each_picture_in_its_own_way():
+    colors = torch.rand(64, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    reference, palette = jittered(colors)
+    torch.testing.assert_close(reference, palette, atol=1e-6, rtol=0)
+    alike, _ = jittered(colors[:1].expand(64, -1))
+    assert torch.cdist(alike, alike).add(torch.eye(64)).min() > 1e-4
+
+
+def test_the_order_of_pixels_and_of_palette_colours_does_not_matter():
+    torch.manual_seed(0)
+    reference, palette = torch.rand(4, 3, 8, 6) - 0.5, torch.rand(4, 9, 3) - 0.5
+    torch.manual_seed(5)
+    first, first_colors = random_jitter(reference, palette, 1.0)
+    torch.manual_seed(5)
+    second, second_colors = random_jitter(reference.flip(2, 3), palette.flip(1), 1.0)
+    torch.testing.assert_close(second, first.flip(2, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(second_colors, first_colors.flip(1), atol=1e-6, rtol=0)
+
+
+def test_the_result_stays_in_range_and_a_seed_repeats_it():
+    corners = torch.cartesian_prod(*3 * [torch.tensor([-1.0, 1.0])]).repeat(50, 1)
+    first = jittered(corners, seed=7)
+    assert all(-1 <= t.min() and t.max() <= 1 for t in first)
+    assert all(torch.equal(a, b) for a, b in zip(first, jittered(corners, seed=7)))
+    assert not torch.equal(first[0], jittered(corners, seed=8)[0])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_a_jitter_out_of_range_is_one_sentence(value):
+    with pytest.raises(ValueError, match=f"reference_jitter must be between 0 and 1, got {value}"):
+        Config(reference_jitter=value)
+
+
+def tiny(**changes) -> Config:
+    return Config.from_profile("smoke", size=32, n_train=8, n_test=2, lambda_fm=0.0, **changes)
+
+
+def test_in_training_the_reference_and_its_palette_change_and_the_truth_never_does(tmp_path, monkeypatch):
+    trainer = Trainer(tiny(reference_jitter=1.0), tmp_path)
+    batch = trainer.batch(0)
+    before, given, truths = {name: t.clone() for name, t in batch.items()}, {}, []
+    trainer.generator.register_forward_pre_hook(
+        lambda _, args: given.update(zip(("line", "palette", "reference"), (t.detach().clone() for t in args))))
+    judged = []
+    trainer.raw["discriminator"].register_forward_pre_hook(lambda _, args: judged.append(args[0].detach().clone()))
+    l1 = losses.l1_loss
+    monkeypatch.setattr(losses, "l1_loss", lambda fake, color: truths.append(color.clone()) or l1(fake, color))
+    trainer.train_step(batch)
+    assert all(torch.equal(batch[name], before[name]) for name in before)
+    assert torch.equal(truths[0], before["color"]) and torch.equal(given["line"], before["line"])
+    assert (given["reference"] - before["color"]).abs().mean() > 0.02
+    assert (given["palette"] - before["palette"]).abs().mean() > 0.02
+    real = judged[0][: len(before["line"])]  # the condition, then the truth
+    assert torch.equal(real[:, -3:], before["color"])
+
+
+def test_without_jitter_the_reference_is_the_truth(tmp_path, monkeypatch):
+    monkeypatch.setattr("lineart.training.random_jitter", lambda *_: pytest.fail("changed"))
+    trainer = Trainer(tiny(), tmp_path)
+    batch, given = trainer.batch(0), []
+    trainer.generator.register_forward_pre_hook(lambda _, args: given.extend(t.detach().clone() for t in args))
+    trainer.train_step(batch)
+    assert torch.equal(given[2], batch["color"]) and torch.equal(given[1], batch["palette"])
+
+
+def test_line_variants_redraw_the_lines_of_a_training_from_its_own_pictures(tmp_path):
+    plain, varied = (Trainer(tiny(batch_size=8, augment=False, line_variants=variants), tmp_path).batch(0)
+                     for variants in (False, True))
+    assert torch.equal(plain["color"], varied["color"])
+    other = [i for i in range(8) if not torch.equal(plain["line"][i], varied["line"][i])]
+    assert 0 < len(other) < 8
+    color = to_uint8(plain["color"]).permute(0, 2, 3, 1)
+    for i in other:
+        drawn = to_uint8(varied["line"])[i, 0]
+        assert any(torch.equal(drawn, batch_lines(color[i : i + 1], **s)[0]) for s in VARIANTS.values())

@@ -1,4 +1,4 @@
-"""Extracted lines: dark where brightness drops, white paper elsewhere, at any size."""
+"""Extracted lines: dark where brightness drops, white paper elsewhere, at any size, in other hands too."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from PIL import Image
 from scipy.ndimage import maximum_filter
 
 from lineart.data import toon
-from lineart.data.lines import extract_lines
+from lineart.data.lines import VARIANTS, extract_lines
 
 
 def test_flat_pictures_are_white_paper_whatever_their_brightness():
@@ -45,3 +45,43 @@ def test_most_extracted_lines_are_ink_and_all_ink_is_found():
 def test_parameters_out_of_range_get_a_sentence(name, value):
     with pytest.raises(ValueError, match="must be positive"):
         extract_lines(np.zeros((8, 8, 3), np.uint8), **{name: value})
+
+
+@pytest.fixture(scope="module")
+def drawings() -> list[np.ndarray]:
+    return [toon.draw(toon.seed_of("val", i), 128).color for i in range(6)]
+
+
+def ink(drawings, **settings) -> float:
+    """Mean darkness, 0 to 255."""
+    return float(np.mean([255 - np.asarray(extract_lines(color, **settings), float) for color in drawings]))
+
+
+def greys(drawings, **settings) -> float:
+    """Share of the pixels with any ink that are neither black nor white."""
+    pixels = np.stack([np.asarray(extract_lines(color, **settings)) for color in drawings])
+    return float(((pixels > 0) & (pixels < 255)).sum() / (pixels < 255).sum())
+
+
+def test_thin_has_less_ink_than_the_default_and_thick_has_more(drawings):
+    thin, default, thick = ink(drawings, **VARIANTS["thin"]), ink(drawings), ink(drawings, **VARIANTS["thick"])
+    assert thin < 0.9 * default and default < 0.9 * thick
+
+
+def test_hard_is_nearly_black_and_white_and_soft_is_grey(drawings):
+    hard, soft = (greys(drawings, **VARIANTS[name]) for name in ("hard", "soft"))
+    assert hard < 0.5 * greys(drawings) and hard < 0.5 * soft
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_draws_and_leaves_flat_parts_white(name):
+    picture = np.full((40, 40, 3), 220, np.uint8)
+    picture[:, 20:] = 60
+    lines = np.asarray(extract_lines(picture, **VARIANTS[name]))
+    assert lines[:, 20].max() < 128 and (lines[:, :14] == 255).all() and (lines[:, 27:] == 255).all()
+
+
+def test_a_mirrored_picture_has_the_mirrored_lines(drawings):
+    for settings in ({}, *VARIANTS.values()):
+        once, mirrored = (np.asarray(extract_lines(a, **settings), int) for a in (drawings[0], drawings[0][:, ::-1]))
+        assert abs(once - mirrored[:, ::-1]).max() <= 1

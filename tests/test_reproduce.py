@@ -374,3 +374,12 @@ def test_publish_refuses_other_code_and_other_parameters(course, capsys):
     course("01_a", "x = 2", parameters="seed: int = 0")
     with pytest.raises(ReproduceError, match="01_a was changed after it ran"):
         publish()
+
+
+def test_another_source_of_pictures_runs_again_and_is_never_published(course, monkeypatch, capsys):
+    course("01_a", "import os\nprint(os.environ.get('LINEART_SOURCE'))", parameters="seed: int = 0")
+    assert command() == 0 and command() == 0 and " unchanged " in capsys.readouterr().out
+    monkeypatch.setenv("LINEART_SOURCE", "elsewhere")
+    assert command() == 0 and " unchanged " not in capsys.readouterr().out
+    assert command("--publish") == 1
+    assert "--publish takes no LINEART_SOURCE" in capsys.readouterr().err

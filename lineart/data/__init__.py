@@ -47,7 +47,7 @@ class Pairs:
 
 
 def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
-    """The pairs of a split, "train", "val" or "test"; n of them, by default as many as the config says, or all there are.
+    """The pairs of a split, "train", "val" or "test": n of them, by default as many as the config says.
 
     `toon` is drawn. Any other set is read where `config.source` is a prepared folder; prepared first, under
     `runs/data`, where it is a folder or zip of pictures; and without a source read from where `lineart data prepare`

@@ -171,7 +171,8 @@ def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device
     state = np.random.SeedSequence([config.seed, step, rank]).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
     # 8-bit pictures and nine colours travel to the device; floats and the rest are made there
-    line, color, palette = (torch.from_numpy(array[index]).to(device) for array in (pairs.line, pairs.color, pairs.palette))
+    arrays = (pairs.line[index], pairs.color[index], pairs.palette[index])
+    line, color, palette = (torch.from_numpy(array).to(device) for array in arrays)
     if config.augment:
         line, color = random_crop_flip(line, color)
     if config.line_variants:

@@ -86,7 +86,7 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
     shutil.rmtree(out / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
     if store.record["rejected"] / len(found) > max_rejected:
         raise ValueError(f"at most {max_rejected:.1%} of the pictures may be rejected, {store.record['rejected']} of "
-                         f"{len(found)} were; {out / 'rejected.csv'} says why, --max-rejected allows more")
+                         f"{len(found)} were; {out / 'rejected.csv'} says why. The others are ready in {out}")
     return store
 
 
@@ -134,7 +134,7 @@ def _refuse_foreign(out: Path) -> None:
 def _refuse_remains(out: Path) -> None:
     """Of a set whose record was removed; a set that was begun has parts, and no index until all of them are there."""
     if (out / "index.csv").exists() and not (out / "parts").exists():
-        raise ValueError(f"a set must have its {RECORD}, {out} has only the rest of one; remove it or name another folder")
+        raise ValueError(f"a set must have its {RECORD}, {out} holds only the rest; remove it or name another folder")
 
 
 def _need_space(out: Path, n: int, size: int) -> None:
@@ -244,7 +244,8 @@ def _assemble(out: Path, settings: dict, parts: list[Part], others: int) -> None
     except OSError as error:
         for leftover in out.glob("*.tmp"):
             leftover.unlink(missing_ok=True)
-        raise OSError(f"{out} could not be written ({error.strerror or error}): {_kept(out / 'parts', parts)}") from error
+        kept = _kept(out / "parts", parts)
+        raise OSError(f"{out} could not be written ({error.strerror or error}): {kept}") from error
     shutil.rmtree(out / "parts")
 
 

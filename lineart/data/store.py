@@ -27,7 +27,8 @@ ARRAYS = ("line", "color", "palette")
 RECORD = "set.json"
 COLUMNS = ("row", "split", "file", "sha256", "width", "height", "note", "palette")
 SHEET = "contact_sheet.png"
-KEYS = ("format", "name", "source", "size", "k", "plan", "counts", "paper_counts", "notes", "rejected", "others", "sha256")
+KEYS = ("format", "name", "source", "size", "k", "plan", "counts", "paper_counts", "notes", "rejected", "others",
+        "sha256")  # of the record
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def check(path: str | Path) -> list[str]:
     digests = Counter(row["sha256"] for row in index)
     found = Counter(row["split"] for row in index)
     if found != Counter(record["counts"]):
-        raise ValueError(f"{store.path / RECORD} must count what index.csv lists, {dict(found)}, got {record['counts']}")
+        raise ValueError(f"{store.path / RECORD} must count what index.csv lists, {dict(found)}, "
+                         f"got {record['counts']}")
     split_of = {}
     for row in index:
         split_of.setdefault(row["sha256"], set()).add(row["split"])
@@ -148,7 +150,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        # Texts quoted: before 3.13 Python left a carriage return, which a file name may hold, bare, and read it as a row's end
+        # Texts quoted: a file name may hold a carriage return, which Python 3.11 writes bare and reads as a row's end
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(columns)
         writer.writerows(rows)

@@ -1,7 +1,12 @@
 """Train the weights that the course ships: most steps at 64 px, the last at 128 px; killed, it goes on where it was.
 
-    python benchmarks/train_toon.py                 train the three that are shipped, one after the other
-    python benchmarks/train_toon.py --export none   copy what is trained so far to data/pretrained, with its card
+    python benchmarks/train_weights.py                            the five methods on `toon`, one after the other
+    python benchmarks/train_weights.py none image --seed 1        two of them with another seed
+    python benchmarks/train_weights.py --data faces --source DIR  none, image and image-warped on pictures of DIR
+    python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
+
+Every method gets as many steps. Run folders lie under `runs/weights`; each set of weights comes with its card and the
+curves of its phases.
 """
 
 import argparse
@@ -16,6 +21,7 @@ import torch
 from lineart.checkpoint import load_module, make_generator, read_checkpoint, save_checkpoint
 from lineart.colorize import PRETRAINED
 from lineart.config import ROOT, Config
+from lineart.data.prepare import prepare
 from lineart.plotting import read_curve
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.training import LAST, train
@@ -29,40 +35,49 @@ METHODS = {
 }
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
-COMMON = dict(n_train=8192, levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed",
-              log_every=50, sample_every=500, checkpoint_every=250)
+COMMON = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
+              checkpoint_every=250)
+# `toon` can be drawn without end; of faces there are all that there are, with lines of several hands
+DATA = {"toon": dict(n_train=8192), "faces": dict(n_train=100_000, line_variants=True)}
+DEFAULT = {"toon": [*METHODS], "faces": ["none", "image", "image-warped"]}
+LICENCE = {"toon": "CC BY 4.0, credits in data/README.md",
+           "faces": "research use only; trained on selfie2anime, whose drawings belong to their studios and artists"}
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
 
 
-def folder(method: str, seed: int, size: int) -> Path:
-    return ROOT / "runs" / "weights" / f"{method}-s{seed}-{size}px"
+def folder(data: str, method: str, seed: int, size: int) -> Path:
+    prefix = "" if data == "toon" else f"{data}-"
+    return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
 
 
-def train_method(method: str, seed: int) -> None:
+def train_method(data: str, method: str, seed: int, source: Path | None) -> None:
     start = None
     for phase in PHASES:
-        settings = METHODS[method] | COMMON | phase
-        config = Config.from_profile("classroom", **settings, seed=seed, start_from=start)
-        run = folder(method, seed, config.size)
+        settings = METHODS[method] | COMMON | DATA[data] | phase
+        if data != "toon":
+            settings["source"] = str(prepare(data, source, phase["size"]).path)
+        config = Config.from_profile("classroom", **settings, data=data, seed=seed, start_from=start)
+        run = folder(data, method, seed, config.size)
         train(config, run, resume=(run / LAST).exists())
         start = str(run / LAST)
 
 
-def export(method: str, seed: int) -> None:
+def export(data: str, method: str, seed: int) -> None:
     """The generator as float16, its curve, and the card, into `data/pretrained`; the last phase that has begun."""
-    runs = [run for phase in PHASES if (run := folder(method, seed, phase["size"])).joinpath(LAST).exists()]
+    runs = [folder(data, method, seed, phase["size"]) for phase in PHASES]
+    runs = [run for run in runs if (run / LAST).exists()]
     config, _, tensors = read_checkpoint(runs[-1] / LAST)
-    config = config.replace(start_from=None)  # a path of the machine that trained it
+    config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
     load_module(generator, tensors, "generator")
     phases = [_phase(run) for run in runs]
     steps = sum(phase["steps"] for phase in phases)
-    name = f"toon-{method}" if seed == 0 else f"toon-{method}-s{seed}"
+    name = f"{data}-{method}" if seed == 0 else f"{data}-{method}-s{seed}"
     path = save_checkpoint(PRETRAINED / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
     for run in runs:
         shutil.copyfile(run / "metrics.csv", PRETRAINED / f"{name}-{run.name.rsplit('-')[-1]}.csv")
-    record = provenance(config, name=name, method=method, data="toon", seed=seed, steps=steps, phases=phases, sha256=sha256(path),
-                        bytes=path.stat().st_size, cores=os.cpu_count(), licence="CC BY 4.0, credits in data/README.md")
+    record = provenance(config, name=name, method=method, data=data, seed=seed, steps=steps, phases=phases,
+                        sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=LICENCE[data])
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
@@ -70,29 +85,32 @@ def export(method: str, seed: int) -> None:
 
 
 def _phase(run: Path) -> dict:
-    """Steps, seconds and last validation PSNR of a run. Each resume counts its seconds from 0."""
+    """Steps, seconds and last validation PSNR of a run. Older runs counted from 0 again after a pause."""
     curve = read_curve(run / "metrics.csv")
     seconds = curve["seconds"]
     ends = np.append(np.diff(seconds) < 0, True)
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
-    return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"), "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
+    return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"),
+            "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
             "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", default=["none", "image", "image-warped"], choices=[*METHODS])
+    parser.add_argument("methods", nargs="*", choices=[*METHODS], default=[])
+    parser.add_argument("--data", default="toon", choices=[*DATA])
+    parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default from Kaggle")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of this process; two methods side by side like one each")
     parser.add_argument("--export", action="store_true", help="only export")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    for method in args.methods:
+    for method in args.methods or DEFAULT[args.data]:
         if not args.export:
-            train_method(method, args.seed)
-        export(method, args.seed)
+            train_method(args.data, method, args.seed, args.source)
+        export(args.data, method, args.seed)
 
 
 if __name__ == "__main__":
