@@ -1,4 +1,4 @@
-"""`lineart reproduce | train | evaluate | colorize | data`, also as `python -m lineart ...`."""
+"""`lineart reproduce | train | evaluate | compare | colorize | data`, also as `python -m lineart ...`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing
 from pathlib import Path
 
 from lineart import reproduce
-from lineart.config import DATA, PROFILES, Config
+from lineart.config import DATA, PROFILES, Config, figures_dir
 
 
 def main(words: list[str] | None = None) -> int:
@@ -40,11 +40,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(command)
     command.set_defaults(command=_train)
 
-    command = commands.add_parser("evaluate", help="measure weights by the protocols of Table 1")
-    command.add_argument("checkpoint", help="shipped name, checkpoint file or run folder")
-    command.add_argument("--out", type=Path, help="CSV to write; by default the rows are printed")
+    command = commands.add_parser("evaluate", help="measure weights by the protocols P1 to P4")
+    command.add_argument("--weights", nargs="+", default=[], metavar="NAME",
+                         help="shipped names, checkpoint files or run folders; none: only the rows that give a scale")
+    command.add_argument("--protocol", nargs="+", default=["P1", "P3"], choices=["P1", "P2", "P3", "P4"])
+    command.add_argument("--data", choices=DATA, help="by default what the weights were trained on")
+    command.add_argument("--source", help="prepared set, folder or zip")
     command.add_argument("--n", type=int, help="drawings of the test set; by default the profile's")
+    command.add_argument("--backbone", choices=["bundled", "imagenet"], help="of the metrics; by default the weights'")
+    command.add_argument("--scale", action="store_true", help="also the methods without a network")
+    command.add_argument("--out", type=Path, help="CSV to write; by default the rows are printed")
     command.set_defaults(command=_evaluate)
+
+    command = commands.add_parser("compare", help="Table 1 of a run against the paper's, with the tolerance stated before")
+    command.add_argument("table", nargs="?", type=Path, help="CSV of rows; by default figures/table_1.csv")
+    command.set_defaults(command=_compare)
 
     command = commands.add_parser("colorize", help="colour a drawing")
     command.add_argument("line", type=Path)
@@ -110,17 +120,42 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from lineart.colorize import Colorizer, checkpoint_path
     from lineart.data import load
-    from lineart.evaluation import Evaluator, evaluate, write_rows
+    from lineart.evaluation import Evaluator, evaluate, scale_rows, write_rows
     from lineart.provenance import sha256
 
-    colorizer = Colorizer.from_pretrained(args.checkpoint)
-    config = colorizer.config
+    if not args.weights and not args.scale:
+        raise ValueError("evaluate needs --weights, or --scale for the methods without a network")
+    colorizers = {name: Colorizer.from_pretrained(name) for name in args.weights}
+    changes = {"data": args.data, "source": args.source, "weights": args.backbone}
+    config = next((c.config for c in colorizers.values()), Config.from_profile())
+    config = config.replace(**{name: value for name, value in changes.items() if value})
+    for name, colorizer in colorizers.items():
+        if (colorizer.config.size, colorizer.config.k) != (config.size, config.k):
+            raise ValueError(f"weights of one table must have one size and k, {name} has {colorizer.config.size} px and "
+                             f"{colorizer.config.k}, {args.weights[0]} {config.size} px and {config.k}")
     evaluator = Evaluator(load(config, "test", args.n), config.weights, config.data)
-    rows = evaluate(evaluator, config.method, colorizer.generator, sha256(checkpoint_path(args.checkpoint)))
+    rows = scale_rows(evaluator, args.protocol) if args.scale else []
+    for name, colorizer in colorizers.items():
+        digest = sha256(checkpoint_path(name))
+        rows += evaluate(evaluator, colorizer.config.method, colorizer.generator, digest, args.protocol)
     for row in rows:
         print(f"{row.method}  {row.protocol}  {row.metric}  {row.value:.4f} ± {row.spread:.4f}  n={row.n}")
     if args.out:
         print(write_rows(args.out, rows))
+
+
+def _compare(args: argparse.Namespace) -> int:
+    """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
+    from lineart.evaluation import paper_table, read_rows
+    from lineart.tables import comparison
+
+    path = args.table or figures_dir("classroom") / "table_1.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"the table must be a CSV of rows, found none at {path}; lineart reproduce writes one")
+    lines, reproduced = comparison(read_rows(path))
+    print(*lines, sep="\n")
+    print(f"{reproduced} of {len(paper_table())} values reproduced")
+    return int(reproduced < len(paper_table()))
 
 
 def _colorize(args: argparse.Namespace) -> None:

@@ -1,41 +1,38 @@
-"""The protocols of Table 1: which drawing is coloured from which reference, and what is measured.
-
-P1, self-reference: the reference is the truth itself (and so is the palette: the paper's protocol, which lets a network
-copy by position). P3, random reference: three derangements of the test set; the results are judged as a set against the
-references, and each by how well it keeps palette and lines.
-"""
+"""Measuring: a method's results under the protocols, as rows that say how to get them again."""
 
 from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from lineart import metrics
 from lineart.config import ROOT
-from lineart.data import Pairs
-from lineart.data.augment import take, to_uint8
+from lineart.data import Pairs, toon
+from lineart.data.augment import to_batch, to_uint8
 from lineart.data.lines import extract_lines
-from lineart.data.pairs import random_references
 from lineart.features import frechet_features, metric_names
 from lineart.networks import Generator
 from lineart.palette import extract_palette
+from lineart.protocols import DERANGEMENTS, Trial, trials
+from lineart.regions import bleeding, region_error, region_shown
 
-PROTOCOLS = ("P1", "P3")
-DERANGEMENTS = (0, 1, 2)  # seeds of P3's three lists
 PAPER_TABLE = ROOT / "data" / "paper_table_1.csv"
+Method = Callable[[Pairs, Trial], torch.Tensor]  # -> (n, 3, H, W) uint8
 
 
 @dataclass(frozen=True)
 class Row:
     """One number of the table, with what is needed to get it again.
 
-    value is the mean; spread the standard deviation, over the n drawings in P1, over the derangements in P3. seed: of
-    the lists of references (P3). backbone: "imagenet" or "bundled"; checkpoint: sha256 of the weights, if any.
+    value is the mean; spread the standard deviation, over the n drawings, in P3 over the derangements. seed: of the
+    lists of references or the warps. backbone: "imagenet" or "bundled"; checkpoint: sha256 of the weights, if any.
     """
 
     data: str
@@ -52,17 +49,21 @@ class Row:
 
 
 @torch.no_grad()
-def colorize_set(generator: Generator, pairs: Pairs, reference: np.ndarray, batch_size: int = 32) -> torch.Tensor:
-    """Every drawing of `pairs` in the colours of picture `reference[i]`, whose palette it gets too.
-
-    reference: (n,) int indices into `pairs`. Returns (n, 3, H, W) uint8 on the CPU; noise off.
-    """
+def colorize_trial(generator: Generator, pairs: Pairs, trial: Trial, batch_size: int = 32) -> torch.Tensor:
+    """Every drawing of `pairs` in the colours of the trial: (n, 3, H, W) uint8 on the CPU; noise off."""
     device = next(generator.parameters()).device
     results = []
     for start in range(0, len(pairs), batch_size):
-        batch = take(pairs, slice(start, start + batch_size), reference[start : start + batch_size], device)
+        some = slice(start, start + batch_size)
+        arrays = (pairs.line[some], trial.color[some], trial.palette[some])
+        batch = to_batch(*(torch.tensor(np.asarray(array)).to(device) for array in arrays))
         results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"])).cpu())
     return torch.cat(results)
+
+
+def colorize_set(generator: Generator, pairs: Pairs, reference: np.ndarray, batch_size: int = 32) -> torch.Tensor:
+    """Every drawing of `pairs` in the colours of picture `reference[i]` of the same set, whose palette it gets too."""
+    return colorize_trial(generator, pairs, Trial(pairs.color[reference], pairs.palette[reference]), batch_size)
 
 
 def as_images(color: np.ndarray) -> torch.Tensor:
@@ -86,32 +87,57 @@ class Evaluator:
         # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
         self.input_lines = torch.from_numpy(np.stack([np.asarray(extract_lines(line)) for line in pairs.line]))
 
-    def self_reference(self, method: str, results: torch.Tensor, checkpoint: str = "") -> list[Row]:
-        """Rows of P1 for results (n, 3, H, W) uint8 that were coloured from the truth."""
+    def rows(self, method: str, protocol: str, colorize: Method, checkpoint: str = "") -> list[Row]:
+        """All rows of one method under one protocol."""
+        plan = trials(protocol, self.pairs, self.data)
+        results = [colorize(self.pairs, trial) for trial in plan]
+        if protocol == "P3":
+            return self.random_reference(method, results, checkpoint)
+        values = self.against_truth(results[0])
+        if protocol == "P4":
+            values |= self.by_region(results[0], plan[0])
+        return [self._row(method, protocol, metric, array, checkpoint, plan[0].seed) for metric, array in values.items()]
+
+    def against_truth(self, results: torch.Tensor) -> dict[str, np.ndarray]:
+        """PSNR, MS-SSIM and perceptual distance to the truth, (n,) each."""
         values = {
             "PSNR": metrics.psnr(results, self.truth).clamp(max=metrics.PSNR_CEILING),  # as in `mean_psnr`
             "MS-SSIM": metrics.ms_ssim(results, self.truth),
             self.names["perceptual"]: self.perceptual(results, self.truth),
         }
-        return [self._row(method, "P1", name, v.double().numpy(), checkpoint) for name, v in values.items()]
+        return {name: value.double().numpy() for name, value in values.items()}
+
+    def by_region(self, results: torch.Tensor, trial: Trial) -> dict[str, np.ndarray]:
+        """Colour error over the regions that the reference shows, all and one by one, and the share that bleeds."""
+        pixels, pairs = results.permute(0, 2, 3, 1).numpy(), self.pairs
+        error = region_error(pixels, pairs.mask, pairs.slots)  # (n, 6), NaN where absent
+        error[~region_shown(trial.mask)] = np.nan
+        per_slot = {f"CIEDE2000, {slot}": error[:, i] for i, slot in enumerate(toon.SLOTS)}
+        with_any = ~np.isnan(error).all(1)
+        known = {"CIEDE2000": np.nanmean(error[with_any], axis=1)} | per_slot
+        return {name: value[~np.isnan(value)] for name, value in known.items() if not np.isnan(value).all()} | {
+            "bleeding": bleeding(pixels, pairs.mask, pairs.slots)}
+
+    def self_reference(self, method: str, results: torch.Tensor, checkpoint: str = "") -> list[Row]:
+        """Rows of P1 for results (n, 3, H, W) uint8 that were coloured from the truth."""
+        return [self._row(method, "P1", metric, value, checkpoint, "") for metric, value in self.against_truth(results).items()]
 
     def random_reference(self, method: str, results: list[torch.Tensor], checkpoint: str = "",
                          features: list[np.ndarray] | None = None) -> list[Row]:
         """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`; features: theirs, if known."""
         values: dict[str, list[float]] = {}
-        for i, (seed, images) in enumerate(zip(DERANGEMENTS, results, strict=True)):
-            reference = random_references(self.data, len(self.pairs), seed)
+        for i, (trial, images) in enumerate(zip(trials("P3", self.pairs, self.data), results, strict=True)):
             known = features[i] if features else metrics.image_features(images, self.network)
-            for name, value in self._against_references(images, reference, known).items():
+            for name, value in self._against_references(images, trial, known).items():
                 values.setdefault(name, []).append(value)
-        return [self._row(method, "P3", name, np.array(v), checkpoint) for name, v in values.items()]
+        seeds = " ".join(map(str, DERANGEMENTS))
+        return [self._row(method, "P3", name, np.array(v), checkpoint, seeds) for name, v in values.items()]
 
-    def _against_references(self, images: torch.Tensor, reference: np.ndarray,
-                            features: np.ndarray) -> dict[str, float]:
+    def _against_references(self, images: torch.Tensor, trial: Trial, features: np.ndarray) -> dict[str, float]:
         pixels = images.permute(0, 2, 3, 1).numpy()
         palettes = [extract_palette(image, self.pairs.palette.shape[1]) for image in pixels]
         lines = torch.from_numpy(np.stack([np.asarray(extract_lines(image)) for image in pixels]))
-        distance = [metrics.palette_distance(p, q) for p, q in zip(palettes, self.pairs.palette[reference])]
+        distance = [metrics.palette_distance(p, q) for p, q in zip(palettes, trial.palette)]
         consistency = metrics.line_consistency(lines, self.input_lines)
         return {
             self.names["frechet"]: metrics.frechet_distance(features, self.real),
@@ -120,30 +146,84 @@ class Evaluator:
             "line consistency": float(consistency.double().mean()),
         }
 
-    def _row(self, method: str, protocol: str, metric: str, values: np.ndarray, checkpoint: str) -> Row:
-        seeds = "" if protocol == "P1" else " ".join(map(str, DERANGEMENTS))
+    def _row(self, method: str, protocol: str, metric: str, values: np.ndarray, checkpoint: str, seed: str) -> Row:
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        n = len(self.pairs) if protocol == "P3" else len(values)  # a slot is not in every drawing
         return Row(self.data, self.truth.shape[-1], method, protocol, metric, round(float(values.mean()), 6) + 0.0,
-                   round(spread, 6), len(self.pairs), seeds, self.weights, checkpoint)
+                   round(spread, 6), n, seed, self.weights, checkpoint)
 
 
-def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint: str = "") -> list[Row]:
-    """All rows of one trained method, P1 and P3."""
-    pairs = evaluator.pairs
-    own = np.arange(len(pairs))
-    rows = evaluator.self_reference(method, colorize_set(generator, pairs, own), checkpoint)
-    lists = [random_references(evaluator.data, len(pairs), seed) for seed in DERANGEMENTS]
-    results = [colorize_set(generator, pairs, reference) for reference in lists]
-    return rows + evaluator.random_reference(method, results, checkpoint)
+def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint: str = "",
+             protocols: Sequence[str] = ("P1", "P3")) -> list[Row]:
+    """All rows of one trained method under some protocols, by default those of the paper's Table 1."""
+    def colorize(pairs: Pairs, trial: Trial) -> torch.Tensor:
+        return colorize_trial(generator, pairs, trial)
+    return [row for protocol in protocols for row in evaluator.rows(method, protocol, colorize, checkpoint)]
 
 
 def copy_the_reference(evaluator: Evaluator) -> list[Row]:
     """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
     method, truth = "copy the reference", evaluator.truth
-    lists = [random_references(evaluator.data, len(evaluator.pairs), seed) for seed in DERANGEMENTS]
+    lists = [trial.index for trial in trials("P3", evaluator.pairs, evaluator.data)]
     rows = evaluator.self_reference(method, truth)
-    features = [evaluator.real[reference] for reference in lists]  # the same pictures in another order
-    return rows + evaluator.random_reference(method, [truth[reference] for reference in lists], features=features)
+    features = [evaluator.real[index] for index in lists]  # the same pictures in another order
+    return rows + evaluator.random_reference(method, [truth[index] for index in lists], features=features)
+
+
+# --- methods without a network, which give the numbers a scale ---
+
+
+def line_alone(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """The drawing as it came, uncoloured."""
+    return as_images(np.repeat(pairs.line[..., None], 3, axis=3))
+
+
+def reference_alone(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """The reference, whatever the drawing is."""
+    return as_images(trial.color)
+
+
+def nearest_color(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """Every pixel of the truth in the nearest of the trial's nine colours: the most that a palette alone can give."""
+    painted = np.empty_like(pairs.color)
+    for i, (color, palette) in enumerate(zip(pairs.color, trial.palette)):
+        distance = ((color[:, :, None].astype(np.float32) - palette) ** 2).sum(-1)  # (H, W, k)
+        painted[i] = palette.round().astype(np.uint8)[distance.argmin(-1)]
+    return as_images(painted)
+
+
+def oracle(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """Every region in the true colour of its slot, as far as the middle of the ink, and the ink over it (`toon`)."""
+    white = np.full((len(pairs), 1, 3), 255)
+    table = np.concatenate([pairs.slots, white], axis=1)  # (n, 7, 3)
+    painted = np.empty_like(pairs.color)
+    for i, (mask, line) in enumerate(zip(pairs.mask, pairs.line)):
+        nearest = distance_transform_edt(mask == toon.INK, return_distances=False, return_indices=True)
+        painted[i] = (table[i][mask[tuple(nearest)]] * (line[..., None] / 255)).round()  # black ink over a colour
+    return as_images(painted)
+
+
+SCALE: dict[str, tuple[Method, tuple[str, ...]]] = {
+    "line drawing": (line_alone, ("P1", "P2", "P3", "P4")),
+    "copy the reference": (reference_alone, ("P1", "P2", "P3", "P4")),
+    "nearest palette colour": (nearest_color, ("P1", "P2", "P3", "P4")),
+    "oracle": (oracle, ("P1", "P4")),
+}
+
+
+def scale_rows(evaluator: Evaluator, protocols: Sequence[str]) -> list[Row]:
+    """The rows of the methods without a network."""
+    known = evaluator.pairs.slots is not None
+    return [row for name, (method, where) in SCALE.items() if known or name != "oracle"
+            for protocol in protocols if protocol in where for row in evaluator.rows(name, protocol, method)]
+
+
+def real_against_real(evaluator: Evaluator, other: np.ndarray) -> list[Row]:
+    """Fréchet distance and KID of other true pictures (n, H, W, 3): what a perfect method would have with this n."""
+    features = metrics.image_features(as_images(other), evaluator.network)
+    values = {evaluator.names["frechet"]: metrics.frechet_distance(features, evaluator.real),
+              evaluator.names["kernel"]: metrics.kernel_distance(features, evaluator.real)}
+    return [evaluator._row("other real pictures", "P3", name, np.array([v]), "", "") for name, v in values.items()]
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> Path:

@@ -33,6 +33,11 @@ def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np
     return errors
 
 
+def region_shown(masks: np.ndarray) -> np.ndarray:
+    """(n, 6) bool: whether a picture shows a slot as a region."""
+    return np.array([[region(mask, slot).any() for slot in range(len(SLOTS))] for mask in masks])
+
+
 def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.ndarray:
     """(n,) share of the pixels in regions that are nearer to another region's colour than to their own, 0 to 1.
 
@@ -51,3 +56,26 @@ def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.nda
             total += inside.sum()
         shares[i] = bled / max(total, 1)
     return shares
+
+
+def attention_on_slot(attention: np.ndarray, masks: np.ndarray, reference_masks: np.ndarray) -> tuple[float, float, float]:
+    """Share of the attention that falls on the slot of the place that asks; its chance; and that of its own place.
+
+    attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
+    A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows.
+    Chance is attention spread evenly over the reference; "own place" is attention that stays where it asks.
+    """
+    n, height, width, _ = attention.shape
+    asked, shown = (_shares(m, height, width) for m in (masks, reference_masks))  # (n, T, 6)
+    asked = asked * (shown.sum(1, keepdims=True) > 0)
+    weights = attention.reshape(n, height * width, -1)
+    on_slot = (asked * (weights @ shown)).sum()
+    chance = (asked * shown.mean(1, keepdims=True)).sum()
+    return tuple(float(value / asked.sum()) for value in (on_slot, chance, (asked * shown).sum()))
+
+
+def _shares(masks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(n, height * width, 6): the share of each slot in the pixels of a place."""
+    n, h, w = masks.shape
+    blocks = masks.reshape(n, height, h // height, width, w // width)
+    return np.stack([(blocks == slot).mean((2, 4)).reshape(n, -1) for slot in range(len(SLOTS))], axis=-1)

@@ -40,6 +40,19 @@ def verdict(column: str, row: Row) -> str:
     return f"comparable: {'' if reached else 'not '}reproduced ({row.value - paper:+.3f}, allowed ±{limit:.3f})"
 
 
+def comparison(rows: list[Row]) -> tuple[list[str], int]:
+    """Every value of the paper's table beside the run's, with the verdict; and how many were reproduced."""
+    lines, reproduced = [], 0
+    for method in ("none", "image"):
+        for column, row in headline(rows, method).items():
+            judged = verdict(column, row)
+            reproduced += judged.startswith("comparable: reproduced")
+            own = column if row.metric == column else row.metric
+            lines.append(f"{METHOD_NAMES[method]:26s} {column:8s} paper {paper_table()[method, column]:6.2f}   "
+                         f"{own} {_number(row.metric, row.value)}   {judged}")
+    return lines, reproduced
+
+
 def table_1_markdown(rows: list[Row]) -> str:
     """The paper's layout with this run's "none" and "image" beside it and our methods below, then every number."""
     def table(head: list[str], *body: list[str]) -> str:

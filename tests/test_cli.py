@@ -1,5 +1,6 @@
 """The commands as a person types them: results where they were asked for, one sentence for a mistake."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def test_train_writes_a_run_and_refuses_to_overwrite_it(trained, capsys):
 
 
 def test_evaluate_writes_rows_of_both_protocols(trained, tmp_path, capsys):
-    assert main(["evaluate", str(trained), "--n", "4", "--out", str(tmp_path / "rows.csv")]) == 0
+    assert main(["evaluate", "--weights", str(trained), "--n", "4", "--out", str(tmp_path / "rows.csv")]) == 0
     from lineart.evaluation import read_rows
 
     rows = read_rows(tmp_path / "rows.csv")
@@ -98,7 +99,7 @@ def test_without_kagglehub_the_command_names_the_next_step(tmp_path, capsys, mon
     (["data", "check", "nowhere"], "a prepared set must hold set.json, nowhere does not"),
     (["train", "smoke", "--data", "folder", "--size", "2048"], "folder at 2048 px must be prepared first"),
     (["train", "smoke", "--reference-jitter", "2"], "reference_jitter must be between 0 and 1, got 2.0"),
-    (["evaluate", "nothing"], "weights must be a file or one of the shipped names"),
+    (["evaluate", "--weights", "nothing"], "weights must be a file or one of the shipped names"),
     (["colorize", "no.png", "no.png", "out.png"], "a picture must be a file, found none at no.png"),
     (["train", "smoke", "--size", "50"], "size must be a multiple of"),
     (["train", "smoke", "--data", "nothing"], "data must be"),

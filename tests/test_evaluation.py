@@ -232,8 +232,42 @@ def test_a_failing_write_leaves_the_old_rows(tmp_path):
     assert read_rows(path) == ROWS
 
 
+def test_p4_has_the_regions_and_the_oracle_is_nearly_right(evaluator, pairs):
+    rows = values(evaluator.rows("oracle", "P4", evaluation.oracle))
+    assert rows["PSNR"] > 25 and rows["bleeding"] < 0.02 and rows["CIEDE2000"] < 1.5
+    copied = values(evaluator.rows("copy", "P4", evaluation.reference_alone))
+    assert copied["PSNR"] < 20 and copied["CIEDE2000"] > 10 * rows["CIEDE2000"]
+    assert {"CIEDE2000, background", "CIEDE2000, hair"} <= set(rows)
+
+
+def test_a_slot_that_the_reference_does_not_show_does_not_count(evaluator, pairs):
+    plan = evaluation.trials("P4", pairs, "toon")[0]
+    hidden = np.where(plan.mask == 2, 1, plan.mask).astype(np.uint8)  # every reference is bald
+    whole, bald = (evaluator.by_region(evaluator.truth, replace(plan, mask=mask)) for mask in (plan.mask, hidden))
+    assert "CIEDE2000, hair" in whole and "CIEDE2000, hair" not in bald
+
+
+def test_the_scale_in_p1(evaluator):
+    rows = {row.method: row.value for row in evaluation.scale_rows(evaluator, ["P1"]) if row.metric == "PSNR"}
+    assert rows["copy the reference"] == 100  # identical
+    assert rows["line drawing"] < 15 < rows["nearest palette colour"] < rows["oracle"] < 100
+
+
+def test_real_against_the_same_is_zero_and_against_grey_is_not(evaluator, pairs):
+    grey = np.repeat(pairs.color.mean(3, keepdims=True), 3, axis=3).astype(np.uint8)
+    same, other = (evaluation.real_against_real(evaluator, pictures)[0] for pictures in (pairs.color, grey))
+    assert same.value == pytest.approx(0, abs=1e-3) and other.value > 10
+    assert same.metric == P3[0] and same.method == "other real pictures"
+
+
+def test_every_protocol_twice_is_the_same_to_the_last_digit(evaluator, generator):
+    protocols = ("P1", "P2", "P3", "P4")
+    first, second = (evaluate(evaluator, "image", generator, "", protocols) for _ in range(2))
+    assert first == second and {row.protocol for row in first} == set(protocols)
+
+
 def test_no_negative_zero(evaluator):
-    row = evaluator._row("x", "P3", "KID", np.array([-1e-9, -2e-9]), "")
+    row = evaluator._row("x", "P3", "KID", np.array([-1e-9, -2e-9]), "", "")
     assert str(row.value) == "0.0"
 
 
@@ -242,4 +276,3 @@ def test_the_papers_table():
     assert len(table) == 8
     assert table["none", "FID"] == 40.08 and table["image", "LPIPS"] == 0.05
     assert round(100 * (1 - table["image", "FID"] / table["none", "FID"]), 2) == 41.77  # "a 41.77% improvement"
-    assert evaluation.PROTOCOLS == ("P1", "P3")

@@ -5,7 +5,7 @@ import pytest
 
 from lineart.data import toon
 from lineart.metrics import ciede2000, srgb_to_lab
-from lineart.regions import bleeding, region_error
+from lineart.regions import attention_on_slot, bleeding, region_error, region_shown
 
 SLOTS = np.array([[[200, 40, 40], [40, 200, 40], [40, 40, 200], [0, 0, 0], [9, 9, 9], [99, 9, 9]]], np.uint8)
 
@@ -58,3 +58,23 @@ def test_true_drawings_hardly_bleed():
     image, mask, slots = (np.stack([getattr(d, name) for d in drawings]) for name in ("color", "mask", "slots"))
     assert bleeding(image, mask, slots).mean() < 0.01
     assert np.nanmean(region_error(image, mask, slots)) < 1
+
+
+def test_a_region_is_shown_from_twenty_pixels_on():
+    mask = np.zeros((1, 20, 40), np.uint8)
+    mask[:, 5:11, 5:12] = 1  # without its rim 4 x 5 pixels
+    assert region_shown(mask).tolist() == [[True, True, False, False, False, False]]
+    mask[:, 5:11, 11] = 0
+    assert not region_shown(mask)[0, 1]
+
+
+def test_attention_on_the_slot_by_hand():
+    mask = np.array([[[0, 0, 1, 1]] * 2], np.uint8)  # places: background, skin
+    mirrored = mask[:, :, ::-1]
+    to_other = np.array([[[[0, 1], [1, 0]]]], float)  # each place looks at the other one
+    assert attention_on_slot(to_other, mask, mirrored) == (1, 0.5, 0)
+    assert attention_on_slot(to_other, mask, mask) == (0, 0.5, 1)
+    half = np.full((1, 1, 2, 2), 0.5)
+    assert attention_on_slot(half, mask, mirrored) == (0.5, 0.5, 0)  # evenly spread is chance
+    bald = np.zeros_like(mask)  # shows background alone: skin is not asked for
+    assert attention_on_slot(half, mask, bald) == (1, 1, 1)
