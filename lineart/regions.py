@@ -58,16 +58,17 @@ def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.nda
     return shares
 
 
-def attention_on_slot(attention: np.ndarray, masks: np.ndarray, reference_masks: np.ndarray) -> tuple[float, float, float]:
+def attention_on_slot(attention: np.ndarray, masks: np.ndarray,
+                      reference_masks: np.ndarray) -> tuple[float, float, float]:
     """Share of the attention that falls on the slot of the place that asks; its chance; and that of its own place.
 
     attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
-    A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows.
-    Chance is attention spread evenly over the reference; "own place" is attention that stays where it asks.
+    A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
+    and of those not the background, which is most of both pictures. Chance is attention spread evenly over the reference; "own place" is attention that stays where it asks.
     """
     n, height, width, _ = attention.shape
     asked, shown = (_shares(m, height, width) for m in (masks, reference_masks))  # (n, T, 6)
-    asked = asked * (shown.sum(1, keepdims=True) > 0)
+    asked = asked * (shown.sum(1, keepdims=True) > 0) * (np.arange(len(SLOTS)) > 0)
     weights = attention.reshape(n, height * width, -1)
     on_slot = (asked * (weights @ shown)).sum()
     chance = (asked * shown.mean(1, keepdims=True)).sum()

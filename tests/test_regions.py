@@ -69,12 +69,14 @@ def test_a_region_is_shown_from_twenty_pixels_on():
 
 
 def test_attention_on_the_slot_by_hand():
-    mask = np.array([[[0, 0, 1, 1]] * 2], np.uint8)  # places: background, skin
+    mask = np.array([[[1, 1, 2, 2]] * 2], np.uint8)  # two places: skin, hair
     mirrored = mask[:, :, ::-1]
     to_other = np.array([[[[0, 1], [1, 0]]]], float)  # each place looks at the other one
     assert attention_on_slot(to_other, mask, mirrored) == (1, 0.5, 0)
     assert attention_on_slot(to_other, mask, mask) == (0, 0.5, 1)
     half = np.full((1, 1, 2, 2), 0.5)
     assert attention_on_slot(half, mask, mirrored) == (0.5, 0.5, 0)  # evenly spread is chance
-    bald = np.zeros_like(mask)  # shows background alone: skin is not asked for
+    bald = np.ones_like(mask)  # shows skin alone: hair is not asked for
     assert attention_on_slot(half, mask, bald) == (1, 1, 1)
+    mask[:, :, 2:] = 0  # the background is not asked for either
+    assert attention_on_slot(to_other, mask, mask) == (0, 0.5, 1)

@@ -1,0 +1,170 @@
+"""Every method under every protocol, the leak, and where attention looks: from weights to tables and figures.
+
+    python benchmarks/extended_table.py                                 toon, the shipped weights
+    python benchmarks/extended_table.py --data faces --source DIR       faces, judged on the validation names
+
+P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are). Each method's rows are kept under
+`runs/evaluation` as soon as they are known, so a second call goes on where the first stopped. Writes
+`figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+
+from lineart.colorize import PRETRAINED, Colorizer
+from lineart.config import ROOT, Config, figures_dir
+from lineart.data import load
+from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
+from lineart.leak import attention_shares, leak_grid, shares
+from lineart.plotting import METHOD_NAMES
+from lineart.protocols import trials
+from lineart.provenance import provenance, sha256, write_sidecar
+from lineart.tables import extended_markdown, write_text
+
+KEPT = ROOT / "runs" / "evaluation"
+
+
+def kept_rows(key: list, make) -> list[Row]:
+    """The rows of a group, from the file of an earlier call or made now."""
+    path = KEPT / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.csv"
+    if not path.exists():
+        write_rows(path, make())
+    return read_rows(path)
+
+
+def weights_of(data: str) -> dict[str, Path]:
+    """Name of the method, "image" or "image (seed 1)" -> file of its weights."""
+    found = {}
+    for path in PRETRAINED.glob(f"{data}-*.safetensors"):
+        method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
+        found[method + (f" (seed {seed})" if seed else "")] = path
+    order = [*METHOD_NAMES]
+    return dict(sorted(found.items(), key=lambda item: (order.index(item[0].split(" (")[0]), item[0])))
+
+
+def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str, ...], digest: str) -> list[Row]:
+    rows = []
+    for protocol in protocols:
+        common = [digest, len(evaluator.pairs), evaluator.weights, protocol]
+        rows += kept_rows([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))
+        for name, path in methods.items():
+            started, checkpoint = time.perf_counter(), sha256(path)
+
+            def make():
+                return evaluate(evaluator, name, Colorizer.from_pretrained(path).generator, checkpoint, [protocol])
+            rows += kept_rows([*common, name, checkpoint], make)
+            print(f"{protocol}  {name}  {time.perf_counter() - started:.0f} s", flush=True)
+    return rows
+
+
+def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[tuple], dict[str, dict[str, float]]]:
+    """Lines of method, palette, reference, PSNR, spread, n; and the three parts of P1 by method."""
+    lines, parts = [], {}
+    for name, path in methods.items():
+        grid = leak_grid(Colorizer.from_pretrained(path).generator, evaluator.pairs, evaluator.data)
+        parts[name] = shares(grid)
+        lines += [(name, *key, f"{v.mean():.4f}", f"{v.std(ddof=1):.4f}", len(v)) for key, v in grid.items()]
+        print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)
+    return lines, parts
+
+
+def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
+    """Lines of method, reference (self or other), layer, share on the right slot, chance, share at the own place."""
+    lines = []
+    plans = {"truth": trials("P1", evaluator.pairs, evaluator.data)[0],
+             "another drawing": trials("P4", evaluator.pairs, evaluator.data)[0]}
+    for name, path in methods.items():
+        generator = Colorizer.from_pretrained(path).generator
+        if generator.attention != "cross" or generator.reference != "image":
+            continue
+        for reference, plan in plans.items():
+            for layer, values in attention_shares(generator, evaluator.pairs, plan).items():
+                lines.append((name, reference, layer, *(f"{value:.4f}" for value in values)))
+    return lines
+
+
+def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> None:
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(7.5, 0.55 * len(parts) + 1.3), layout="constrained")
+    names = [METHOD_NAMES.get(name, name) for name in parts]
+    left = np.zeros(len(parts))
+    styles = {"neither": ("#d0d0d0", "neither: a random picture's colours"), "colours": ("#3b62b8", "the truth's colours"),
+              "position": ("#b03a3a", "position")}
+    for part, (color, label) in styles.items():
+        width = np.array([values[part] for values in parts.values()])
+        axis.barh(names, width, left=left, color=color, label=label)
+        for y, (x, w) in enumerate(zip(left, width)):
+            if abs(w) > 0.8:
+                axis.text(x + w / 2, y, f"{w:.1f}", ha="center", va="center", fontsize=8,
+                          color="black" if part == "neither" else "white")
+        left = left + width
+    axis.invert_yaxis()
+    axis.set_xlabel("PSNR in self-reference (P1), dB")
+    axis.set_title(title, fontsize=9)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def write_lines(path: Path, head: tuple[str, ...], lines: list[tuple], record: dict) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *lines])
+    os.replace(temporary, path)
+    write_sidecar(path, record)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="toon", choices=["toon", "faces", "kaggle"])
+    parser.add_argument("--source", help="prepared set, folder or zip")
+    parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
+    parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    started, methods = time.perf_counter(), weights_of(args.data)
+    if not methods:
+        raise SystemExit(f"no weights of {args.data} in data/pretrained; benchmarks/train_weights.py makes them")
+    config: Config = Colorizer.from_pretrained(next(iter(methods.values()))).config
+    config = config.replace(source=args.source)
+    folder, record = figures_dir("classroom"), {"weights": {name: sha256(path) for name, path in methods.items()}}
+    known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
+
+    evaluator = Evaluator(load(config, "test", args.n), config.weights, args.data)
+    rows = measure(evaluator, methods, known, evaluator.pairs.digest())
+    lines, parts = measure_leak(evaluator, methods)
+    n = len(evaluator.pairs)
+    write_lines(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines,
+                provenance(config.replace(source=None), **record, parts=parts, n=n))
+    draw_leak(parts, f"{args.data}, n = {n}: what self-reference is made of", folder / f"leak_{args.data}.png")
+    if args.data == "toon":
+        write_lines(folder / f"attention_{args.data}.csv",
+                    ("method", "reference", "layer", "right_slot", "chance", "own_place"),
+                    measure_attention(evaluator, methods), provenance(config.replace(source=None), **record, n=n))
+
+    evaluator = Evaluator(load(config, "test", args.n_random), config.weights, args.data)
+    rows += measure(evaluator, methods, ("P3",), evaluator.pairs.digest())
+    other = load(config, "train", len(evaluator.pairs)).color[: len(evaluator.pairs)]
+    rows += kept_rows([evaluator.pairs.digest(), len(other), config.weights, "real"],
+                      lambda: real_against_real(evaluator, np.asarray(other)))
+    path = write_rows(folder / f"extended_{args.data}.csv", rows)
+    write_text(path.with_suffix(".md"), extended_markdown(rows))
+    write_sidecar(path, provenance(config.replace(source=None), **record, minutes=round((time.perf_counter() - started) / 60, 1)))
+    print(path.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()

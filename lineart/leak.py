@@ -1,0 +1,65 @@
+"""Where the decibels of self-reference come from: position, colours, or neither.
+
+A drawing is coloured with each of four palettes (none; of the truth; of the warped truth; of a random picture) and each
+of three references (the truth; the truth warped; a random picture). The truth with its own palette is protocol P1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from lineart import metrics
+from lineart.data import Pairs
+from lineart.evaluation import as_images, colorize_trial
+from lineart.networks import Generator
+from lineart.protocols import Trial, trials
+from lineart.regions import attention_on_slot
+
+PALETTES = ("none", "truth", "warped", "random")
+REFERENCES = ("truth", "warped", "random")
+
+
+def leak_grid(generator: Generator, pairs: Pairs, data: str) -> dict[tuple[str, str], np.ndarray]:
+    """(palette, reference) -> PSNR in dB (n,) of every combination. "none" is a palette of nine times middle grey."""
+    sources = {"truth": trials("P1", pairs, data)[0], "warped": trials("P2", pairs, data)[0],
+               "random": trials("P3", pairs, data)[0]}
+    palettes = {name: trial.palette for name, trial in sources.items()}
+    palettes["none"] = np.full_like(pairs.palette, 127.5)
+    truth, grid = as_images(pairs.color), {}
+    for reference in REFERENCES:
+        for palette in PALETTES:
+            trial = Trial(sources[reference].color, palettes[palette])
+            result = colorize_trial(generator, pairs, trial)
+            grid[palette, reference] = metrics.psnr(result, truth).clamp(max=metrics.PSNR_CEILING).double().numpy()
+    return grid
+
+
+def shares(grid: dict[tuple[str, str], np.ndarray]) -> dict[str, float]:
+    """P1 in three parts, dB, that add up to it.
+
+    neither: with a random picture's colours and palette; colours: what the warped truth with the truth's palette adds,
+    where all colours are there and none lies where the drawing needs it; position: what is left up to P1.
+    """
+    neither, colors, p1 = (float(grid[key].mean()) for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
+    return {"neither": neither, "colours": colors - neither, "position": p1 - colors}
+
+
+@torch.no_grad()
+def attention_shares(generator: Generator, pairs: Pairs, trial: Trial,
+                     batch_size: int = 32) -> dict[str, tuple[float, float, float]]:
+    """Layer -> share of attention on the right slot, chance, and the share at the own place (`attention_on_slot`).
+
+    For generators that attend to a picture, on drawings and references whose slots are known.
+    """
+    layers = generator.record_attention()
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in layers}
+    for start in range(0, len(pairs), batch_size):
+        some = slice(start, start + batch_size)
+        part = Pairs(pairs.line[some], pairs.color[some], pairs.palette[some], pairs.name[some])
+        colorize_trial(generator, part, Trial(trial.color[some], trial.palette[some]), batch_size)
+        for name, layer in layers.items():
+            attention = layer.attention.float().cpu().numpy()
+            found[name].append(attention_on_slot(attention, pairs.mask[some], trial.mask[some]))
+    generator.record_attention(False)
+    return {name: tuple(np.mean(values, axis=0)) for name, values in found.items()}
