@@ -180,7 +180,7 @@ def _colorize(args: argparse.Namespace) -> None:
 
 def _data_prepare(args: argparse.Namespace) -> None:
     from lineart.data import load
-    from lineart.data.prepare import prepare, summary
+    from lineart.data.prepare import prepare, refuse_too_many, summary
 
     if args.name == "toon":  # nothing to read: drawn, as many as the classroom profile takes
         config = Config.from_profile("classroom", size=args.size, k=args.k)
@@ -188,8 +188,11 @@ def _data_prepare(args: argparse.Namespace) -> None:
             pairs = load(config, split)
             print(f"toon {split}: {len(pairs)} pairs of {config.size} px, sha256 {pairs.digest()[:12]}")
         return
-    store = prepare(args.name, args.source, args.size, args.out, args.k, args.processes, args.max_rejected)
+    if not 0 <= args.max_rejected <= 1:
+        raise ValueError(f"--max-rejected must be a share between 0 and 1, got {args.max_rejected}")
+    store = prepare(args.name, args.source, args.size, args.out, args.k, args.processes, max_rejected=1.0)
     print(*summary(store), sep="\n")
+    refuse_too_many(store, args.max_rejected)
 
 
 def _data_check(args: argparse.Namespace) -> None:

@@ -81,7 +81,7 @@ def test_a_contact_sheet_goes_where_it_was_asked_for(pictures, tmp_path, capsys)
     (out / "color.npy").write_bytes((out / "color.npy").read_bytes()[:-1] + b"!")
     capsys.readouterr()
     assert main(["data", "check", str(out)]) == 1
-    assert "color.npy has changed since it was prepared" in capsys.readouterr().err
+    assert "color.npy has changed since it was written" in capsys.readouterr().err
 
 
 def test_without_kagglehub_the_command_names_the_next_step(tmp_path, capsys, monkeypatch):

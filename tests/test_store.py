@@ -106,7 +106,7 @@ def test_check_finds_a_changed_byte_in_every_file(name, copy):
     content = bytearray((copy / name).read_bytes())
     content[-1] ^= 1
     (copy / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} has changed since it was prepared; remove the set and prepare it"):
+    with pytest.raises(ValueError, match=f"{name} has changed since it was written; remove the set and prepare it"):
         check(copy)
 
 

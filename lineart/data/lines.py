@@ -21,8 +21,9 @@ def extract_lines(image: Image.Image | np.ndarray, sigma: float = 0.6, k: float 
 
     image: PIL picture or (H, W, 3) uint8 array. The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012,
     Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels at 256 px a side, scaled with the picture; k, ratio of
-    the two widths; p, strength of the edges; epsilon, brightness (0 to 1) above which a pixel is paper; phi, hardness
-    of the step from line to paper. Raises ValueError where sigma, k - 1, p or phi is not positive.
+    the two widths; p, strength of the edges; epsilon, response above which a pixel is paper, where 1 is as bright as the
+    surroundings; phi, hardness of the step from line to paper.
+    Raises ValueError where sigma, k - 1, p or phi is not positive.
     """
     for name, value in (("sigma", sigma), ("k - 1", k - 1), ("p", p), ("phi", phi)):
         if value <= 0:

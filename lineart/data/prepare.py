@@ -81,13 +81,20 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
     store = open_store(out)
     if store.record["plan"] != _digest([part.digest for part in parts]):
         same = {key: store.record[key] for key in settings} == settings
-        what = "pictures that have changed since" if same else ", ".join(f"{key} {store.record[key]}" for key in settings)
+        held = ", ".join(f"{key} {store.record[key]}" for key in settings)
+        what = "pictures that have changed since" if same else held
         raise ValueError(f"a set is never overwritten: {out} holds {what}; remove it or name another folder")
     shutil.rmtree(out / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
-    if store.record["rejected"] / len(found) > max_rejected:
-        raise ValueError(f"at most {max_rejected:.1%} of the pictures may be rejected, {store.record['rejected']} of "
-                         f"{len(found)} were; {out / 'rejected.csv'} says why. The others are ready in {out}")
+    refuse_too_many(store, max_rejected)
     return store
+
+
+def refuse_too_many(store: Store, max_rejected: float) -> None:
+    """Raises ValueError where more than this share of the pictures was rejected."""
+    rejected, total = store.record["rejected"], store.record["rejected"] + len(store.line)
+    if rejected / total > max_rejected:
+        raise ValueError(f"at most {max_rejected:.1%} of the pictures may be rejected, {rejected} of {total} were; "
+                         f"{store.path / 'rejected.csv'} says why. The others are ready in {store.path}")
 
 
 def summary(store: Store) -> list[str]:
@@ -141,7 +148,8 @@ def _need_space(out: Path, n: int, size: int) -> None:
     need, free = 2 * n * size * size * 4, shutil.disk_usage(out).free  # the parts, then the arrays made of them
     need -= sum(path.stat().st_size for path in (out / "parts").glob("*.npz"))
     if need > free:
-        raise OSError(f"{n:,} pictures at {size} px need {need / 1e9:.2f} GB more in {out}, free are {free / 1e9:.2f} GB")
+        raise OSError(f"{n:,} pictures at {size} px need {need / 1e9:.2f} GB more in {out}, "
+                      f"free are {free / 1e9:.2f} GB")
 
 
 def _make_parts(folder: Path, source: Path, parts: list[Part], settings: dict, processes: int) -> None:
@@ -162,7 +170,7 @@ def _make_parts(folder: Path, source: Path, parts: list[Part], settings: dict, p
             print(f"\nstopped: {kept}", file=sys.stderr)
             raise
         if isinstance(error, BrokenExecutor):
-            raise OSError(f"a process was killed, perhaps for want of memory (fewer processes take less): {kept}") from error
+            raise OSError(f"a process was killed, perhaps for want of memory (try fewer processes): {kept}") from error
         raise OSError(f"{folder} could not be written ({error.strerror or error}): {kept}") from error
 
 
@@ -234,7 +242,8 @@ def _show_progress(work: Iterator[int], done: int, total: int) -> None:
         done, now = done + n, time.perf_counter()
         if now - last > 10 or done == total:
             rate, last = (done - before) / (now - started), now
-            print(f"{done:,} of {total:,} pictures, {rate:.0f} a second, {(total - done) / rate:.0f} s left", flush=True)
+            left = (total - done) / rate
+            print(f"{done:,} of {total:,} pictures, {rate:.0f} a second, {left:.0f} s left", flush=True)
 
 
 def _assemble(out: Path, settings: dict, parts: list[Part], others: int) -> None:
@@ -322,7 +331,8 @@ def _fill_splits(rows: list[list]) -> None:
             row[0] = "val"
 
 
-def _write_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, rows: list[list], files: list[Path]) -> None:
+def _write_array(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, rows: list[list],
+                 files: list[Path]) -> None:
     """The rows' pictures, one part in memory at a time. Written as a stream: a full disk is an error, not a crash."""
     with open(path, "wb") as file:
         np.lib.format.write_array_header_1_0(

@@ -83,7 +83,7 @@ def check(path: str | Path) -> list[str]:
     store = open_store(path)
     for name, digest in store.record["sha256"].items():
         if file_sha256(store.path / name) != digest:
-            raise ValueError(f"{store.path / name} has changed since it was prepared; remove the set and prepare it again")
+            raise ValueError(f"{store.path / name} has changed since it was written; remove the set and prepare it again")
     record, index, rejected = store.record, store.index(), store.rejected()
     sizes = Counter(f"{row['width']}x{row['height']}" for row in index)
     digests = Counter(row["sha256"] for row in index)
