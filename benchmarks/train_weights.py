@@ -32,6 +32,7 @@ METHODS = {
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
     "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
+    "image-other": dict(attention="cross", reference="image", train_reference="other"),  # the upper bound, `toon` alone
 }
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ("toon", "kaggle", "faces", "folder", "pairs")
 ATTENTIONS = ("none", "gate", "cross")
 REFERENCES = ("image", "palette")
+TRAIN_REFERENCES = ("self", "warped", "other")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Config:
     n_test: int = 3_545  # drawings in the test set
     augment: bool = True  # random crop and random flip
     line_variants: bool = False  # half of the line drawings extracted anew: thin, thick, soft or hard
-    train_reference: str = "self"  # the truth as it is, or "warped": bent, turned and flipped, so that no position fits
+    # "self", the truth as it is; "warped": bent, turned and flipped, so that no position fits; "other": another drawing
+    # in the same colours, which only `toon` has
+    train_reference: str = "self"
     reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
 
     # Networks
@@ -74,8 +77,11 @@ class Config:
             raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}")
         if self.reference not in REFERENCES:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, got {self.reference!r}")
-        if self.train_reference not in ("self", "warped"):
-            raise ValueError(f"train_reference must be 'self' or 'warped', got {self.train_reference!r}")
+        if self.train_reference not in TRAIN_REFERENCES:
+            raise ValueError(f"train_reference must be one of {', '.join(TRAIN_REFERENCES)}, "
+                             f"got {self.train_reference!r}")
+        if self.train_reference == "other" and self.data != "toon":
+            raise ValueError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
         if not 0 <= self.reference_jitter <= 1:
             raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
         if self.weights not in ("imagenet", "bundled"):
@@ -98,9 +104,9 @@ class Config:
 
     @property
     def method(self) -> str:
-        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" behind it."""
+        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" or "-other" behind."""
         name = self.reference if self.attention == "cross" else self.attention
-        return name if self.train_reference == "self" else f"{name}-warped"
+        return name if self.train_reference == "self" else f"{name}-{self.train_reference}"
 
     @property
     def steps_per_epoch(self) -> int:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
+from lineart import data
 from lineart.config import Config
 from lineart.data import load, toon
+from lineart.palette import extract_palette
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,19 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
 def test_unknown_data_set_is_refused():
     with pytest.raises(ValueError, match="data must be"):
         load(Config.from_profile("smoke", data="nothing"), "test")
+
+
+def test_other_drawings_for_training_have_the_colours_and_not_the_shape(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "CACHE", tmp_path)
+    config = Config.from_profile("smoke", train_reference="other")
+    pairs = data.load(config, "train")
+    again = data.load(config, "train")
+    assert np.array_equal(pairs.other, again.other) and pairs.other.shape == pairs.color.shape
+    for color, other, slots in zip(pairs.color, pairs.other, pairs.slots):
+        assert not np.array_equal(color, other)
+        corner = other[:4, :4].reshape(-1, 3)
+        assert (np.abs(corner.astype(int) - slots[0]).max(1) == 0).any()  # the background's colour
+    assert np.array_equal(pairs.other_palette[0], extract_palette(pairs.other[0]))
+    assert data.load(config, "val").other is None
+    with pytest.raises(ValueError, match="train_reference 'other' needs data whose slots are known .toon., got 'faces'"):
+        config.replace(data="faces")

@@ -31,6 +31,7 @@ METHODS = {
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
     "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
+    "image-other": dict(attention="cross", reference="image", train_reference="other"),
 }
 
 
@@ -201,6 +202,13 @@ def seen_in(run: Trainer, step: int) -> list[int]:
     numbers = ((batch["line"][:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
     assert numbers == ((batch["color"][:, 1, 2, 3] + 1) * 127.5).round().int().tolist()  # line and picture as a pair
     return numbers
+
+
+def test_with_another_drawing_as_reference_the_truth_and_its_line_stay(tmp_path):
+    own, other = trainer(tmp_path).batch(1), trainer(tmp_path, train_reference="other").batch(1)
+    assert torch.equal(own["line"], other["line"]) and torch.equal(own["color"], other["color"])
+    assert other["reference"].shape == own["color"].shape and not torch.equal(other["reference"], own["color"])
+    assert not torch.equal(other["palette"], own["palette"])
 
 
 def test_an_epoch_visits_every_pair_once(tmp_path):

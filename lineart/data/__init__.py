@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from joblib import Parallel, delayed
 
 from lineart.config import ROOT, Config
 from lineart.data import toon
+from lineart.data.pairs import derangement
 from lineart.data.prepare import default_folder, prepare
 from lineart.data.store import SPLITS, Store, is_store, open_store
 from lineart.palette import extract_palette
@@ -25,7 +27,8 @@ class Pairs:
 
     line (n, H, W) uint8, dark lines on white; color (n, H, W, 3) uint8; palette (n, k, 3) float32, 0..255, of the
     colour picture; name: n strings. `mask` (n, H, W) and `slots` (n, 6, 3), both uint8, only where the regions are
-    known (`toon`).
+    known (`toon`). `other` (n, H, W, 3) and `other_palette` (n, k, 3), another drawing in the colours of each, only for
+    training on such pairs.
     """
 
     line: np.ndarray
@@ -34,6 +37,8 @@ class Pairs:
     name: tuple[str, ...]
     mask: np.ndarray | None = None
     slots: np.ndarray | None = None
+    other: np.ndarray | None = None
+    other_palette: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.line)
@@ -59,7 +64,9 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     n = n or (config.n_train if split == "train" else config.n_test)
     if config.data == "toon":
-        return _load_toon(split, n, config.size, config.k)
+        pairs = _load_toon(split, n, config.size, config.k)
+        others = config.train_reference == "other" and split == "train"
+        return _with_others(pairs, config.k) if others else pairs
     store = find_store(config)
     for name in ("size", "k"):
         if store.record[name] != getattr(config, name):
@@ -100,6 +107,20 @@ def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
                      name=tuple(arrays["name"].tolist()))
 
 
+def _with_others(pairs: Pairs, k: int) -> Pairs:
+    """With another drawing of the same set in the colours of each; drawn once, too."""
+    path = CACHE / f"toon-others-{pairs.digest()[:16]}.npz"
+    if not path.exists():
+        names = [pairs.name[j] for j in derangement(len(pairs), 0)]
+        size = pairs.line.shape[1]
+        parts = Parallel(n_jobs=os.cpu_count() or 1)(
+            delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))
+        _save(path, {"other": np.concatenate([part[1] for part in parts]),
+                     "other_palette": np.concatenate([part[4] for part in parts])})
+    with np.load(path) as arrays:
+        return dataclasses.replace(pairs, other=arrays["other"], other_palette=arrays["other_palette"])
+
+
 def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:
     names = [toon.seed_of(split, i) for i in range(n)]
     batches = [names[i : i + 32] for i in range(0, n, 32)]
@@ -109,8 +130,8 @@ def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:
     return dict(zip(("line", "color", "mask", "slots", "palette"), stacked), name=np.array(names))
 
 
-def _draw_batch(names: list[str], size: int, k: int) -> tuple[np.ndarray, ...]:
-    drawings = [toon.draw(name, size) for name in names]
+def _draw_batch(names: list[str], size: int, k: int, slots: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+    drawings = [toon.draw(name, size, None if slots is None else slots[i]) for i, name in enumerate(names)]
     fields = ("line", "color", "mask", "slots")
     palettes = np.stack([extract_palette(drawing.color, k) for drawing in drawings])
     return *(np.stack([getattr(drawing, field) for drawing in drawings]) for field in fields), palettes

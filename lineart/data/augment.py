@@ -162,6 +162,7 @@ def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device
                    processes: int = 1) -> dict[str, torch.Tensor]:
     """The augmented batch of a step: what `to_batch` returns, of this process's share of the step's pairs.
 
+    With `reference` (N, 3, H, W), and its palette, where the pairs have another drawing in the same colours.
     Each epoch visits the pairs in its own order. Everything random is drawn from the seed, the step and the rank, and
     PyTorch's random numbers are set to that: equal seeds would give every process the same noise.
     """
@@ -177,7 +178,13 @@ def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device
         line, color = random_crop_flip(line, color)
     if config.line_variants:
         line = random_lines(line, color)
-    return to_batch(line, color, palette)
+    batch = to_batch(line, color, palette)
+    if pairs.other is not None:
+        other, palette = (torch.from_numpy(array[index]).to(device) for array in (pairs.other, pairs.other_palette))
+        if config.augment:
+            _, other = random_crop_flip(other[..., 0], other)
+        batch |= {"reference": to_unit(other).permute(0, 3, 1, 2), "palette": to_unit(palette)}
+    return batch
 
 
 def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
