@@ -16,7 +16,7 @@ from lineart.data import Pairs
 
 LOSSES = ("loss_d", "loss_g", "l1", "feature", "tv", "adversarial")
 DIAGNOSES = ("real_logit", "fake_logit", "grad_d", "grad_g", "spread")
-COLUMNS = ("step", "seconds", *LOSSES, *DIAGNOSES, "psnr_val")
+COLUMNS = ("step", "seconds", *LOSSES, *DIAGNOSES, "psnr_val", "psnr_swapped")
 
 
 class Log:

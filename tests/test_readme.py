@@ -27,6 +27,21 @@ def test_transfer_numbers_are_those_under_figures():
                       warped["psnr_mirrored"], warped["psnr_other"], image["psnr_other"])
 
 
+def test_speeds_are_those_under_figures():
+    def table(name, key):
+        with open(ROOT / "figures" / f"{name}.csv", newline="") as file:
+            return {row[key]: row for row in csv.DictReader(file)}
+
+    loader, rates = table("loader", "way"), {}
+    rates = {way: float(row["images_a_second"]) for way, row in loader.items()}
+    slow, workers = (next(rate for way, rate in rates.items() if end in way) for end in ("training process", "worker"))
+    stated = re.search(r"a batch comes (\d+) times as fast .*, and (\d+) times as fast", README).groups()
+    assert stated == (f"{rates['prepared'] / slow:.0f}", f"{rates['prepared'] / workers:.0f}")
+    steps = [float(row["ms_a_step"]) / 1000 for row in table("throughput_cpu", "loop").values()]
+    assert re.search(r"takes ([\d.]+) s on the same two cores; .* it takes ([\d.]+) s", README).groups() == (
+        f"{steps[-1]:.2f}", f"{steps[0]:.2f}")
+
+
 def test_links_and_pictures_lead_somewhere():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert len(targets) > 12
