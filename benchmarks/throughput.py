@@ -249,9 +249,9 @@ def draw(rows: list[Timing], title: str, path: Path) -> None:
     axis.bar_label(bars, [f" {row.images_a_second:.2f}  ({row.images_a_second / rows[0].images_a_second:.2f}x)"
                           for row in rows], fontsize=8)
     axis.invert_yaxis()
-    axis.margins(x=0.2)
+    axis.margins(x=0.25)  # room for the labels
     axis.set_xlabel("images a second")
-    axis.set_title(title, fontsize=9)
+    figure.suptitle(title, fontsize=9)
     figure.savefig(path, dpi=120)
 
 
@@ -296,7 +296,8 @@ def main() -> None:
     path = figures_dir("classroom") / f"throughput_{device.type}.csv"
     with open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"])
+        writer.writerow(["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak",
+                         "l1"])
         for row in [*rows, *larger]:
             share = count / config.batch_size * row.images_a_second / peak
             writer.writerow([row.trick, row.batch_size, f"{row.images_a_second:.3f}",
@@ -306,7 +307,8 @@ def main() -> None:
          path.with_suffix(".png"))
     write_sidecar(path, provenance(config.replace(source=None), device_name=name, steps=steps, flops_a_step=count,
                                    peak_bf16_flops=round(peak)))
-    print(f"{name}: {count / 1e12:.3f} TFLOP a step, peak of a bfloat16 product {peak / 1e12:.2f} TFLOP/s\n{path.read_text()}")
+    print(f"{name}: {count / 1e12:.3f} TFLOP a step, peak of a bfloat16 product {peak / 1e12:.2f} TFLOP/s")
+    print(path.read_text())
 
 
 def _cpu_name() -> str:
