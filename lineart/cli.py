@@ -35,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("train", help="train a generator")
     command.add_argument("profile", nargs="?", choices=[*PROFILES], help="by default classroom")
-    command.add_argument("--run", type=Path, help="run folder; by default a new one under runs/train")
+    command.add_argument("--run", "--folder", type=Path,  # torchrun takes --run for an option of its own
+                         help="run folder; by default a new one under runs/train")
     command.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
     _add_config(command)
     command.set_defaults(command=_train)
