@@ -1,6 +1,7 @@
 """The README's numbers are those of the results, and what it names is there."""
 
 import csv
+import json
 import re
 
 from lineart.config import ROOT
@@ -40,6 +41,15 @@ def test_speeds_are_those_under_figures():
     steps = [float(row["ms_a_step"]) / 1000 for row in table("throughput_cpu", "loop").values()]
     assert re.search(r"takes ([\d.]+) s on the same two cores; .* it takes ([\d.]+) s", README).groups() == (
         f"{steps[-1]:.2f}", f"{steps[0]:.2f}")
+
+
+def test_the_leak_is_that_under_figures():
+    parts = json.loads((ROOT / "figures" / "leak_toon.json").read_text())["parts"]
+    image, warped = parts["image"], parts["image-warped"]
+    stated = re.search(r"PSNR ([\d.]+) dB are position; .* it is ([\d.]+) dB, and the truth's colours are worth "
+                       r"([\d.]+) dB instead of ([\d.]+)\.", README).groups()
+    numbers = (image["position"], abs(warped["position"]), warped["colours"], image["colours"])
+    assert stated == tuple(f"{number:.1f}" for number in numbers)
 
 
 def test_links_and_pictures_lead_somewhere():
