@@ -10,8 +10,6 @@ no noise; cross-attention to the reference picture. A run that is finished is no
 """
 
 import argparse
-import csv
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -33,6 +31,7 @@ from lineart.metrics import colorfulness
 from lineart.networks import Generator
 from lineart.plotting import read_curve
 from lineart.provenance import provenance, write_sidecar
+from lineart.tables import write_csv
 
 BASE = dict(size=64, batch_size=4, n_train=2048, attention="none", lambda_fm=0.0, steps=1500, log_every=50,
             sample_every=100, checkpoint_every=500)
@@ -91,14 +90,6 @@ def judge(variant: str, folder: Path, config: Config) -> tuple:
     return (variant, config.seed, step, *(f"{float(value):.4f}" for value in values))
 
 
-def write(path: Path, head: tuple[str, ...], lines: list[tuple], record: dict) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([head, *lines])
-    os.replace(temporary, path)
-    write_sidecar(path, record)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -118,8 +109,9 @@ def main() -> None:
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
     record = provenance(Config.from_profile("classroom", **BASE), variants=VARIANTS, seeds=args.seeds)
-    write(figures_dir("classroom") / "claims_training.csv", COLUMNS, lines, record)
-    write(figures_dir("classroom") / "claims_curves.csv", ("variant", "seed", "step", "psnr_val"), curves, record)
+    folder = figures_dir("classroom")
+    write_sidecar(write_csv(folder / "claims_training.csv", COLUMNS, lines), record)
+    write_sidecar(write_csv(folder / "claims_curves.csv", ("variant", "seed", "step", "psnr_val"), curves), record)
 
 
 if __name__ == "__main__":

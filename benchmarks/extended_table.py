@@ -9,10 +9,8 @@ P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are). Each metho
 """
 
 import argparse
-import csv
 import hashlib
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -29,7 +27,7 @@ from lineart.leak import attention_shares, leak_grid, shares
 from lineart.plotting import METHOD_NAMES
 from lineart.protocols import trials
 from lineart.provenance import provenance, sha256, write_sidecar
-from lineart.tables import extended_markdown, write_text
+from lineart.tables import extended_markdown, write_csv, write_text
 
 KEPT = ROOT / "runs" / "evaluation"
 
@@ -117,14 +115,6 @@ def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> Non
     figure.savefig(path, dpi=120)
 
 
-def write_lines(path: Path, head: tuple[str, ...], lines: list[tuple], record: dict) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([head, *lines])
-    os.replace(temporary, path)
-    write_sidecar(path, record)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="toon", choices=["toon", "faces", "kaggle"])
@@ -147,13 +137,13 @@ def main() -> None:
     rows = measure(evaluator, methods, known, evaluator.pairs.digest())
     lines, parts = measure_leak(evaluator, methods)
     n = len(evaluator.pairs)
-    write_lines(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines,
-                provenance(config.replace(source=None), **record, parts=parts, n=n))
+    path = write_csv(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines)
+    write_sidecar(path, provenance(config.replace(source=None), **record, parts=parts, n=n))
     draw_leak(parts, f"{args.data}, n = {n}: what self-reference is made of", folder / f"leak_{args.data}.png")
     if args.data == "toon":
-        write_lines(folder / f"attention_{args.data}.csv",
-                    ("method", "reference", "layer", "right_slot", "chance", "own_place"),
-                    measure_attention(evaluator, methods), provenance(config.replace(source=None), **record, n=n))
+        head = ("method", "reference", "layer", "right_slot", "chance", "own_place")
+        path = write_csv(folder / f"attention_{args.data}.csv", head, measure_attention(evaluator, methods))
+        write_sidecar(path, provenance(config.replace(source=None), **record, n=n))
 
     evaluator = Evaluator(load(config, "test", args.n_random), config.weights, args.data)
     rows += measure(evaluator, methods, ("P3",), evaluator.pairs.digest())

@@ -11,7 +11,6 @@ Writes `figures/loader.csv` and its side-car.
 """
 
 import argparse
-import csv
 import os
 import tempfile
 import time
@@ -31,6 +30,7 @@ from lineart.data.lines import extract_lines
 from lineart.data.store import read_table
 from lineart.palette import palette_planes
 from lineart.provenance import provenance, write_sidecar
+from lineart.tables import write_csv
 
 
 class NaiveData(Dataset):
@@ -131,10 +131,8 @@ def main() -> None:
         }
     path = figures_dir("classroom") / "loader.csv"
     slowest = min(rates.values())
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["way", "images_a_second", "times"])
-        writer.writerows([way, f"{rate:.1f}", f"{rate / slowest:.1f}"] for way, rate in rates.items())
+    write_csv(path, ("way", "images_a_second", "times"),
+              [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()])
     write_sidecar(path, provenance(config.replace(source=None), batches=args.batches, cores=cores,
                                    pictures=args.source.resolve().name if args.source else "toon"))
     print(path.read_text())

@@ -10,7 +10,6 @@ at twice the batch until that no longer pays. Writes `figures/throughput_cpu` or
 """
 
 import argparse
-import csv
 import gc
 import itertools
 import os
@@ -40,6 +39,7 @@ from lineart.layers import ResidualBlock
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
 from lineart.provenance import provenance, write_sidecar
+from lineart.tables import write_csv
 
 TRICKS = {
     "data": "pictures prepared once, palettes included",
@@ -294,15 +294,12 @@ def main() -> None:
     peak = measured_peak(device, torch.bfloat16)
     name = torch.cuda.get_device_name() if gpu else f"{_cpu_name()}, {torch.get_num_threads()} threads"
     path = figures_dir("classroom") / f"throughput_{device.type}.csv"
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak",
-                         "l1"])
-        for row in [*rows, *larger]:
-            share = count / config.batch_size * row.images_a_second / peak
-            writer.writerow([row.trick, row.batch_size, f"{row.images_a_second:.3f}",
-                             f"{row.images_a_second / rows[0].images_a_second:.2f}", f"{row.ms_a_step:.1f}",
-                             f"{row.memory_gb:.2f}", f"{share:.4f}", f"{row.l1:.4f}"])
+    lines = [(row.trick, row.batch_size, f"{row.images_a_second:.3f}",
+              f"{row.images_a_second / rows[0].images_a_second:.2f}", f"{row.ms_a_step:.1f}", f"{row.memory_gb:.2f}",
+              f"{count / config.batch_size * row.images_a_second / peak:.4f}", f"{row.l1:.4f}")
+             for row in [*rows, *larger]]
+    write_csv(path, ("loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"),
+              lines)
     draw([*rows, *larger], f"Training at {config.size} px, width {config.width}, batch {config.batch_size}: {name}",
          path.with_suffix(".png"))
     write_sidecar(path, provenance(config.replace(source=None), device_name=name, steps=steps, flops_a_step=count,

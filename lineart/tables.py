@@ -89,6 +89,14 @@ def table_1_latex(rows: list[Row]) -> str:
     return text.translate(LATEX)
 
 
+def write_csv(path: str | Path, head: tuple[str, ...], lines: list[tuple]) -> Path:
+    """`head` and `lines` as CSV, written to a temporary name and renamed."""
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *lines])
+    return temporary.replace(path)
+
+
 def write_text(path: str | Path, text: str) -> Path:
     """UTF-8, written to a temporary name and renamed."""
     temporary = Path(f"{path}.{os.getpid()}.tmp")

@@ -7,7 +7,8 @@ import pytest
 
 from lineart.evaluation import Row, paper_table
 from lineart.features import metric_names
-from lineart.tables import COLUMNS, TOLERANCE, headline, table_1_latex, table_1_markdown, verdict, write_text
+from lineart.tables import (COLUMNS, TOLERANCE, headline, table_1_latex, table_1_markdown, verdict, write_csv,
+                            write_text)
 
 
 def rows_of(backbone="bundled", data="toon", size=128):
@@ -131,3 +132,16 @@ def test_text_is_written_whole(tmp_path):
         assert write_text(path, text) == path
     assert path.read_bytes() == "Fréchet ↓\n".encode()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_csv_comes_whole_or_not_at_all(tmp_path):
+    path = write_csv(tmp_path / "x.csv", ("a", "b"), [(1, "two, three")])
+    assert path.read_text() == 'a,b\n1,"two, three"\n'
+
+    def broken():
+        yield (2, "x")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_csv(path, ("a", "b"), broken())
+    assert path.read_text() == 'a,b\n1,"two, three"\n'
