@@ -50,10 +50,19 @@ def weights_of(data: str) -> dict[str, Path]:
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0].split(" (")[0]), item[0])))
 
 
-def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str, ...], digest: str) -> list[Row]:
+def plan_digest(evaluator: Evaluator, protocol: str) -> str:
+    """sha256 of all that a protocol shows: with another list of references the kept rows are not the same rows."""
+    sha = hashlib.sha256(evaluator.pairs.digest().encode())
+    for trial in trials(protocol, evaluator.pairs, evaluator.data):
+        sha.update(np.ascontiguousarray(trial.color))
+        sha.update(np.ascontiguousarray(trial.palette))
+    return sha.hexdigest()
+
+
+def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str, ...]) -> list[Row]:
     rows = []
     for protocol in protocols:
-        common = [digest, len(evaluator.pairs), evaluator.weights, protocol]
+        common = [plan_digest(evaluator, protocol), evaluator.weights, protocol]
         rows += kept_rows([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))
         for name, path in methods.items():
             started, checkpoint = time.perf_counter(), sha256(path)
@@ -134,7 +143,7 @@ def main() -> None:
     known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
 
     evaluator = Evaluator(load(config, "test", args.n), config.weights, args.data)
-    rows = measure(evaluator, methods, known, evaluator.pairs.digest())
+    rows = measure(evaluator, methods, known)
     lines, parts = measure_leak(evaluator, methods)
     n = len(evaluator.pairs)
     path = write_csv(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines)
@@ -146,7 +155,7 @@ def main() -> None:
         write_sidecar(path, provenance(config.replace(source=None), **record, n=n))
 
     evaluator = Evaluator(load(config, "test", args.n_random), config.weights, args.data)
-    rows += measure(evaluator, methods, ("P3",), evaluator.pairs.digest())
+    rows += measure(evaluator, methods, ("P3",))
     other = load(config, "train", len(evaluator.pairs)).color[: len(evaluator.pairs)]
     rows += kept_rows([evaluator.pairs.digest(), len(other), config.weights, "real"],
                       lambda: real_against_real(evaluator, np.asarray(other)))

@@ -17,11 +17,12 @@ from lineart.config import ROOT
 from lineart.data import Pairs, toon
 from lineart.data.augment import to_batch, to_uint8
 from lineart.data.lines import extract_lines
+from lineart.data.slots import region_shown
 from lineart.features import frechet_features, metric_names
 from lineart.networks import Generator
 from lineart.palette import extract_palette
 from lineart.protocols import DERANGEMENTS, Trial, trials
-from lineart.regions import bleeding, region_error, region_shown
+from lineart.regions import bleeding, region_error
 
 PAPER_TABLE = ROOT / "data" / "paper_table_1.csv"
 Method = Callable[[Pairs, Trial], torch.Tensor]  # -> (n, 3, H, W) uint8

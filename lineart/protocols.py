@@ -3,7 +3,8 @@
 P1, self-reference (the paper's): the truth itself. It lets a network copy by position, and its palette is the answer's.
 P2, warped self-reference: the truth bent, turned and flipped, one seed a picture, and the palette of that.
 P3, random reference: another picture of the set, by three seeded lists without fixed points. The answer is not known.
-P4, true transfer (`toon`): another drawing in the same colours, by such a list. The answer is known for every slot.
+P4, true transfer (`toon`): another drawing in the same colours, by a seeded list of references that show every slot of
+the drawing. So every colour of the answer can be seen in the reference, and the answer is known.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import torch
 
 from lineart.data import Pairs, toon
 from lineart.data.augment import random_warp, to_uint8, to_unit
-from lineart.data.pairs import random_references
+from lineart.data.pairs import list_path, random_references, read_list, showing_references
+from lineart.data.slots import region_shown
 from lineart.palette import extract_palette
 
 PROTOCOLS = ("P1", "P2", "P3", "P4")
@@ -72,7 +74,10 @@ def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
     """Another character of the set, by the list of `seed`, drawn in the colours of the drawing."""
     if pairs.slots is None:
         raise ValueError(f"P4 needs drawings whose slots are known (toon), {data} has none")
-    other, size = random_references(data, len(pairs), seed), pairs.line.shape[1]
+    size = pairs.line.shape[1]
+    other = read_list(list_path(data, len(pairs), seed, f"{size}px-showing"))
+    if other is None:
+        other = showing_references(region_shown(pairs.mask), seed)
     drawings = [toon.draw(pairs.name[j], size, slots=slots) for j, slots in zip(other, pairs.slots)]
     color = np.stack([drawing.color for drawing in drawings])
     return Trial(color, _palettes(color, pairs.palette.shape[1]), str(seed),

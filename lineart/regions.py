@@ -1,24 +1,15 @@
 """Colour by region, where the regions and their colours are known (`toon`): error of a region, and bleeding.
 
-Pictures are uint8 (n, H, W, 3), masks uint8 (n, H, W) with the index of a slot, slot colours uint8 (n, 6, 3). A region
-is counted without its rim of one pixel, which antialiasing mixes with the ink.
+Pictures are uint8 (n, H, W, 3), masks uint8 (n, H, W) with the index of a slot, slot colours uint8 (n, 6, 3).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_erosion
 
+from lineart.data.slots import region
 from lineart.data.toon import SLOTS
 from lineart.metrics import ciede2000, srgb_to_lab
-
-MIN_PIXELS = 20  # a region with fewer pixels has no colour that a person would judge
-
-
-def region(mask: np.ndarray, slot: int) -> np.ndarray:
-    """(H, W) bool: the pixels of a slot without its rim; none where fewer than 20 are left."""
-    inside = binary_erosion(mask == slot)
-    return inside if inside.sum() >= MIN_PIXELS else np.zeros_like(inside)
 
 
 def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.ndarray:
@@ -31,11 +22,6 @@ def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np
             if inside.any():
                 errors[i, slot] = ciede2000(srgb_to_lab(image[inside]), target[slot]).mean()
     return errors
-
-
-def region_shown(masks: np.ndarray) -> np.ndarray:
-    """(n, 6) bool: whether a picture shows a slot as a region."""
-    return np.array([[region(mask, slot).any() for slot in range(len(SLOTS))] for mask in masks])
 
 
 def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.ndarray:
@@ -64,7 +50,8 @@ def attention_on_slot(attention: np.ndarray, masks: np.ndarray,
 
     attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
     A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
-    and of those not the background, which is most of both pictures. Chance is attention spread evenly over the reference; "own place" is attention that stays where it asks.
+    and of those not the background, which is most of both pictures. Chance is attention spread evenly over the
+    reference; "own place" is attention that stays where it asks.
     """
     n, height, width, _ = attention.shape
     asked, shown = (_shares(m, height, width) for m in (masks, reference_masks))  # (n, T, 6)

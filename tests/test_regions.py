@@ -5,7 +5,7 @@ import pytest
 
 from lineart.data import toon
 from lineart.metrics import ciede2000, srgb_to_lab
-from lineart.regions import attention_on_slot, bleeding, region_error, region_shown
+from lineart.regions import attention_on_slot, bleeding, region_error
 
 SLOTS = np.array([[[200, 40, 40], [40, 200, 40], [40, 40, 200], [0, 0, 0], [9, 9, 9], [99, 9, 9]]], np.uint8)
 
@@ -58,14 +58,6 @@ def test_true_drawings_hardly_bleed():
     image, mask, slots = (np.stack([getattr(d, name) for d in drawings]) for name in ("color", "mask", "slots"))
     assert bleeding(image, mask, slots).mean() < 0.01
     assert np.nanmean(region_error(image, mask, slots)) < 1
-
-
-def test_a_region_is_shown_from_twenty_pixels_on():
-    mask = np.zeros((1, 20, 40), np.uint8)
-    mask[:, 5:11, 5:12] = 1  # without its rim 4 x 5 pixels
-    assert region_shown(mask).tolist() == [[True, True, False, False, False, False]]
-    mask[:, 5:11, 11] = 0
-    assert not region_shown(mask)[0, 1]
 
 
 def test_attention_on_the_slot_by_hand():

@@ -13,8 +13,9 @@ from joblib import Parallel, delayed
 
 from lineart.config import ROOT, Config
 from lineart.data import toon
-from lineart.data.pairs import derangement
+from lineart.data.pairs import showing_references
 from lineart.data.prepare import default_folder, prepare
+from lineart.data.slots import region_shown
 from lineart.data.store import SPLITS, Store, is_store, open_store
 from lineart.palette import extract_palette
 
@@ -108,10 +109,10 @@ def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
 
 
 def _with_others(pairs: Pairs, k: int) -> Pairs:
-    """With another drawing of the same set in the colours of each; drawn once, too."""
-    path = CACHE / f"toon-others-{pairs.digest()[:16]}.npz"
+    """With another drawing of the same set, which shows its slots, in the colours of each; drawn once, too."""
+    path = CACHE / f"toon-showing-{pairs.digest()[:16]}.npz"
     if not path.exists():
-        names = [pairs.name[j] for j in derangement(len(pairs), 0)]
+        names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
         size = pairs.line.shape[1]
         parts = Parallel(n_jobs=os.cpu_count() or 1)(
             delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))

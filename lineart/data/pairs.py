@@ -25,25 +25,44 @@ def derangement(n: int, seed: int) -> np.ndarray:
     return reference
 
 
-def list_path(data: str, n: int, seed: int) -> Path:
-    return FOLDER / f"{data}-test-{n}-random-{seed}.csv"
+def showing_references(shown: np.ndarray, seed: int) -> np.ndarray:
+    """(n,) int: for each drawing another one that shows every slot that it has, drawn by lot among all that do.
+
+    shown (n, slots) bool: which slots a drawing shows (`slots.region_shown`). In the same colours such a reference
+    leaves no colour to guess. Where no other drawing shows all of them, it is one of those that show most. No drawing is
+    its own reference; one may serve several. Raises ValueError for n < 2.
+    """
+    if len(shown) < 2:
+        raise ValueError(f"references need at least 2 drawings, got {len(shown)}")
+    rng, has = np.random.default_rng(seed), shown.astype(np.float32)
+    common = has @ has.T  # (n, n): slots of the row's drawing that the column's shows
+    np.fill_diagonal(common, -1)
+    return np.array([rng.choice(np.flatnonzero(row == row.max())) for row in common])
+
+
+def list_path(data: str, n: int, seed: int, kind: str = "random") -> Path:
+    return FOLDER / f"{data}-test-{n}-{kind}-{seed}.csv"
 
 
 def random_references(data: str, n: int, seed: int) -> np.ndarray:
     """(n,) int: the committed list of a data set, size and seed, or where there is none the derangement itself."""
-    path = list_path(data, n, seed)
+    known = read_list(list_path(data, n, seed))
+    return derangement(n, seed) if known is None else known
+
+
+def read_list(path: Path) -> np.ndarray | None:
+    """(n,) int: reference of every drawing, or None where there is no such file."""
     if not path.exists():
-        return derangement(n, seed)
+        return None
     with open(path, newline="") as file:
         return np.array([int(row["reference"]) for row in csv.DictReader(file)])
 
 
-def write_list(data: str, n: int, seed: int) -> Path:
-    """Write the list that `random_references` reads."""
-    path = list_path(data, n, seed)
+def write_list(path: Path, reference: np.ndarray) -> Path:
+    """Inverse of `read_list`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["drawing", "reference"])
-        writer.writerows(enumerate(derangement(n, seed).tolist()))
+        writer.writerows(enumerate(reference.tolist()))
     return path
