@@ -3,9 +3,10 @@
 # make test       tests of the package and of the notebooks
 # make lab        JupyterLab on the notebooks
 # make weights    trains the weights of data/pretrained/ again
+# make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 
-.PHONY: env reproduce test lab weights clean check-python
+.PHONY: env reproduce test lab weights paper clean check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -54,6 +55,13 @@ lab: env
 
 weights: env
 	$(BIN)/python benchmarks/train_weights.py
+
+paper: PAPER := $(if $(SOURCE),--source "$(SOURCE)")
+paper: env
+	$(BIN)/lineart data prepare kaggle $(PAPER)
+	$(BIN)/python benchmarks/train_weights.py --data kaggle $(PAPER) --out runs/paper $(if $(PRECISION),--precision $(PRECISION))
+	$(BIN)/python benchmarks/extended_table.py --data kaggle --weights runs/paper
+	$(BIN)/lineart compare figures/extended_kaggle.csv
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache htmlcov .coverage

@@ -2,8 +2,9 @@
 
     python benchmarks/extended_table.py                                 toon, the shipped weights
     python benchmarks/extended_table.py --data faces --source DIR       faces, judged on the validation names
+    python benchmarks/extended_table.py --data kaggle --weights DIR     the paper's set, weights of your own training
 
-P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are). Each method's rows are kept under
+P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each method's rows are kept under
 `runs/evaluation` as soon as they are known, so a second call goes on where the first stopped. Writes
 `figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
 """
@@ -22,6 +23,7 @@ import torch
 from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config, figures_dir
 from lineart.data import load
+from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
 from lineart.leak import attention_shares, leak_grid, shares
 from lineart.plotting import METHOD_NAMES
@@ -29,6 +31,7 @@ from lineart.protocols import trials
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
 
 
@@ -40,10 +43,10 @@ def kept_rows(key: list, make) -> list[Row]:
     return read_rows(path)
 
 
-def weights_of(data: str) -> dict[str, Path]:
+def weights_of(data: str, folder: Path = PRETRAINED) -> dict[str, Path]:
     """Name of the method, "image" or "image (seed 1)" -> file of its weights."""
     found = {}
-    for path in PRETRAINED.glob(f"{data}-*.safetensors"):
+    for path in folder.glob(f"{data}-*.safetensors"):
         method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
         found[method + (f" (seed {seed})" if seed else "")] = path
     order = [*METHOD_NAMES]
@@ -68,7 +71,7 @@ def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str
             started, checkpoint = time.perf_counter(), sha256(path)
 
             def make():
-                return evaluate(evaluator, name, Colorizer.from_pretrained(path).generator, checkpoint, [protocol])
+                return evaluate(evaluator, name, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
             rows += kept_rows([*common, name, checkpoint], make)
             print(f"{protocol}  {name}  {time.perf_counter() - started:.0f} s", flush=True)
     return rows
@@ -78,7 +81,7 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[t
     """Lines of method, palette, reference, PSNR, spread, n; and the three parts of P1 by method."""
     lines, parts = [], {}
     for name, path in methods.items():
-        grid = leak_grid(Colorizer.from_pretrained(path).generator, evaluator.pairs, evaluator.data)
+        grid = leak_grid(Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, evaluator.data)
         parts[name] = shares(grid)
         lines += [(name, *key, f"{v.mean():.4f}", f"{v.std(ddof=1):.4f}", len(v)) for key, v in grid.items()]
         print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)
@@ -91,7 +94,7 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tu
     plans = {"truth": trials("P1", evaluator.pairs, evaluator.data)[0],
              "another drawing": trials("P4", evaluator.pairs, evaluator.data)[0]}
     for name, path in methods.items():
-        generator = Colorizer.from_pretrained(path).generator
+        generator = Colorizer.from_pretrained(path, DEVICE).generator
         if generator.attention != "cross" or generator.reference != "image":
             continue
         for reference, plan in plans.items():
@@ -127,22 +130,26 @@ def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="toon", choices=["toon", "faces", "kaggle"])
-    parser.add_argument("--source", help="prepared set, folder or zip")
-    parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
-    parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
+    parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default the prepared set")
+    parser.add_argument("--weights", type=Path, default=PRETRAINED, help="folder of the weights (data/pretrained)")
+    parser.add_argument("--n", type=int, help="drawings of P1, P2 and P4 (512; kaggle: all)")
+    parser.add_argument("--n-random", type=int, help="drawings of P3 (2,048; kaggle: all)")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
+    n, n_random = (None, None) if args.data == "kaggle" else (512, 2048)
+    n, n_random = args.n or n, args.n_random or n_random
     if args.threads:
         torch.set_num_threads(args.threads)
-    started, methods = time.perf_counter(), weights_of(args.data)
+    started, methods = time.perf_counter(), weights_of(args.data, args.weights)
     if not methods:
-        raise SystemExit(f"no weights of {args.data} in data/pretrained; benchmarks/train_weights.py makes them")
+        raise SystemExit(f"no weights of {args.data} in {args.weights}; benchmarks/train_weights.py makes them")
     config: Config = Colorizer.from_pretrained(next(iter(methods.values()))).config
-    config = config.replace(source=args.source)
+    if args.source:
+        config = config.replace(source=str(prepare(args.data, args.source, config.size).path))
     folder, record = figures_dir("classroom"), {"weights": {name: sha256(path) for name, path in methods.items()}}
     known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
 
-    evaluator = Evaluator(load(config, "test", args.n), config.weights, args.data)
+    evaluator = Evaluator(load(config, "test", n), config.weights, args.data)
     rows = measure(evaluator, methods, known)
     lines, parts = measure_leak(evaluator, methods)
     n = len(evaluator.pairs)
@@ -154,7 +161,7 @@ def main() -> None:
         path = write_csv(folder / f"attention_{args.data}.csv", head, measure_attention(evaluator, methods))
         write_sidecar(path, provenance(config.replace(source=None), **record, n=n))
 
-    evaluator = Evaluator(load(config, "test", args.n_random), config.weights, args.data)
+    evaluator = Evaluator(load(config, "test", n_random), config.weights, args.data)
     rows += measure(evaluator, methods, ("P3",))
     other = load(config, "train", len(evaluator.pairs)).color[: len(evaluator.pairs)]
     rows += kept_rows([evaluator.pairs.digest(), len(other), config.weights, "real"],

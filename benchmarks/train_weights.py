@@ -1,8 +1,9 @@
 """Train the weights that the course ships: most steps at 64 px, the last at 128 px; killed, it goes on where it was.
 
-    python benchmarks/train_weights.py                            the five methods on `toon`, one after the other
+    python benchmarks/train_weights.py                            all methods on `toon`, one after the other
     python benchmarks/train_weights.py none image --seed 1        two of them with another seed
     python benchmarks/train_weights.py --data faces --source DIR  none, image and image-warped on pictures of DIR
+    python benchmarks/train_weights.py --data kaggle --out DIR    the same as the paper trains them, weights to DIR
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
 
 Every method gets as many steps. Run folders lie under `runs/weights`; each set of weights comes with its card and the
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +38,33 @@ METHODS = {
 }
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
-COMMON = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
-              checkpoint_every=250)
-# `toon` can be drawn without end; of faces there are all that there are, with lines of several hands
-DATA = {"toon": dict(n_train=8192), "faces": dict(n_train=100_000, line_variants=True)}
-DEFAULT = {"toon": [*METHODS], "faces": ["none", "image", "image-warped"]}
-LICENCE = {"toon": "CC BY 4.0, credits in data/README.md",
-           "faces": "research use only; trained on selfie2anime, whose drawings belong to their studios and artists"}
+CLASSROOM = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
+                 checkpoint_every=250)
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Profile, what differs from it in all phases, the phases, the methods by default, and what the weights may be
+    used for."""
+
+    profile: str
+    settings: dict
+    phases: tuple[dict, ...]
+    methods: tuple[str, ...]
+    licence: str
+
+
+RECIPES = {
+    "toon": Recipe("classroom", CLASSROOM | dict(n_train=8192), PHASES, tuple(METHODS),
+                   "CC BY 4.0, credits in data/README.md"),
+    # There are all faces that there are, with lines of several hands
+    "faces": Recipe("classroom", CLASSROOM | dict(n_train=100_000, line_variants=True), PHASES,
+                    ("none", "image", "image-warped"),
+                    "research use only; trained on selfie2anime, whose drawings belong to their studios and artists"),
+    "kaggle": Recipe("paper", {}, (dict(size=256),), ("none", "image", "image-warped"),
+                     "research use only; trained on drawings that belong to their studios and artists"),
+}
 
 
 def folder(data: str, method: str, seed: int, size: int) -> Path:
@@ -51,21 +72,22 @@ def folder(data: str, method: str, seed: int, size: int) -> Path:
     return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
 
 
-def train_method(data: str, method: str, seed: int, source: Path | None) -> None:
-    start = None
-    for phase in PHASES:
-        settings = METHODS[method] | COMMON | DATA[data] | phase
+def train_method(data: str, method: str, seed: int, source: Path | None, precision: str | None = None) -> None:
+    recipe, start = RECIPES[data], None
+    for phase in recipe.phases:
+        settings = METHODS[method] | recipe.settings | phase | ({"precision": precision} if precision else {})
         if data != "toon":
             settings["source"] = str(prepare(data, source, phase["size"]).path)
-        config = Config.from_profile("classroom", **settings, data=data, seed=seed, start_from=start)
+        config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
         run = folder(data, method, seed, config.size)
         train(config, run, resume=(run / LAST).exists())
         start = str(run / LAST)
 
 
-def export(data: str, method: str, seed: int) -> None:
-    """The generator as float16, its curve, and the card, into `data/pretrained`; the last phase that has begun."""
-    runs = [folder(data, method, seed, phase["size"]) for phase in PHASES]
+def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
+    """The generator as float16, its curves, and the card, into `out`; of the last phase that has begun."""
+    recipe = RECIPES[data]
+    runs = [folder(data, method, seed, phase["size"]) for phase in recipe.phases]
     runs = [run for run in runs if (run / LAST).exists()]
     config, _, tensors = read_checkpoint(runs[-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
@@ -74,11 +96,12 @@ def export(data: str, method: str, seed: int) -> None:
     phases = [_phase(run) for run in runs]
     steps = sum(phase["steps"] for phase in phases)
     name = f"{data}-{method}" if seed == 0 else f"{data}-{method}-s{seed}"
-    path = save_checkpoint(PRETRAINED / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
+    out.mkdir(parents=True, exist_ok=True)
+    path = save_checkpoint(out / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
     for run in runs:
-        shutil.copyfile(run / "metrics.csv", PRETRAINED / f"{name}-{run.name.rsplit('-')[-1]}.csv")
+        shutil.copyfile(run / "metrics.csv", out / f"{name}-{run.name.rsplit('-')[-1]}.csv")
     record = provenance(config, name=name, method=method, data=data, seed=seed, steps=steps, phases=phases,
-                        sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=LICENCE[data])
+                        sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=recipe.licence)
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
@@ -99,19 +122,24 @@ def _phase(run: Path) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", choices=[*METHODS], default=[])
-    parser.add_argument("--data", default="toon", choices=[*DATA])
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"{', '.join(METHODS)}; by default the recipe's")
+    parser.add_argument("--data", default="toon", choices=[*RECIPES])
     parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default from Kaggle")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=PRETRAINED, help="where the weights go (data/pretrained)")
+    parser.add_argument("--precision", help="of the training, such as bf16-mixed on a GPU; by default the recipe's")
     parser.add_argument("--threads", type=int, help="of this process; two methods side by side like one each")
     parser.add_argument("--export", action="store_true", help="only export")
     args = parser.parse_args()
+    for method in args.methods:  # argparse's choices refuse an empty list before Python 3.12
+        if method not in METHODS:
+            parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {method!r}")
     if args.threads:
         torch.set_num_threads(args.threads)
-    for method in args.methods or DEFAULT[args.data]:
+    for method in args.methods or RECIPES[args.data].methods:
         if not args.export:
-            train_method(args.data, method, args.seed, args.source)
-        export(args.data, method, args.seed)
+            train_method(args.data, method, args.seed, args.source, args.precision)
+        export(args.data, method, args.seed, args.out)
 
 
 if __name__ == "__main__":

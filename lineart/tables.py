@@ -12,6 +12,8 @@ from lineart.plotting import METHOD_NAMES
 
 TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
+SUMMARY = (("P1", "PSNR"), ("P2", "PSNR"), ("P4", "PSNR"), ("P4", "CIEDE2000"), ("P4", "bleeding"), ("P3", "frechet"),
+           ("P3", "palette distance"), ("P3", "line consistency"))
 ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
 DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4,
           "bleeding": 4}  # behind the point; else 2
@@ -56,14 +58,24 @@ def comparison(rows: list[Row]) -> tuple[list[str], int]:
 
 def table_1_markdown(rows: list[Row]) -> str:
     """The paper's layout with this run's "none" and "image" beside it and our methods below, then every number."""
-    def table(head: list[str], *body: list[str]) -> str:
-        return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *body))
-    return f"{table(*_paper_layout(rows))}\n\n{CAPTION.format(row=rows[0])}\n\n{table(*_all_numbers(rows))}\n"
+    return f"{_grid(*_paper_layout(rows))}\n\n{CAPTION.format(row=rows[0])}\n\n{_grid(*_all_numbers(rows))}\n"
+
+
+def summary_markdown(rows: list[Row]) -> str:
+    """A line a method, and a column for each question that the four protocols ask; "–" where a method has no such row."""
+    values = {(row.method, row.protocol, row.metric): row for row in rows}
+    frechet = metric_names(rows[0].backbone)["frechet"]
+    asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
+    asked = [key for key in asked if key in {(row.protocol, row.metric) for row in rows}]
+    lines = [[_title(method), *(_number(row.metric, row.value) if (row := values.get((method, *key))) else "–"
+                                for key in asked)] for method in dict.fromkeys(row.method for row in rows)]
+    head = ["Method", *(f"{protocol} {metric} {ARROWS.get(metric, '↓')}" for protocol, metric in asked)]
+    return _grid(head, *lines) + "\n"
 
 
 def extended_markdown(rows: list[Row]) -> str:
-    """One table a protocol: a line a method, a column a metric."""
-    texts = []
+    """The summary, then one table a protocol: a line a method, a column a metric."""
+    texts = [summary_markdown(rows).strip()]
     for protocol in dict.fromkeys(row.protocol for row in rows):
         own = [row for row in rows if row.protocol == protocol]
         names = list(dict.fromkeys(row.metric for row in own))
@@ -72,10 +84,10 @@ def extended_markdown(rows: list[Row]) -> str:
         for method in dict.fromkeys(row.method for row in own):
             cells = {row.metric: f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
                      for row in own if row.method == method}
-            lines.append([METHOD_NAMES.get(method, method), *(cells.get(name, "–") for name in names)])
-        grid = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(names)], *lines))
+            lines.append([_title(method), *(cells.get(name, "–") for name in names)])
         n = max(row.n for row in own)
-        texts.append(f"**{protocol}**, n = {n}, {own[0].data} at {own[0].size} px, backbone {own[0].backbone}\n\n{grid}")
+        texts.append(f"**{protocol}**, n = {n}, {own[0].data} at {own[0].size} px, backbone {own[0].backbone}\n\n"
+                     + _grid(head, *lines))
     return "\n\n".join(texts) + "\n"
 
 
@@ -129,6 +141,17 @@ def _all_numbers(rows: list[Row]) -> list[list[str]]:
         texts[row.method] = f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
     return [["Protocol, metric", *(METHOD_NAMES.get(method, method) for method in methods)],
             *([first, *texts.values()] for first, texts in lines.items())]
+
+
+def _grid(head: list[str], *body: list[str]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *body))
+
+
+def _title(method: str) -> str:
+    """The name of a method for people; what stands behind it in brackets, such as a seed, stays."""
+    name, bracket, rest = method.partition(" (")
+    return METHOD_NAMES.get(name, name) + bracket + rest
 
 
 def _number(metric: str, value: float, sign: str = "") -> str:

@@ -7,8 +7,8 @@ import pytest
 
 from lineart.evaluation import Row, paper_table
 from lineart.features import metric_names
-from lineart.tables import (COLUMNS, TOLERANCE, headline, table_1_latex, table_1_markdown, verdict, write_csv,
-                            write_text)
+from lineart.tables import (COLUMNS, TOLERANCE, extended_markdown, headline, summary_markdown, table_1_latex,
+                            table_1_markdown, verdict, write_csv, write_text)
 
 
 def rows_of(backbone="bundled", data="toon", size=128):
@@ -50,6 +50,25 @@ def test_the_first_table_has_the_papers_layout_and_differences_of_like_with_like
     titles = ["Paper: Traditional GAN without Attention", "This run: no attention", "difference",
               "Paper: “Ours”, with cross-attention", "This run: cross-attention (image)", "difference"]
     assert [line[0] for line in none + image] == titles
+
+
+def test_the_summary_asks_each_question_of_each_method_and_leaves_out_what_nobody_answers():
+    rows = rows_of() + [Row("toon", 128, "image (seed 1)", "P4", "bleeding", 0.0345, 0.1, 256, "0", "bundled", "")]
+    ((head, _, *lines),) = grids(summary_markdown(rows))
+    assert head == ["Method", "P1 PSNR ↑", "P4 bleeding ↓", "P3 Fréchet distance (ST-VGG) ↓", "P3 line consistency ↑"]
+    assert lines == [["no attention", "20.50", "–", "90.25", "0.900"],
+                     ["cross-attention (image)", "21.50", "–", "60.25", "0.800"],
+                     ["copy the reference", "22.50", "–", "30.25", "0.700"],
+                     ["cross-attention (image) (seed 1)", "–", "0.0345", "–", "–"]]
+
+
+def test_the_extended_table_has_the_summary_and_then_every_row_with_its_spread():
+    text = extended_markdown(rows_of())
+    summary, first, third = grids(text)
+    assert text.startswith(summary_markdown(rows_of()).strip()) and summary[0][0] == "Method"
+    assert "**P1**, n = 256, toon at 128 px, backbone bundled" in text and "**P3**, n = 256" in text
+    assert first[2] == ["no attention", "20.50 ± 1.50", "0.901 ± 1.500", "0.111 ± 1.500"]
+    assert third[0] == ["Method", "Fréchet distance (ST-VGG) ↓", "line consistency ↑"]
 
 
 def test_with_the_papers_backbones_every_column_has_a_difference():
