@@ -135,7 +135,7 @@ def test_every_import_is_declared():
     """And the package trains and evaluates with the core alone: only `reproduce` imports an extra as it is loaded."""
     core = {canonicalize_name(r.name) for r in declared()}
     everything = {canonicalize_name(r.name) for r in declared(*EXTRAS)} | {"setuptools"}
-    everything |= {path.stem for path in (ROOT / "benchmarks").glob("*.py")}  # one script imports another
+    everything |= {canonicalize_name(path.stem) for path in (ROOT / "benchmarks").glob("*.py")}  # one script imports another
     files = [path for folder in ("lineart", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
     assert len(files) > 1
     undeclared = {str(path.relative_to(ROOT)): imports(path, top_level=False) - everything for path in files}
