@@ -12,8 +12,10 @@ P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the pape
 import argparse
 import hashlib
 import json
+import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -25,9 +27,8 @@ from lineart.config import ROOT, Config, figures_dir
 from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
-from lineart.leak import attention_shares, leak_grid, shares
+from lineart.leak import attention_shares, leak_grid, leak_sources, shares
 from lineart.plotting import METHOD_NAMES
-from lineart.protocols import trials
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
@@ -35,12 +36,28 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
 
 
-def kept_rows(key: list, make) -> list[Row]:
+def kept(key: list, suffix: str) -> Path:
+    """Where the result of a measurement lies once it is known; key: all that it depends on."""
+    return KEPT / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}{suffix}"
+
+
+def kept_rows(key: list, make: Callable[[], list[Row]]) -> list[Row]:
     """The rows of a group, from the file of an earlier call or made now."""
-    path = KEPT / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.csv"
+    path = kept(key, ".csv")
     if not path.exists():
         write_rows(path, make())
     return read_rows(path)
+
+
+def kept_grid(key: list, make: Callable[[], dict]) -> dict[tuple[str, str], np.ndarray]:
+    """The same for the leak's decibels by palette and reference."""
+    path = kept(key, ".npz")
+    if not path.exists():
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
+        np.savez(temporary, **{" ".join(pair): values for pair, values in make().items()})
+        temporary.replace(path)
+    with np.load(path) as arrays:
+        return {tuple(name.split(" ")): arrays[name] for name in arrays.files}
 
 
 def weights_of(data: str, folder: Path = PRETRAINED) -> dict[str, Path]:
@@ -56,7 +73,7 @@ def weights_of(data: str, folder: Path = PRETRAINED) -> dict[str, Path]:
 def plan_digest(evaluator: Evaluator, protocol: str) -> str:
     """sha256 of all that a protocol shows: with another list of references the kept rows are not the same rows."""
     sha = hashlib.sha256(evaluator.pairs.digest().encode())
-    for trial in trials(protocol, evaluator.pairs, evaluator.data):
+    for trial in evaluator.plan(protocol):
         sha.update(np.ascontiguousarray(trial.color))
         sha.update(np.ascontiguousarray(trial.palette))
     return sha.hexdigest()
@@ -79,9 +96,11 @@ def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str
 
 def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[tuple], dict[str, dict[str, float]]]:
     """Lines of method, palette, reference, PSNR, spread, n; and the three parts of P1 by method."""
-    lines, parts = [], {}
+    lines, parts, sources = [], {}, leak_sources(evaluator.pairs, evaluator.data)
+    plans = [plan_digest(evaluator, protocol) for protocol in ("P1", "P2", "P3")]
     for name, path in methods.items():
-        grid = leak_grid(Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, evaluator.data)
+        grid = kept_grid(["leak", *plans, sha256(path)], lambda: leak_grid(
+            Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
         parts[name] = shares(grid)
         lines += [(name, *key, f"{v.mean():.4f}", f"{v.std(ddof=1):.4f}", len(v)) for key, v in grid.items()]
         print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)
@@ -91,8 +110,7 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[t
 def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
     """Lines of method, reference (self or other), layer, share on the right slot, chance, share at the own place."""
     lines = []
-    plans = {"truth": trials("P1", evaluator.pairs, evaluator.data)[0],
-             "another drawing": trials("P4", evaluator.pairs, evaluator.data)[0]}
+    plans = {"truth": evaluator.plan("P1")[0], "another drawing": evaluator.plan("P4")[0]}
     for name, path in methods.items():
         generator = Colorizer.from_pretrained(path, DEVICE).generator
         if generator.attention != "cross" or generator.reference != "image":

@@ -73,7 +73,7 @@ def as_images(color: np.ndarray) -> torch.Tensor:
 
 
 class Evaluator:
-    """Measures methods on one test set; the features of the references are computed once.
+    """Measures methods on one test set; references, and the features of the true pictures, are made once.
 
     pairs: the test set. weights: source of the backbones, which also names the metrics. data, size: for the rows.
     """
@@ -81,6 +81,7 @@ class Evaluator:
     def __init__(self, pairs: Pairs, weights: str, data: str) -> None:
         self.pairs, self.weights, self.data = pairs, weights, data
         self.names = metric_names(weights)
+        self._plans: dict[str, list[Trial]] = {}
         self.truth = as_images(pairs.color)
         self.perceptual = metrics.PerceptualDistance(weights)
         self.network = frechet_features(weights)
@@ -88,9 +89,15 @@ class Evaluator:
         # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
         self.input_lines = torch.from_numpy(np.stack([np.asarray(extract_lines(line)) for line in pairs.line]))
 
+    def plan(self, protocol: str) -> list[Trial]:
+        """The trials of a protocol on this set."""
+        if protocol not in self._plans:
+            self._plans[protocol] = trials(protocol, self.pairs, self.data)
+        return self._plans[protocol]
+
     def rows(self, method: str, protocol: str, colorize: Method, checkpoint: str = "") -> list[Row]:
         """All rows of one method under one protocol."""
-        plan = trials(protocol, self.pairs, self.data)
+        plan = self.plan(protocol)
         results = [colorize(self.pairs, trial) for trial in plan]
         if protocol == "P3":
             return self.random_reference(method, results, checkpoint)
@@ -127,7 +134,7 @@ class Evaluator:
                          features: list[np.ndarray] | None = None) -> list[Row]:
         """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`; features: theirs, if known."""
         values: dict[str, list[float]] = {}
-        for i, (trial, images) in enumerate(zip(trials("P3", self.pairs, self.data), results, strict=True)):
+        for i, (trial, images) in enumerate(zip(self.plan("P3"), results, strict=True)):
             known = features[i] if features else metrics.image_features(images, self.network)
             for name, value in self._against_references(images, trial, known).items():
                 values.setdefault(name, []).append(value)
@@ -165,7 +172,7 @@ def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint
 def copy_the_reference(evaluator: Evaluator) -> list[Row]:
     """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
     method, truth = "copy the reference", evaluator.truth
-    lists = [trial.index for trial in trials("P3", evaluator.pairs, evaluator.data)]
+    lists = [trial.index for trial in evaluator.plan("P3")]
     rows = evaluator.self_reference(method, truth)
     features = [evaluator.real[index] for index in lists]  # the same pictures in another order
     return rows + evaluator.random_reference(method, [truth[index] for index in lists], features=features)

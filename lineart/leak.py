@@ -20,10 +20,16 @@ PALETTES = ("none", "truth", "warped", "random")
 REFERENCES = ("truth", "warped", "random")
 
 
-def leak_grid(generator: Generator, pairs: Pairs, data: str) -> dict[tuple[str, str], np.ndarray]:
-    """(palette, reference) -> PSNR in dB (n,) of every combination. "none" is a palette of nine times middle grey."""
-    sources = {"truth": trials("P1", pairs, data)[0], "warped": trials("P2", pairs, data)[0],
-               "random": trials("P3", pairs, data)[0]}
+def leak_sources(pairs: Pairs, data: str) -> dict[str, Trial]:
+    """The three references with their palettes: the truth, the truth warped, a random picture of the set."""
+    return {name: trials(protocol, pairs, data)[0] for name, protocol in zip(REFERENCES, ("P1", "P2", "P3"))}
+
+
+def leak_grid(generator: Generator, pairs: Pairs, sources: dict[str, Trial]) -> dict[tuple[str, str], np.ndarray]:
+    """(palette, reference) -> PSNR in dB (n,) of every combination. "none" is a palette of nine times middle grey.
+
+    sources: see `leak_sources`.
+    """
     palettes = {name: trial.palette for name, trial in sources.items()}
     palettes["none"] = np.full_like(pairs.palette, 127.5)
     truth, grid = as_images(pairs.color), {}
