@@ -4,7 +4,9 @@ import csv
 import json
 import re
 
-from lineart.config import ROOT
+import pytest
+
+from lineart.config import ROOT, Config
 
 README = (ROOT / "README.md").read_text()
 
@@ -41,6 +43,19 @@ def test_speeds_are_those_under_figures():
     steps = [float(row["ms_a_step"]) / 1000 for row in table("throughput_cpu", "loop").values()]
     assert re.search(r"takes ([\d.]+) s on the same two cores; .* it takes ([\d.]+) s", README).groups() == (
         f"{steps[-1]:.2f}", f"{steps[0]:.2f}")
+
+
+def test_hours_of_the_papers_training_follow_from_the_measured_speed():
+    with open(ROOT / "figures" / "throughput_cpu.csv", newline="") as file:
+        rate = max(float(row["images_a_second"]) for row in csv.DictReader(file))
+    peak = json.loads((ROOT / "figures" / "throughput_cpu.json").read_text())["peak_bf16_flops"] / 1e12
+    config = Config.from_profile("paper")
+    hours = config.total_steps * config.batch_size / rate / 3600
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in block("hours").splitlines()[2:]]
+    assert [float(row[1]) for row in cells] == [round(peak, 1), 165, 989]
+    for _, stated_peak, stated in cells:
+        expected = hours if float(stated_peak) == round(peak, 1) else hours * peak / float(stated_peak)
+        assert float(stated) == pytest.approx(expected, rel=0.03)
 
 
 def test_the_leak_is_that_under_figures():
