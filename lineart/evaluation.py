@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -85,7 +86,8 @@ class Evaluator:
         self.truth = as_images(pairs.color)
         self.perceptual = metrics.PerceptualDistance(weights)
         self.network = frechet_features(weights)
-        self.real = metrics.image_features(self.truth, self.network)
+        self._known: dict[bytes, np.ndarray] = {}  # sha256 of a picture -> its features, which take the longest
+        self.real = self.features(self.truth)
         # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
         self.input_lines = torch.from_numpy(np.stack([np.asarray(extract_lines(line)) for line in pairs.line]))
 
@@ -94,6 +96,14 @@ class Evaluator:
         if protocol not in self._plans:
             self._plans[protocol] = trials(protocol, self.pairs, self.data)
         return self._plans[protocol]
+
+    def features(self, images: torch.Tensor) -> np.ndarray:
+        """(n, d) features of pictures (n, 3, H, W) for the Fréchet distance and KID; of equal pictures only once."""
+        keys = [hashlib.sha256(image.numpy().tobytes()).digest() for image in images]
+        new = {key: i for i, key in enumerate(keys) if key not in self._known}
+        if new:
+            self._known |= dict(zip(new, metrics.image_features(images[list(new.values())], self.network)))
+        return np.stack([self._known[key] for key in keys])
 
     def rows(self, method: str, protocol: str, colorize: Method, checkpoint: str = "") -> list[Row]:
         """All rows of one method under one protocol."""
@@ -126,23 +136,17 @@ class Evaluator:
         return {name: value[~np.isnan(value)] for name, value in known.items() if not np.isnan(value).all()} | {
             "bleeding": bleeding(pixels, pairs.mask, pairs.slots)}
 
-    def self_reference(self, method: str, results: torch.Tensor, checkpoint: str = "") -> list[Row]:
-        """Rows of P1 for results (n, 3, H, W) uint8 that were coloured from the truth."""
-        return [self._row(method, "P1", metric, value, checkpoint, "") for metric, value in self.against_truth(results).items()]
-
-    def random_reference(self, method: str, results: list[torch.Tensor], checkpoint: str = "",
-                         features: list[np.ndarray] | None = None) -> list[Row]:
-        """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`; features: theirs, if known."""
+    def random_reference(self, method: str, results: list[torch.Tensor], checkpoint: str = "") -> list[Row]:
+        """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`."""
         values: dict[str, list[float]] = {}
-        for i, (trial, images) in enumerate(zip(self.plan("P3"), results, strict=True)):
-            known = features[i] if features else metrics.image_features(images, self.network)
-            for name, value in self._against_references(images, trial, known).items():
+        for trial, images in zip(self.plan("P3"), results, strict=True):
+            for name, value in self._against_references(images, trial).items():
                 values.setdefault(name, []).append(value)
         seeds = " ".join(map(str, DERANGEMENTS))
         return [self._row(method, "P3", name, np.array(v), checkpoint, seeds) for name, v in values.items()]
 
-    def _against_references(self, images: torch.Tensor, trial: Trial, features: np.ndarray) -> dict[str, float]:
-        pixels = images.permute(0, 2, 3, 1).numpy()
+    def _against_references(self, images: torch.Tensor, trial: Trial) -> dict[str, float]:
+        pixels, features = images.permute(0, 2, 3, 1).numpy(), self.features(images)
         palettes = [extract_palette(image, self.pairs.palette.shape[1]) for image in pixels]
         lines = torch.from_numpy(np.stack([np.asarray(extract_lines(image)) for image in pixels]))
         distance = [metrics.palette_distance(p, q) for p, q in zip(palettes, trial.palette)]
@@ -167,15 +171,6 @@ def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint
     def colorize(pairs: Pairs, trial: Trial) -> torch.Tensor:
         return colorize_trial(generator, pairs, trial)
     return [row for protocol in protocols for row in evaluator.rows(method, protocol, colorize, checkpoint)]
-
-
-def copy_the_reference(evaluator: Evaluator) -> list[Row]:
-    """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
-    method, truth = "copy the reference", evaluator.truth
-    lists = [trial.index for trial in evaluator.plan("P3")]
-    rows = evaluator.self_reference(method, truth)
-    features = [evaluator.real[index] for index in lists]  # the same pictures in another order
-    return rows + evaluator.random_reference(method, [truth[index] for index in lists], features=features)
 
 
 # --- methods without a network, which give the numbers a scale ---
@@ -217,6 +212,11 @@ SCALE: dict[str, tuple[Method, tuple[str, ...]]] = {
     "nearest palette colour": (nearest_color, ("P1", "P2", "P3", "P4")),
     "oracle": (oracle, ("P1", "P4")),
 }
+
+
+def copy_the_reference(evaluator: Evaluator) -> list[Row]:
+    """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
+    return [row for protocol in ("P1", "P3") for row in evaluator.rows("copy the reference", protocol, reference_alone)]
 
 
 def scale_rows(evaluator: Evaluator, protocols: Sequence[str]) -> list[Row]:

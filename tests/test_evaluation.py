@@ -104,7 +104,7 @@ def test_pictures_of_read_only_arrays_and_in_the_right_order():
 
 
 def test_the_truth_itself_is_perfect(evaluator):
-    rows = evaluator.self_reference("truth", evaluator.truth)
+    rows = evaluator.rows("truth", "P1", lambda *_: evaluator.truth)
     assert [row.metric for row in rows] == P1
     assert values(rows) == pytest.approx({"PSNR": 100.0, "MS-SSIM": 1.0, "ST-LPIPS": 0.0}, abs=1e-6)
     assert all(row.spread == pytest.approx(0, abs=1e-6) for row in rows)
@@ -113,7 +113,7 @@ def test_the_truth_itself_is_perfect(evaluator):
 def test_one_identical_picture_counts_as_100_db(evaluator):
     results = evaluator.truth.clone()
     results[1:] = (results[1:].int() ^ 4).to(torch.uint8)  # every value is 4 off
-    row = evaluator.self_reference("x", results)[0]
+    row = evaluator.rows("x", "P1", lambda *_: results)[0]
     four_off = 10 * np.log10(255**2 / 4**2)
     n = len(results)
     assert row.value == pytest.approx((100 + (n - 1) * four_off) / n, abs=1e-5)
@@ -122,13 +122,13 @@ def test_one_identical_picture_counts_as_100_db(evaluator):
 
 def test_p1_compares_pair_by_pair(evaluator):
     results = evaluator.truth.roll(1, 0)  # as a set still perfect
-    rows = evaluator.self_reference("x", results)
+    rows = evaluator.rows("x", "P1", lambda *_: results)
     assert rows[0].value == pytest.approx(float(metrics.psnr(results, evaluator.truth).mean()), abs=1e-5)
     assert rows[0].value < 15 and rows[1].value < 0.6 and rows[2].value > 0.2
 
 
 def test_a_row_says_what_it_is(evaluator, pairs):
-    p1 = evaluator.self_reference("none", evaluator.truth, "abc")[0]
+    p1 = evaluator.rows("none", "P1", lambda *_: evaluator.truth, "abc")[0]
     assert replace(p1, value=0.0) == Row("toon", CONFIG.size, "none", "P1", "PSNR", 0.0, 0.0, len(pairs), "", "bundled",
                                          "abc")
 
@@ -276,3 +276,14 @@ def test_the_papers_table():
     assert len(table) == 8
     assert table["none", "FID"] == 40.08 and table["image", "LPIPS"] == 0.05
     assert round(100 * (1 - table["image", "FID"] / table["none", "FID"]), 2) == 41.77  # "a 41.77% improvement"
+
+
+def test_equal_pictures_are_looked_at_once(evaluator, monkeypatch):
+    looked = []
+    measure = metrics.image_features
+    monkeypatch.setattr(metrics, "image_features", lambda images, network: looked.append(len(images)) or measure(images, network))
+    truth, new = evaluator.truth, evaluator.truth[:3].flip(-1)
+    features = evaluator.features(torch.cat([truth[:2], new[[0, 1, 0]], truth[2:3]]))
+    assert looked == [2]  # of six pictures two are new
+    assert np.array_equal(features[[0, 1, 5]], evaluator.real[:3]) and np.array_equal(features[2], features[4])
+    np.testing.assert_allclose(features[2:4], measure(new[:2], evaluator.network), rtol=1e-4)
