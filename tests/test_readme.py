@@ -20,6 +20,11 @@ def test_table_1_is_the_one_under_figures():
     assert table.count("|") > 20 and table in (ROOT / "figures" / "table_1.md").read_text()
 
 
+def test_the_table_of_all_methods_is_the_one_under_figures():
+    table = block("extended")
+    assert table.count("|") > 60 and (ROOT / "figures" / "extended_toon.md").read_text().startswith(table)
+
+
 def test_transfer_numbers_are_those_under_figures():
     with open(ROOT / "figures" / "transfer.csv", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
