@@ -32,6 +32,7 @@ from lineart.networks import Generator
 from lineart.plotting import read_curve
 from lineart.provenance import provenance, write_sidecar
 from lineart.tables import write_csv
+from train_weights import train_to_the_end
 
 BASE = dict(size=64, batch_size=4, n_train=2048, attention="none", lambda_fm=0.0, steps=1500, log_every=50,
             sample_every=100, checkpoint_every=500)
@@ -64,7 +65,7 @@ def run(variant: str, seed: int, steps: int | None) -> tuple[Path, Config]:
     config = Config.from_profile("classroom", **BASE | VARIANTS[variant] | ({"steps": steps} if steps else {}), seed=seed)
     folder = ROOT / "runs" / "claims" / f"{variant.replace(' ', '-')}-s{seed}-{config.steps}"
     with changed(variant):
-        training.train(config, folder, resume=(folder / training.LAST).exists())
+        train_to_the_end(config, folder)
     return folder, config
 
 

@@ -72,6 +72,14 @@ def folder(data: str, method: str, seed: int, size: int) -> Path:
     return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
 
 
+def train_to_the_end(config: Config, run: Path) -> None:
+    """Train, or go on; a run that Ctrl-C or SIGTERM stopped ends the script, so that nothing is built on half a run."""
+    train(config, run, resume=(run / LAST).exists())
+    _, step, _ = read_checkpoint(run / LAST)
+    if step < config.total_steps:
+        raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
+
+
 def train_method(data: str, method: str, seed: int, source: Path | None, precision: str | None = None) -> None:
     recipe, start = RECIPES[data], None
     for phase in recipe.phases:
@@ -80,7 +88,7 @@ def train_method(data: str, method: str, seed: int, source: Path | None, precisi
             settings["source"] = str(prepare(data, source, phase["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
         run = folder(data, method, seed, config.size)
-        train(config, run, resume=(run / LAST).exists())
+        train_to_the_end(config, run)
         start = str(run / LAST)
 
 

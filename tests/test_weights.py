@@ -9,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
+from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
 from lineart.colorize import Colorizer
-from lineart.config import ROOT
+from lineart.config import ROOT, Config
 from lineart.evaluation import read_rows
+from lineart.training import LAST
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import extended_table  # noqa: E402
@@ -91,3 +93,18 @@ def test_an_unknown_method_is_a_sentence(monkeypatch, capsys):
         train_weights.main()
     assert "METHOD must be one of none, gate, palette, image, image-warped, image-other, got 'nobody'" in (
         capsys.readouterr().err)
+
+
+def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
+    config, run = Config.from_profile("smoke", size=32, n_train=4, n_test=2, steps=2), tmp_path / "run"
+    whole = train_weights.train
+
+    def stopped(config, run, resume):
+        return whole(config.replace(steps=1), run, resume)
+
+    monkeypatch.setattr(train_weights, "train", stopped)
+    with pytest.raises(SystemExit, match="run stopped at step 1 of 2; the same command goes on"):
+        train_weights.train_to_the_end(config, run)
+    monkeypatch.setattr(train_weights, "train", whole)
+    train_weights.train_to_the_end(config, run)
+    assert read_checkpoint(run / LAST)[1] == 2
