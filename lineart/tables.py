@@ -62,13 +62,17 @@ def table_1_markdown(rows: list[Row]) -> str:
 
 
 def summary_markdown(rows: list[Row]) -> str:
-    """A line a method, and a column for each question that the four protocols ask; "–" where a method has no such row."""
+    """A line a method, and a column for each question that the four protocols ask; "–" where a method has no such row.
+
+    Below the trained methods stand those without a network, which give the numbers a scale.
+    """
     values = {(row.method, row.protocol, row.metric): row for row in rows}
     frechet = metric_names(rows[0].backbone)["frechet"]
     asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
     asked = [key for key in asked if key in {(row.protocol, row.metric) for row in rows}]
+    methods = sorted(dict.fromkeys(row.method for row in rows), key=lambda name: name.split(" (")[0] not in METHOD_NAMES)
     lines = [[_title(method), *(_number(row.metric, row.value) if (row := values.get((method, *key))) else "–"
-                                for key in asked)] for method in dict.fromkeys(row.method for row in rows)]
+                                for key in asked)] for method in methods]
     head = ["Method", *(f"{protocol} {metric} {ARROWS.get(metric, '↓')}" for protocol, metric in asked)]
     return _grid(head, *lines) + "\n"
 

@@ -58,8 +58,8 @@ def test_the_summary_asks_each_question_of_each_method_and_leaves_out_what_nobod
     assert head == ["Method", "P1 PSNR ↑", "P4 bleeding ↓", "P3 Fréchet distance (ST-VGG) ↓", "P3 line consistency ↑"]
     assert lines == [["no attention", "20.50", "–", "90.25", "0.900"],
                      ["cross-attention (image)", "21.50", "–", "60.25", "0.800"],
-                     ["copy the reference", "22.50", "–", "30.25", "0.700"],
-                     ["cross-attention (image) (seed 1)", "–", "0.0345", "–", "–"]]
+                     ["cross-attention (image) (seed 1)", "–", "0.0345", "–", "–"],
+                     ["copy the reference", "22.50", "–", "30.25", "0.700"]]
 
 
 def test_the_extended_table_has_the_summary_and_then_every_row_with_its_spread():
