@@ -25,6 +25,17 @@ def test_the_table_of_all_methods_is_the_one_under_figures():
     assert table.count("|") > 60 and (ROOT / "figures" / "extended_toon.md").read_text().startswith(table)
 
 
+def test_true_transfer_numbers_are_those_under_figures():
+    with open(ROOT / "figures" / "extended_toon.csv", newline="") as file:
+        value = {(row["method"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)
+                 if row["protocol"] == "P4"}
+    stated = re.search(r"pair: ([\d.]+) dB and a colour error of ([\d.]+) against ([\d.]+) dB and ([\d.]+) for .*"
+                       r"can give: ([\d.]+) dB, and ([\d.]+) % bleeding instead of ([\d.]+) %", README).groups()
+    numbers = [value[method, metric] for method in ("image-warped", "image") for metric in ("PSNR", "CIEDE2000")]
+    numbers += [value["image-other", "PSNR"], *(100 * value[m, "bleeding"] for m in ("image-other", "image-warped"))]
+    assert [float(number) for number in stated] == [round(x, 2 if i < 5 else 1) for i, x in enumerate(numbers)]
+
+
 def test_transfer_numbers_are_those_under_figures():
     with open(ROOT / "figures" / "transfer.csv", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
