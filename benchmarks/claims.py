@@ -1,6 +1,6 @@
 """Small controlled trainings for the paper's claims about training: one thing changed at a time, three seeds each.
 
-    python benchmarks/claims.py                  all variants, about half an hour on one core
+    python benchmarks/claims.py                  all variants, about 40 minutes on one core
     python benchmarks/claims.py --seeds 0 1 2 3 4
 
 The base is the classroom's network without attention at 64 px, trained at the paper's batch of 4 with the paper's

@@ -4,9 +4,10 @@
     python benchmarks/extended_table.py --data faces --source DIR       faces, judged on the validation names
     python benchmarks/extended_table.py --data kaggle --weights DIR     the paper's set, weights of your own training
 
-P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each method's rows are kept under
-`runs/evaluation` as soon as they are known, so a second call goes on where the first stopped. Writes
-`figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
+P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
+method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
+stopped; six methods on `toon` take about an hour and a half on one core. Writes `figures/extended_DATA`, `leak_DATA` and
+`attention_DATA`.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from lineart.config import ROOT, Config, figures_dir
 from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
-from lineart.leak import attention_shares, leak_grid, leak_sources, shares
+from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
 from lineart.plotting import METHOD_NAMES
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
@@ -96,8 +97,9 @@ def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str
 
 def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[tuple], dict[str, dict[str, float]]]:
     """Lines of method, palette, reference, PSNR, spread, n; and the three parts of P1 by method."""
-    lines, parts, sources = [], {}, leak_sources(evaluator.pairs, evaluator.data)
-    plans = [plan_digest(evaluator, protocol) for protocol in ("P1", "P2", "P3")]
+    lines, parts = [], {}
+    sources = {name: evaluator.plan(protocol)[0] for name, protocol in REFERENCES.items()}
+    plans = [plan_digest(evaluator, protocol) for protocol in REFERENCES.values()]
     for name, path in methods.items():
         grid = kept_grid(["leak", *plans, sha256(path)], lambda: leak_grid(
             Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
@@ -158,7 +160,7 @@ def main() -> None:
     n, n_random = args.n or n, args.n_random or n_random
     if args.threads:
         torch.set_num_threads(args.threads)
-    started, methods = time.perf_counter(), weights_of(args.data, args.weights)
+    methods = weights_of(args.data, args.weights)
     if not methods:
         raise SystemExit(f"no weights of {args.data} in {args.weights}; benchmarks/train_weights.py makes them")
     config: Config = Colorizer.from_pretrained(next(iter(methods.values()))).config
@@ -186,7 +188,7 @@ def main() -> None:
                       lambda: real_against_real(evaluator, np.asarray(other)))
     path = write_rows(folder / f"extended_{args.data}.csv", rows)
     write_text(path.with_suffix(".md"), extended_markdown(rows))
-    write_sidecar(path, provenance(config.replace(source=None), **record, minutes=round((time.perf_counter() - started) / 60, 1)))
+    write_sidecar(path, provenance(config.replace(source=None), **record))
     print(path.with_suffix(".md").read_text())
 
 

@@ -13,22 +13,17 @@ from lineart import metrics
 from lineart.data import Pairs
 from lineart.evaluation import as_images, colorize_trial
 from lineart.networks import Generator
-from lineart.protocols import Trial, trials
+from lineart.protocols import Trial
 from lineart.regions import attention_on_slot
 
 PALETTES = ("none", "truth", "warped", "random")
-REFERENCES = ("truth", "warped", "random")
-
-
-def leak_sources(pairs: Pairs, data: str) -> dict[str, Trial]:
-    """The three references with their palettes: the truth, the truth warped, a random picture of the set."""
-    return {name: trials(protocol, pairs, data)[0] for name, protocol in zip(REFERENCES, ("P1", "P2", "P3"))}
+REFERENCES = {"truth": "P1", "warped": "P2", "random": "P3"}  # and the protocol that has it
 
 
 def leak_grid(generator: Generator, pairs: Pairs, sources: dict[str, Trial]) -> dict[tuple[str, str], np.ndarray]:
     """(palette, reference) -> PSNR in dB (n,) of every combination. "none" is a palette of nine times middle grey.
 
-    sources: see `leak_sources`.
+    sources: the references with their palettes, by name, the first trial of each protocol in `REFERENCES`.
     """
     palettes = {name: trial.palette for name, trial in sources.items()}
     palettes["none"] = np.full_like(pairs.palette, 127.5)

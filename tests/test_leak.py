@@ -8,7 +8,7 @@ from torch import nn
 from lineart.checkpoint import make_generator
 from lineart.config import Config
 from lineart.data import load
-from lineart.leak import PALETTES, REFERENCES, attention_shares, leak_grid, leak_sources, shares
+from lineart.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
 from lineart.protocols import trials
 
 CONFIG = Config.from_profile("smoke")
@@ -23,13 +23,17 @@ class StandIn(nn.Module):
         return self.answer(line, palette, reference)
 
 
+def sources(pairs):
+    return {name: trials(protocol, pairs, "toon")[0] for name, protocol in REFERENCES.items()}
+
+
 @pytest.fixture(scope="module")
 def pairs():
     return load(CONFIG, "test")
 
 
 def test_who_copies_the_reference_has_all_its_decibels_from_position(pairs):
-    grid = leak_grid(StandIn(lambda line, palette, reference: reference), pairs, leak_sources(pairs, "toon"))
+    grid = leak_grid(StandIn(lambda line, palette, reference: reference), pairs, sources(pairs))
     assert set(grid) == {(p, r) for p in PALETTES for r in REFERENCES}
     assert all((grid[p, "truth"] == 100).all() for p in PALETTES)  # whatever the palette
     parts = shares(grid)
@@ -40,7 +44,7 @@ def test_who_paints_flat_in_the_palettes_first_colour_has_nothing_from_position(
     def flat(line, palette, reference):
         return palette[:, 0, :, None, None].expand_as(line)
 
-    grid = leak_grid(StandIn(flat), pairs, leak_sources(pairs, "toon"))
+    grid = leak_grid(StandIn(flat), pairs, sources(pairs))
     assert all(np.array_equal(grid["truth", "truth"], grid["truth", r]) for r in REFERENCES)
     parts = shares(grid)
     assert parts["position"] == pytest.approx(0) and parts["colours"] > 0

@@ -25,14 +25,8 @@ from lineart.log import Log
 from lineart.networks import PatchDiscriminator
 from lineart.training import LAST, PREVIOUS, Trainer, config_of, train
 
-METHODS = {
-    "none": dict(attention="none"),
-    "gate": dict(attention="gate"),
-    "palette": dict(attention="cross", reference="palette"),
-    "image": dict(attention="cross", reference="image"),
-    "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
-    "image-other": dict(attention="cross", reference="image", train_reference="other"),
-}
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from train_weights import METHODS  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
