@@ -29,7 +29,7 @@ from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
 from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.plotting import METHOD_NAMES
+from lineart.plotting import METHOD_NAMES, method_title
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
@@ -128,7 +128,7 @@ def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> Non
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(7.5, 0.55 * len(parts) + 1.3), layout="constrained")
-    names = [METHOD_NAMES.get(name, name) for name in parts]
+    names = [method_title(name, parts) for name in parts]
     left = np.zeros(len(parts))
     styles = {"neither": ("#d0d0d0", "neither: a random picture's colours"), "colours": ("#3b62b8", "the truth's colours"),
               "position": ("#b03a3a", "position")}

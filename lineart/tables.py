@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lineart.evaluation import PAPER_TABLE, Row, paper_table
 from lineart.features import metric_names
-from lineart.plotting import METHOD_NAMES
+from lineart.plotting import METHOD_NAMES, method_title
 
 TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
@@ -71,7 +71,7 @@ def summary_markdown(rows: list[Row]) -> str:
     asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
     asked = [key for key in asked if key in {(row.protocol, row.metric) for row in rows}]
     methods = sorted(dict.fromkeys(row.method for row in rows), key=lambda name: name.split(" (")[0] not in METHOD_NAMES)
-    lines = [[_title(method), *(_number(row.metric, row.value) if (row := values.get((method, *key))) else "–"
+    lines = [[method_title(method, methods), *(_number(row.metric, row.value) if (row := values.get((method, *key))) else "–"
                                 for key in asked)] for method in methods]
     head = ["Method", *(f"{protocol} {metric} {ARROWS.get(metric, '↓')}" for protocol, metric in asked)]
     return _grid(head, *lines) + "\n"
@@ -85,10 +85,11 @@ def extended_markdown(rows: list[Row]) -> str:
         names = list(dict.fromkeys(row.metric for row in own))
         head = ["Method", *(f"{name} {ARROWS.get(name, '↓')}" for name in names)]
         lines = []
-        for method in dict.fromkeys(row.method for row in own):
+        methods = list(dict.fromkeys(row.method for row in own))
+        for method in methods:
             cells = {row.metric: f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
                      for row in own if row.method == method}
-            lines.append([_title(method), *(cells.get(name, "–") for name in names)])
+            lines.append([method_title(method, methods), *(cells.get(name, "–") for name in names)])
         n = max(row.n for row in own)
         texts.append(f"**{protocol}**, n = {n}, {own[0].data} at {own[0].size} px, backbone {own[0].backbone}\n\n"
                      + _grid(head, *lines))
@@ -150,12 +151,6 @@ def _all_numbers(rows: list[Row]) -> list[list[str]]:
 def _grid(head: list[str], *body: list[str]) -> str:
     """A table in Markdown."""
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *body))
-
-
-def _title(method: str) -> str:
-    """The name of a method for people; what stands behind it in brackets, such as a seed, stays."""
-    name, bracket, rest = method.partition(" (")
-    return METHOD_NAMES.get(name, name) + bracket + rest
 
 
 def _number(metric: str, value: float, sign: str = "") -> str:

@@ -36,6 +36,17 @@ def test_true_transfer_numbers_are_those_under_figures():
     assert [float(number) for number in stated] == [round(x, 2 if i < 5 else 1) for i, x in enumerate(numbers)]
 
 
+def test_numbers_on_faces_are_those_under_figures():
+    with open(ROOT / "figures" / "extended_faces.csv", newline="") as file:
+        value = {(row["method"], row["protocol"], row["metric"]): f"{float(row['value']):.2f}"
+                 for row in csv.DictReader(file)}
+    stated = re.search(r"measured so far .*: ([\d.]+) dB in P1, ([\d.]+) dB in P2, .* distance of ([\d.]+), where other "
+                       r"real faces have ([\d.]+)\.", README).groups()
+    ours, distance = "image-warped", "Fréchet distance (ST-VGG)"
+    assert stated == (value[ours, "P1", "PSNR"], value[ours, "P2", "PSNR"], value[ours, "P3", distance],
+                      value["other real pictures", "P3", distance])
+
+
 def test_transfer_numbers_are_those_under_figures():
     with open(ROOT / "figures" / "transfer.csv", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}

@@ -62,6 +62,13 @@ def test_the_summary_asks_each_question_of_each_method_and_leaves_out_what_nobod
                      ["copy the reference", "22.50", "–", "30.25", "0.700"]]
 
 
+def test_the_same_is_said_only_beside_what_it_is_the_same_as():
+    rows = [Row("faces", 128, "image-warped", "P1", "PSNR", 20.0, 1.0, 9, "", "bundled", "")]
+    assert "| cross-attention (image), trained on warped references | 20.00 |" in summary_markdown(rows)
+    rows.append(Row("faces", 128, "image", "P1", "PSNR", 21.0, 1.0, 9, "", "bundled", ""))
+    assert "| the same, trained on warped references | 20.00 |" in extended_markdown(rows)
+
+
 def test_the_extended_table_has_the_summary_and_then_every_row_with_its_spread():
     text = extended_markdown(rows_of())
     summary, first, third = grids(text)
