@@ -29,6 +29,7 @@ class Config:
     # "self", the truth as it is; "warped": bent, turned and flipped, so that no position fits; "other": another drawing
     # in the same colours, which only `toon` has
     train_reference: str = "self"
+    warp_strength: float = 1.0  # of warped references in training; 1: bent, turned, scaled and shifted as in protocol P2
     reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
 
     # Networks
@@ -82,6 +83,8 @@ class Config:
                              f"got {self.train_reference!r}")
         if self.train_reference == "other" and self.data != "toon":
             raise ValueError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
+        if not 0 < self.warp_strength <= 4:
+            raise ValueError(f"warp_strength must be positive and at most 4, got {self.warp_strength}")
         if not 0 <= self.reference_jitter <= 1:
             raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
         if self.weights not in ("imagenet", "bundled"):

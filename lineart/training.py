@@ -264,7 +264,9 @@ class Trainer:
             optimizer.param_groups[0]["lr"] = self.learning_rate()
         line, color, palette = batch["line"], batch["color"], batch["palette"]
         # Self-reference: the truth as it is (the paper), or warped; or another drawing in the same colours
-        reference = random_warp(color) if config.train_reference == "warped" else batch.get("reference", color)
+        reference = batch.get("reference", color)
+        if config.train_reference == "warped":
+            reference = random_warp(color, config.warp_strength)
         if config.reference_jitter:  # of the reference and its palette, never of the truth
             reference, palette = random_jitter(reference, palette, config.reference_jitter)
         fake = self.generator(line, palette, reference)

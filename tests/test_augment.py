@@ -7,8 +7,9 @@ import torch
 from lineart import losses
 from lineart.config import Config
 from lineart.data import load, toon
-from lineart.data.augment import (CROP_MARGIN, batch_lines, random_crop_flip, random_jitter, random_lines, take,
-                                  to_batch, to_uint8, to_unit)
+from lineart.data import augment
+from lineart.data.augment import (CROP_MARGIN, batch_lines, random_crop_flip, random_jitter, random_lines,
+                                  random_warp, take, to_batch, to_uint8, to_unit)
 from lineart.data.lines import VARIANTS, extract_lines
 from lineart.training import Trainer
 
@@ -210,6 +211,52 @@ def test_the_result_stays_in_range_and_a_seed_repeats_it():
     assert all(-1 <= t.min() and t.max() <= 1 for t in first)
     assert all(torch.equal(a, b) for a, b in zip(first, jittered(corners, seed=7)))
     assert not torch.equal(first[0], jittered(corners, seed=8)[0])
+
+
+@pytest.mark.parametrize("strength", [1, 2])
+def test_a_warp_turns_scales_and_shifts_as_far_as_its_strength_says(strength, monkeypatch):
+    monkeypatch.setattr(augment, "WARP_BEND", 0.0)  # what is left is the same map everywhere
+    torch.manual_seed(0)
+    side = torch.arange(32) * 2 / 32 + 1 / 32 - 1
+    x, y = side.expand(32, 32), side[:, None].expand(32, 32)
+    places = random_warp(torch.stack([x, y]).expand(500, 2, 32, 32), strength)  # where each pixel was looked up
+    step = 2 / 32
+    by_x, by_y = ((places[:, :, *ahead] - places[:, :, 15, 15]) / step for ahead in ((15, 16), (16, 15)))
+    scale, angle = by_y.norm(dim=1), torch.rad2deg(torch.atan2(-by_y[:, 0], by_y[:, 1]).abs())
+    middle = (places[:, :, 15, 15] + places[:, :, 16, 16]) / 2
+    assert torch.allclose(by_x.norm(dim=1), scale, atol=1e-3)
+    assert 1.25**-strength - 1e-3 < scale.min() < 1.25**-strength + 0.02
+    assert 1.25**strength - 0.02 < scale.max() < 1.25**strength + 1e-3
+    assert 20 * strength - 1 < angle.max() < 20 * strength + 0.1
+    assert 0.2 * strength - 0.01 < middle.abs().max() < 0.2 * strength + 1e-3
+    mirrored = (by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]) < 0
+    assert 0.4 < mirrored.float().mean() < 0.6
+
+
+def test_a_weak_warp_leaves_the_picture_or_its_mirror_image():
+    torch.manual_seed(0)
+    smooth = torch.nn.functional.interpolate(torch.rand(8, 3, 4, 4), size=32, mode="bicubic")
+    errors = {}
+    for strength in (0.01, 0.1, 1.0):
+        torch.manual_seed(1)
+        warped = random_warp(smooth, strength)
+        plain, mirrored = ((warped - other).abs().mean((1, 2, 3)) for other in (smooth, smooth.flip(3)))
+        errors[strength] = torch.minimum(plain, mirrored).mean()
+    assert errors[0.01] < 0.003 and 3 * errors[0.01] < errors[0.1] < errors[1.0] / 2
+
+
+@pytest.mark.parametrize("value", [0, -1.0, 4.5, float("nan")])
+def test_a_warp_out_of_range_is_one_sentence(value):
+    with pytest.raises(ValueError, match=f"warp_strength must be positive and at most 4, got {value}"):
+        Config(warp_strength=value)
+
+
+def test_in_training_the_reference_is_warped_as_strongly_as_the_config_says(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("lineart.training.random_warp", lambda color, strength: seen.append(strength) or color)
+    trainer = Trainer(tiny(train_reference="warped", warp_strength=2.5), tmp_path)
+    trainer.train_step(trainer.batch(0))
+    assert seen == [2.5]
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

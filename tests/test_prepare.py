@@ -266,6 +266,20 @@ def test_the_command_ends_with_a_summary_and_status_1_only_for_too_many_rejected
     assert f"{len(bad)} rejected; " in capsys.readouterr().out
 
 
+def test_a_copy_with_other_times_is_the_same_source(tmp_path):
+    root = fill(tmp_path / "in", 6)
+    (root / "bad.png").write_text("no picture")
+    first = prepare("folder", root, out=tmp_path / "out", max_rejected=0.5, **SMALL)
+    before = contents(tmp_path / "out")
+    for path in root.iterdir():
+        os.utime(path, (1e9, 1e9))
+    again = prepare("folder", root, out=tmp_path / "out", max_rejected=0.5, **SMALL)
+    assert again.record == first.record and contents(tmp_path / "out") == before
+    save(root / "bad.png", blocks(99))  # it would be taken now
+    with pytest.raises(ValueError, match="holds pictures that have changed since"):
+        prepare("folder", root, out=tmp_path / "out", max_rejected=0.5, **SMALL)
+
+
 def test_a_share_of_rejected_pictures_counts_to_the_last_one(tmp_path):
     fill(tmp_path / "in", 71)
     for i in range(29):

@@ -14,7 +14,8 @@ from lineart.data.lines import VARIANTS
 
 CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
 WARP_POINTS = 4  # control points a side of the thin-plate spline
-WARP_STRENGTH = 0.15  # how far a control point moves, as a share of the picture's half side
+WARP_BEND, WARP_SHIFT = 0.15, 0.2  # how far a control point, and all together, move, as shares of the half side
+WARP_TURN, WARP_SCALE = 20, 1.25  # degrees; factor
 
 
 def to_unit(image: torch.Tensor) -> torch.Tensor:
@@ -71,20 +72,22 @@ def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return points.float(), basis.float()
 
 
-def random_warp(color: torch.Tensor, strength: float = WARP_STRENGTH) -> torch.Tensor:
+def random_warp(color: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
     """References (N, 3, H, W), each bent by a random thin-plate spline, turned, scaled, shifted and flipped.
 
-    Nothing stays at its place, every colour stays in the picture: what a reference gives when it is another picture.
-    Turns up to 20 degrees, scales by 0.8 to 1.25, shifts by up to 0.2 of the half side; the edge repeats.
+    Nothing stays at its place, the colours stay: what a reference gives when it is another picture. At strength 1, that
+    of protocol P2, control points move by up to 0.15 of the half side, turns go up to 20 degrees, shifts to 0.2 of the
+    half side and scales from 0.8 to 1.25; at strength s to s times as much and the s-th power. The edge repeats.
     """
     n, _, height, width = color.shape
     points, basis = (t.to(color.device) for t in _spline_basis(height, width))
     draw = lambda low, high, *shape: low + (high - low) * torch.rand(n, *shape, device=color.device)
-    angle, scale = torch.deg2rad(draw(-20, 20)), draw(0.8, 1.25)
+    within = lambda limit, *shape: draw(-strength * limit, strength * limit, *shape)
+    angle, scale = torch.deg2rad(within(WARP_TURN)), draw(WARP_SCALE**-strength, WARP_SCALE**strength)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * scale[:, None, None]
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
     turn = turn * torch.stack([flip, torch.ones_like(flip)], 1)[:, None]  # mirrors x
-    moved = points @ turn.transpose(1, 2) + draw(-0.2, 0.2, 1, 2) + draw(-strength, strength, len(points), 2)
+    moved = points @ turn.transpose(1, 2) + within(WARP_SHIFT, 1, 2) + within(WARP_BEND, len(points), 2)
     # A spline reproduces affine maps, so the warped places themselves can be its values.
     grid = (basis @ moved).view(n, height, width, 2)
     return F.grid_sample(color.float(), grid, padding_mode="border", align_corners=False)

@@ -79,8 +79,10 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
                 _make_parts(out / "parts", path, parts, settings, processes or os.cpu_count() or 1)
                 _assemble(out, settings, parts, others)
     store = open_store(out)
-    if store.record["plan"] != _digest([part.digest for part in parts]):
-        same = {key: store.record[key] for key in settings} == settings
+    same = {key: store.record[key] for key in settings} == settings
+    unchanged = same and (store.record["plan"] == _digest([part.digest for part in parts])
+                          or _holds(store, path, [entry for entry, _ in found], settings))
+    if not unchanged:
         held = ", ".join(f"{key} {store.record[key]}" for key in settings)
         what = "pictures that have changed since" if same else held
         raise ValueError(f"a set is never overwritten: {out} holds {what}; remove it or name another folder")
@@ -138,6 +140,26 @@ def _refuse_foreign(out: Path) -> None:
         raise ValueError(f"the folder for a set must be empty or hold a set that was begun, {out} holds {foreign[:3]}")
 
 
+def _holds(store: Store, source: Path, entries: list[Entry], settings: dict) -> bool:
+    """Whether the set was made of these pictures, byte for byte: a copied or unpacked source has new times, no more."""
+    digests = {row["file"]: row["sha256"] for row in store.index()}
+    rejected = {row["file"] for row in store.rejected()}
+    if {entry.name for entry in entries} != {*digests} | rejected:
+        return False
+    for entry in entries:
+        try:
+            data = _read(source, entry)
+            if entry.name in rejected:
+                _picture(data, settings)  # of its bytes nothing is noted; it must still be unfit
+                return False
+            if hashlib.sha256(data).hexdigest() != digests[entry.name]:
+                return False
+        except Unfit:
+            if entry.name not in rejected:
+                return False
+    return True
+
+
 def _refuse_remains(out: Path) -> None:
     """Of a set whose record was removed; a set that was begun has parts, and no index until all of them are there."""
     if (out / "index.csv").exists() and not (out / "parts").exists():
@@ -185,9 +207,7 @@ def _make_part(part: Part, path: Path, source: Path, settings: dict) -> int:
     pictures, rows, rejected = [], [], []
     for entry, split in part.files:
         try:
-            if entry.reason:
-                raise Unfit(entry.reason)
-            data = sources.read(source, entry.name)
+            data = _read(source, entry)
             *picture, width, height, note = _picture(data, settings)
             pictures.append(picture)
             rows.append([split, entry.name, hashlib.sha256(data).hexdigest(), width, height, note])
@@ -205,6 +225,13 @@ def _make_part(part: Part, path: Path, source: Path, settings: dict) -> int:
         temporary.unlink(missing_ok=True)  # on a full disk even this little helps
         raise
     return len(part.files)
+
+
+def _read(source: Path, entry: Entry) -> bytes:
+    """The bytes of an entry. Raises `Unfit` where they can't be had."""
+    if entry.reason:
+        raise Unfit(entry.reason)
+    return sources.read(source, entry.name)
 
 
 def _picture(data: bytes, settings: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int, str]:
