@@ -34,8 +34,10 @@ METHODS = {
     "palette": dict(attention="cross", reference="palette"),
     "image": dict(attention="cross", reference="image"),
     "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
+    "image-cycle": dict(attention="cross", reference="image", train_reference="cycle"),
     "image-other": dict(attention="cross", reference="image", train_reference="other"),  # the upper bound, `toon` alone
 }
+BEGIN = {"image-cycle": "image-warped"}  # all phases but the last: it has to colour before it can learn from that
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
 CLASSROOM = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
@@ -72,6 +74,13 @@ def folder(data: str, method: str, seed: int, size: int) -> Path:
     return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
 
 
+def plan(data: str, method: str, seed: int) -> list[tuple[str, dict, Path]]:
+    """The phases of a training: as which method, with which settings, in which run folder."""
+    *first, last = RECIPES[data].phases
+    named = [(BEGIN.get(method, method), phase) for phase in first] + [(method, last)]
+    return [(name, phase, folder(data, name, seed, phase["size"])) for name, phase in named]
+
+
 def train_to_the_end(config: Config, run: Path) -> None:
     """Train, or go on; a run that Ctrl-C or SIGTERM stopped ends the script, so that nothing is built on half a run."""
     train(config, run, resume=(run / LAST).exists())
@@ -82,12 +91,11 @@ def train_to_the_end(config: Config, run: Path) -> None:
 
 def train_method(data: str, method: str, seed: int, source: Path | None, precision: str | None = None) -> None:
     recipe, start = RECIPES[data], None
-    for phase in recipe.phases:
-        settings = METHODS[method] | recipe.settings | phase | ({"precision": precision} if precision else {})
+    for name, phase, run in plan(data, method, seed):
+        settings = METHODS[name] | recipe.settings | phase | ({"precision": precision} if precision else {})
         if data != "toon":
             settings["source"] = str(prepare(data, source, phase["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
-        run = folder(data, method, seed, config.size)
         train_to_the_end(config, run)
         start = str(run / LAST)
 
@@ -95,8 +103,7 @@ def train_method(data: str, method: str, seed: int, source: Path | None, precisi
 def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
     """The generator as float16, its curves, and the card, into `out`; of the last phase that has begun."""
     recipe = RECIPES[data]
-    runs = [folder(data, method, seed, phase["size"]) for phase in recipe.phases]
-    runs = [run for run in runs if (run / LAST).exists()]
+    runs = [run for _, _, run in plan(data, method, seed) if (run / LAST).exists()]
     config, _, tensors = read_checkpoint(runs[-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)

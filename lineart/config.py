@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ("toon", "kaggle", "faces", "folder", "pairs")
 ATTENTIONS = ("none", "gate", "cross")
 REFERENCES = ("image", "palette")
-TRAIN_REFERENCES = ("self", "warped", "other")
+TRAIN_REFERENCES = ("self", "warped", "cycle", "other")
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Config:
     n_test: int = 3_545  # drawings in the test set
     augment: bool = True  # random crop and random flip
     line_variants: bool = False  # half of the line drawings extracted anew: thin, thick, soft or hard
-    # "self", the truth as it is; "warped": bent, turned and flipped, so that no position fits; "other": another drawing
-    # in the same colours, which only `toon` has
+    # "self": the truth as it is; "warped": bent, turned and flipped, so that no position fits; "cycle": half of them
+    # other drawings, which the network colours itself from the truth; "other": another drawing in the same colours,
+    # which only `toon` has
     train_reference: str = "self"
-    warp_strength: float = 1.0  # of warped references in training; 1: bent, turned, scaled and shifted as in protocol P2
     reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
 
     # Networks
@@ -83,8 +83,9 @@ class Config:
                              f"got {self.train_reference!r}")
         if self.train_reference == "other" and self.data != "toon":
             raise ValueError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
-        if not 0 < self.warp_strength <= 4:
-            raise ValueError(f"warp_strength must be positive and at most 4, got {self.warp_strength}")
+        if self.train_reference == "cycle" and self.batch_size < 2 * self.devices:
+            raise ValueError(f"train_reference 'cycle' needs a batch_size of at least 2 for each of {self.devices} "
+                             f"devices, got {self.batch_size}")
         if not 0 <= self.reference_jitter <= 1:
             raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
         if self.weights not in ("imagenet", "bundled"):
@@ -107,7 +108,7 @@ class Config:
 
     @property
     def method(self) -> str:
-        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" or "-other" behind."""
+        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" and the like behind."""
         name = self.reference if self.attention == "cross" else self.attention
         return name if self.train_reference == "self" else f"{name}-{self.train_reference}"
 

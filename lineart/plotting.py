@@ -20,9 +20,10 @@ from lineart.provenance import provenance, write_sidecar
 
 DPI = 100
 METHOD_COLORS = {"none": "#8c8c8c", "gate": "#c77f2e", "palette": "#4f8f5b", "image": "#3b62b8",
-                 "image-warped": "#8a4fa3", "image-other": "#b03a3a"}
+                 "image-warped": "#8a4fa3", "image-cycle": "#1f9aa8", "image-other": "#b03a3a"}
 METHOD_NAMES = {"none": "no attention", "gate": "skip gate", "palette": "cross-attention (palette)",
                 "image": "cross-attention (image)", "image-warped": "the same, trained on warped references",
+                "image-cycle": "the same, trained on drawings that it coloured itself",
                 "image-other": "the same, trained on other drawings in the same colours"}
 
 

@@ -25,7 +25,7 @@ from lineart import diagnosis, losses, metrics
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
 from lineart.data import load
-from lineart.data.augment import random_jitter, random_warp, take, to_uint8, training_batch
+from lineart.data.augment import random_collage, random_jitter, random_warp, take, to_uint8, training_batch
 from lineart.features import FeatureExtractor
 from lineart.log import Log
 from lineart.networks import PatchDiscriminator
@@ -266,7 +266,9 @@ class Trainer:
         # Self-reference: the truth as it is (the paper), or warped; or another drawing in the same colours
         reference = batch.get("reference", color)
         if config.train_reference == "warped":
-            reference = random_warp(color, config.warp_strength)
+            reference = random_warp(color)
+        elif config.train_reference == "cycle":
+            reference = self.cycle_references(line, color, palette)
         if config.reference_jitter:  # of the reference and its palette, never of the truth
             reference, palette = random_jitter(reference, palette, config.reference_jitter)
         fake = self.generator(line, palette, reference)
@@ -302,6 +304,18 @@ class Trainer:
         self.raw["discriminator"].requires_grad_(True)
         terms = {"loss_d": loss_d, "loss_g": loss_g, **terms, **seen}
         return {name: value.detach().float() for name, value in terms.items()}
+
+    def cycle_references(self, line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+        """Half of them other drawings of the batch in the truth's colours, as the network itself paints them now.
+
+        The way there and back: the network colours the neighbour's drawing from the truth, and then has to colour the
+        truth's drawing from that. The other half are collages of the truth, which keep the colours honest.
+        """
+        n = len(line)
+        reference, chosen = random_collage(color), torch.randperm(n, device=line.device)[: n // 2]
+        with torch.no_grad():
+            colored = self.generator(line[(chosen + 1) % n], palette[chosen], color[chosen])
+        return reference.index_copy(0, chosen, colored.to(reference.dtype))
 
     def feature_loss(self, fake: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
         if self.features is None:

@@ -213,50 +213,39 @@ def test_the_result_stays_in_range_and_a_seed_repeats_it():
     assert not torch.equal(first[0], jittered(corners, seed=8)[0])
 
 
-@pytest.mark.parametrize("strength", [1, 2])
-def test_a_warp_turns_scales_and_shifts_as_far_as_its_strength_says(strength, monkeypatch):
+def test_a_warp_turns_scales_shifts_and_mirrors_as_far_as_it_says(monkeypatch):
     monkeypatch.setattr(augment, "WARP_BEND", 0.0)  # what is left is the same map everywhere
     torch.manual_seed(0)
     side = torch.arange(32) * 2 / 32 + 1 / 32 - 1
     x, y = side.expand(32, 32), side[:, None].expand(32, 32)
-    places = random_warp(torch.stack([x, y]).expand(500, 2, 32, 32), strength)  # where each pixel was looked up
-    step = 2 / 32
-    by_x, by_y = ((places[:, :, *ahead] - places[:, :, 15, 15]) / step for ahead in ((15, 16), (16, 15)))
+    places = random_warp(torch.stack([x, y]).expand(500, 2, 32, 32))  # where each pixel was looked up
+    by_x, by_y = ((places[:, :, *ahead] - places[:, :, 15, 15]) / (2 / 32) for ahead in ((15, 16), (16, 15)))
     scale, angle = by_y.norm(dim=1), torch.rad2deg(torch.atan2(-by_y[:, 0], by_y[:, 1]).abs())
     middle = (places[:, :, 15, 15] + places[:, :, 16, 16]) / 2
     assert torch.allclose(by_x.norm(dim=1), scale, atol=1e-3)
-    assert 1.25**-strength - 1e-3 < scale.min() < 1.25**-strength + 0.02
-    assert 1.25**strength - 0.02 < scale.max() < 1.25**strength + 1e-3
-    assert 20 * strength - 1 < angle.max() < 20 * strength + 0.1
-    assert 0.2 * strength - 0.01 < middle.abs().max() < 0.2 * strength + 1e-3
+    assert 0.799 < scale.min() < 0.82 and 1.23 < scale.max() < 1.251
+    assert 19 < angle.max() < 20.1
+    assert 0.19 < middle.abs().max() < 0.201
     mirrored = (by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]) < 0
     assert 0.4 < mirrored.float().mean() < 0.6
 
 
-def test_a_weak_warp_leaves_the_picture_or_its_mirror_image():
+def test_a_collage_shows_two_warps_and_is_blurred_two_times_out_of_three(monkeypatch):
+    kinds = iter([torch.zeros(300, 3, 32, 32), torch.ones(300, 3, 32, 32)])
+    monkeypatch.setattr(augment, "random_warp", lambda color: next(kinds))
     torch.manual_seed(0)
-    smooth = torch.nn.functional.interpolate(torch.rand(8, 3, 4, 4), size=32, mode="bicubic")
-    errors = {}
-    for strength in (0.01, 0.1, 1.0):
-        torch.manual_seed(1)
-        warped = random_warp(smooth, strength)
-        plain, mirrored = ((warped - other).abs().mean((1, 2, 3)) for other in (smooth, smooth.flip(3)))
-        errors[strength] = torch.minimum(plain, mirrored).mean()
-    assert errors[0.01] < 0.003 and 3 * errors[0.01] < errors[0.1] < errors[1.0] / 2
+    collage = augment.random_collage(torch.empty(300, 3, 32, 32))
+    assert torch.equal(collage[:, 0], collage[:, 1]) and torch.equal(collage[:, 0], collage[:, 2])
+    plain = ((collage == 0) | (collage == 1)).flatten(1).all(1)  # a blurred one has values between, at the border
+    share = collage.mean((1, 2, 3))
+    both = (0.02 < share) & (share < 0.98)
+    assert both.float().mean() > 0.6 and abs(float(share.mean()) - 0.5) < 0.05  # neither warp is preferred
+    assert 1 / 3 - 0.1 < plain[both].float().mean() < 1 / 3 + 0.1
 
 
-@pytest.mark.parametrize("value", [0, -1.0, 4.5, float("nan")])
-def test_a_warp_out_of_range_is_one_sentence(value):
-    with pytest.raises(ValueError, match=f"warp_strength must be positive and at most 4, got {value}"):
-        Config(warp_strength=value)
-
-
-def test_in_training_the_reference_is_warped_as_strongly_as_the_config_says(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr("lineart.training.random_warp", lambda color, strength: seen.append(strength) or color)
-    trainer = Trainer(tiny(train_reference="warped", warp_strength=2.5), tmp_path)
-    trainer.train_step(trainer.batch(0))
-    assert seen == [2.5]
+def test_a_collage_of_one_colour_is_that_colour():
+    color = torch.tensor([-0.5, 0.25, 1.0])[:, None, None].expand(6, 3, 32, 48)
+    assert torch.allclose(augment.random_collage(color), color, atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])

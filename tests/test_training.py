@@ -277,15 +277,47 @@ def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
     assert read_checkpoint(undisturbed / LAST)[:2] == (tiny(), 6)
 
 
-def test_warped_references_come_back_after_a_stop(tmp_path):
-    config = tiny(train_reference="warped", steps=4, sample_every=2, checkpoint_every=2)
+@pytest.mark.parametrize("reference", ["warped", "cycle"])
+def test_warped_and_own_references_come_back_after_a_stop(reference, tmp_path):
+    config = tiny(train_reference=reference, steps=4, sample_every=2, checkpoint_every=2)
     train(config, tmp_path / "whole")
     train(config.replace(steps=2), tmp_path / "parts")
     train(config, tmp_path / "parts", resume=True)
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
     plain = tensors_of(train(config.replace(train_reference="self"), tmp_path / "plain"))
     key = "generator.encoder.0.conv1.weight"
-    assert not torch.equal(plain[key], tensors_of(tmp_path / "whole")[key])  # the warp took part
+    assert not torch.equal(plain[key], tensors_of(tmp_path / "whole")[key])  # the reference took part
+
+
+def test_a_cycle_colours_the_neighbours_drawing_from_the_truth_and_teaches_from_that(tmp_path, monkeypatch):
+    monkeypatch.setattr("lineart.training.random_collage", lambda color: torch.zeros_like(color))
+    trainer = Trainer(tiny(train_reference="cycle", attention="cross", noise=False), tmp_path)
+    batch, calls = trainer.batch(0), []
+    trainer.generator.register_forward_hook(
+        lambda _, args, result: calls.append([t.detach().clone() for t in (*args, result)]))
+    trainer.train_step(batch)
+    (line, palette, reference, painted), (_, _, given, _) = calls
+    n, half = len(batch["line"]), len(batch["line"]) // 2
+    assert len(line) == half and len(given) == n
+    chosen = [next(i for i in range(n) if torch.equal(batch["color"][i], one)) for one in reference]
+    assert len({*chosen}) == half
+    for place, i in enumerate(chosen):
+        assert torch.equal(line[place], batch["line"][(i + 1) % n])  # another drawing
+        assert torch.equal(palette[place], batch["palette"][i])
+        assert torch.equal(given[i], painted[place])
+    rest = [i for i in range(n) if i not in chosen]
+    assert (given[rest] == 0).all()  # the collages
+
+
+def test_a_cycle_teaches_no_gradient_through_what_it_painted(tmp_path):
+    trainer = Trainer(tiny(train_reference="cycle", attention="cross"), tmp_path)
+    batch = trainer.batch(0)
+    assert not trainer.cycle_references(batch["line"], batch["color"], batch["palette"]).requires_grad
+
+
+def test_a_cycle_needs_a_second_drawing():
+    with pytest.raises(ValueError, match="'cycle' needs a batch_size of at least 2 for each of 2 devices, got 3"):
+        Config(train_reference="cycle", batch_size=3, devices=2)
 
 
 def test_the_comparison_would_notice(tmp_path, undisturbed):

@@ -91,8 +91,16 @@ def test_an_unknown_method_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["script", "nobody"])
     with pytest.raises(SystemExit):
         train_weights.main()
-    assert "METHOD must be one of none, gate, palette, image, image-warped, image-other, got 'nobody'" in (
-        capsys.readouterr().err)
+    assert ("METHOD must be one of none, gate, palette, image, image-warped, image-cycle, image-other, got 'nobody'"
+            in capsys.readouterr().err)
+
+
+def test_a_network_learns_from_its_paintings_once_it_can_colour():
+    (first, _, run), (last, phase, own) = train_weights.plan("toon", "image-cycle", 1)
+    assert (first, last) == ("image-warped", "image-cycle") and phase == train_weights.PHASES[-1]
+    warped = train_weights.plan("toon", "image-warped", 1)
+    assert run == warped[0][2] and own != warped[1][2]
+    assert [phase for _, phase, _ in warped] == [*train_weights.PHASES]
 
 
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):

@@ -72,25 +72,40 @@ def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return points.float(), basis.float()
 
 
-def random_warp(color: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
+def random_warp(color: torch.Tensor) -> torch.Tensor:
     """References (N, 3, H, W), each bent by a random thin-plate spline, turned, scaled, shifted and flipped.
 
-    Nothing stays at its place, the colours stay: what a reference gives when it is another picture. At strength 1, that
-    of protocol P2, control points move by up to 0.15 of the half side, turns go up to 20 degrees, shifts to 0.2 of the
-    half side and scales from 0.8 to 1.25; at strength s to s times as much and the s-th power. The edge repeats.
+    Nothing stays at its place, the colours stay: what a reference gives when it is another picture. Control points move
+    by up to 0.15 of the half side, turns go up to 20 degrees, scales from 0.8 to 1.25, shifts to 0.2 of the half side;
+    the edge repeats.
     """
     n, _, height, width = color.shape
     points, basis = (t.to(color.device) for t in _spline_basis(height, width))
     draw = lambda low, high, *shape: low + (high - low) * torch.rand(n, *shape, device=color.device)
-    within = lambda limit, *shape: draw(-strength * limit, strength * limit, *shape)
-    angle, scale = torch.deg2rad(within(WARP_TURN)), draw(WARP_SCALE**-strength, WARP_SCALE**strength)
+    angle, scale = torch.deg2rad(draw(-WARP_TURN, WARP_TURN)), draw(1 / WARP_SCALE, WARP_SCALE)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * scale[:, None, None]
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
     turn = turn * torch.stack([flip, torch.ones_like(flip)], 1)[:, None]  # mirrors x
-    moved = points @ turn.transpose(1, 2) + within(WARP_SHIFT, 1, 2) + within(WARP_BEND, len(points), 2)
+    moved = points @ turn.transpose(1, 2)
+    moved = moved + draw(-WARP_SHIFT, WARP_SHIFT, 1, 2) + draw(-WARP_BEND, WARP_BEND, len(points), 2)
     # A spline reproduces affine maps, so the warped places themselves can be its values.
     grid = (basis @ moved).view(n, height, width, 2)
     return F.grid_sample(color.float(), grid, padding_mode="border", align_corners=False)
+
+
+def random_collage(color: torch.Tensor) -> torch.Tensor:
+    """References (N, 3, H, W), each put together from two warps along a wavy border, two thirds of them then blurred.
+
+    A warp repeats every line, and every colour's share. Here shares change, and blurred by 2 or 4 pixels the fine lines
+    are gone: what belongs together has to be found by what it is.
+    """
+    n, _, height, width = color.shape
+    draw = lambda *shape: torch.randn(n, 1, *shape, device=color.device)
+    hills = F.interpolate(draw(4, 4), size=(height, width), mode="bicubic")
+    collage = torch.where(hills > 0.7 * draw(1, 1), random_warp(color), random_warp(color))
+    blurred = [F.interpolate(F.avg_pool2d(collage, pixels), size=(height, width), mode="bilinear") for pixels in (2, 4)]
+    lot = torch.randint(3, (n,), device=color.device)
+    return torch.stack([collage, *blurred])[lot, torch.arange(n, device=color.device)]
 
 
 def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
