@@ -6,8 +6,8 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped; six methods on `toon` take about an hour and a half on one core. Writes `figures/extended_DATA`, `leak_DATA` and
-`attention_DATA`.
+stopped; seven methods on `toon` take about an hour and three quarters on one core. Writes `figures/extended_DATA`,
+`leak_DATA` and `attention_DATA`.
 """
 
 import argparse

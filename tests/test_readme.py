@@ -27,24 +27,32 @@ def test_the_table_of_all_methods_is_the_one_under_figures():
 
 def test_true_transfer_numbers_are_those_under_figures():
     with open(ROOT / "figures" / "extended_toon.csv", newline="") as file:
-        value = {(row["method"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)
-                 if row["protocol"] == "P4"}
-    stated = re.search(r"pair: ([\d.]+) dB and a colour error of ([\d.]+) against ([\d.]+) dB and ([\d.]+) for .*"
-                       r"can give: ([\d.]+) dB, and ([\d.]+) % bleeding instead of ([\d.]+) %", README).groups()
-    numbers = [value[method, metric] for method in ("image-warped", "image") for metric in ("PSNR", "CIEDE2000")]
-    numbers += [value["image-other", "PSNR"], *(100 * value[m, "bleeding"] for m in ("image-other", "image-warped"))]
-    assert [float(number) for number in stated] == [round(x, 2 if i < 5 else 1) for i, x in enumerate(numbers)]
+        value = {(row["method"], row["protocol"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}
+    stated = re.search(r"the paper's: ([\d.]+) dB and a colour error of ([\d.]+) against ([\d.]+) dB and ([\d.]+)\. .*"
+                       r"a trade: ([\d.]+) % bleeding instead of ([\d.]+) % and in P3 a Fréchet distance of ([\d.]+) "
+                       r"instead of ([\d.]+), at ([\d.]+) dB\. .*can give: ([\d.]+) dB, and ([\d.]+) % bleeding",
+                       README).groups()
+    warped, cycle, other = "image-warped", "image-cycle", "image-other"
+    two = lambda method, protocol, metric: f"{value[method, protocol, metric]:.2f}"
+    percent = lambda method: f"{100 * value[method, 'P4', 'bleeding']:.1f}"
+    distances = (two(method, "P3", "Fréchet distance (ST-VGG)") for method in (cycle, warped))
+    assert stated == (*(two(method, "P4", metric) for method in (warped, "image") for metric in ("PSNR", "CIEDE2000")),
+                      percent(cycle), percent(warped), *distances, two(cycle, "P4", "PSNR"),
+                      two(other, "P4", "PSNR"), percent(other))
 
 
 def test_numbers_on_faces_are_those_under_figures():
     with open(ROOT / "figures" / "extended_faces.csv", newline="") as file:
         value = {(row["method"], row["protocol"], row["metric"]): f"{float(row['value']):.2f}"
                  for row in csv.DictReader(file)}
-    stated = re.search(r"measured so far .*: ([\d.]+) dB in P1, ([\d.]+) dB in P2, .* distance of ([\d.]+), where other "
-                       r"real faces have ([\d.]+)\.", README).groups()
-    ours, distance = "image-warped", "Fréchet distance (ST-VGG)"
-    assert stated == (value[ours, "P1", "PSNR"], value[ours, "P2", "PSNR"], value[ours, "P3", distance],
-                      value["other real pictures", "P3", distance])
+    position = json.loads((ROOT / "figures" / "leak_faces.json").read_text())["parts"]["image"]["position"]
+    stated = re.search(r"has ([\d.]+) dB in P1, of which ([\d.]+) are position, and falls to ([\d.]+) in P2; .* it has "
+                       r"([\d.]+) and ([\d.]+), no attention ([\d.]+) and ([\d.]+)\. .* distances are ([\d.]+), "
+                       r"([\d.]+) and ([\d.]+), where other real faces have ([\d.]+)\.", README).groups()
+    methods, distance = ("image", "image-warped", "none"), "Fréchet distance (ST-VGG)"
+    p1, p2, *others = [value[method, protocol, "PSNR"] for method in methods for protocol in ("P1", "P2")]
+    assert stated == (p1, f"{position:.1f}", p2, *others,
+                      *(value[method, "P3", distance] for method in (*methods, "other real pictures")))
 
 
 def test_transfer_numbers_are_those_under_figures():
