@@ -22,6 +22,7 @@ import train_weights  # noqa: E402
 
 TINY = dict(weights="bundled", width=4, discriminator_width=4, lambda_fm=0.0, steps=2, batch_size=2, sample_every=1,
             log_every=1, accelerator="cpu")
+SHIPPED = train_weights.RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,8 @@ def test_an_unknown_method_is_a_sentence(monkeypatch, capsys):
             in capsys.readouterr().err)
 
 
-def test_a_network_learns_from_its_paintings_once_it_can_colour():
+def test_a_network_learns_from_its_paintings_once_it_can_colour(monkeypatch):
+    monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     (first, _, run), (last, phase, own) = train_weights.plan("toon", "image-cycle", 1)
     assert (first, last) == ("image-warped", "image-cycle") and phase == train_weights.PHASES[-1]
     warped = train_weights.plan("toon", "image-warped", 1)
