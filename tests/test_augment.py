@@ -6,8 +6,7 @@ import torch
 
 from lineart import losses
 from lineart.config import Config
-from lineart.data import load, toon
-from lineart.data import augment
+from lineart.data import augment, load, toon
 from lineart.data.augment import (CROP_MARGIN, batch_lines, random_crop_flip, random_jitter, random_lines,
                                   random_warp, take, to_batch, to_uint8, to_unit)
 from lineart.data.lines import VARIANTS, extract_lines
