@@ -149,6 +149,8 @@ def main() -> None:
     for method in args.methods:  # argparse's choices refuse an empty list before Python 3.12
         if method not in METHODS:
             parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {method!r}")
+        if method in BEGIN and len(RECIPES[args.data].phases) < 2:
+            parser.error(f"{method} needs a phase as {BEGIN[method]} before, the recipe of {args.data} has one phase")
     if args.threads:
         torch.set_num_threads(args.threads)
     for method in args.methods or RECIPES[args.data].methods:

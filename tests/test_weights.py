@@ -105,6 +105,14 @@ def test_a_network_learns_from_its_paintings_once_it_can_colour(monkeypatch):
     assert [phase for _, phase, _ in warped] == [*train_weights.PHASES]
 
 
+def test_a_cycle_from_nothing_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
+    monkeypatch.setattr(sys, "argv", ["script", "image-cycle", "--data", "kaggle"])
+    with pytest.raises(SystemExit):
+        train_weights.main()
+    assert "image-cycle needs a phase as image-warped before, the recipe of kaggle has one" in capsys.readouterr().err
+
+
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
     config, run = Config.from_profile("smoke", size=32, n_train=4, n_test=2, steps=2), tmp_path / "run"
     whole = train_weights.train
