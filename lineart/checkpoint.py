@@ -30,7 +30,7 @@ def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn
     if half:
         tensors = {key: t.half() if t.is_floating_point() else t for key, t in tensors.items()}
     tensors = {key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}
-    header = {"format": "pt", "lineart": json.dumps({"config": config.to_dict(), "step": step})}
+    header = {"lineart": json.dumps({"config": config.to_dict(), "step": step})}  # several entries have no fixed order
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:

@@ -62,6 +62,11 @@ def header_of(path):
 # --- round trip ---
 
 
+def test_equal_weights_are_equal_files(tmp_path, trained):
+    files = [save_checkpoint(tmp_path / f"{i}.safetensors", CONFIG, 12, {"generator": trained[0]}) for i in range(8)]
+    assert len({path.read_bytes() for path in files}) == 1
+
+
 def test_config_step_and_every_tensor_come_back(tmp_path):
     torch.manual_seed(1)
     module = small()
@@ -139,7 +144,7 @@ def test_nothing_is_pickled(saved, trained):
     """The whole file is a JSON header and the tensors' bytes; no room for code."""
     header, data = header_of(saved)
     values = sum(p.numel() for p in trained[0].parameters())
-    assert data == 4 * values and header.pop("__metadata__").keys() == {"format", "lineart"}
+    assert data == 4 * values and header.pop("__metadata__").keys() == {"lineart"}
     assert all(entry.keys() == {"dtype", "shape", "data_offsets"} for entry in header.values())
     assert not zipfile.is_zipfile(saved)  # what torch.save writes
 
