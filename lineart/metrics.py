@@ -264,7 +264,7 @@ def line_consistency(lines_a: Tensor, lines_b: Tensor, tolerance: int = 1, batch
 def colorfulness(images: Tensor, batch_size: int = 64) -> Tensor:
     """How colourful pictures look (Hasler & Süsstrunk 2003, section 7): uint8 (N, 3, H, W) -> (N,) float64.
 
-    0 for grey pictures, about 30 for averagely, above 80 for extremely colourful ones.
+    0 for grey pictures, about 45 for averagely, 82 for highly, 109 for extremely colourful ones.
     """
     _check_images(images)
 

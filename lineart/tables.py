@@ -6,6 +6,8 @@ import csv
 import os
 from pathlib import Path
 
+import numpy as np
+
 from lineart.evaluation import PAPER_TABLE, Row, paper_table
 from lineart.features import metric_names
 from lineart.plotting import METHOD_NAMES, method_title
@@ -66,15 +68,31 @@ def summary_markdown(rows: list[Row]) -> str:
 
     Below the trained methods stand those without a network, which give the numbers a scale.
     """
-    values = {(row.method, row.protocol, row.metric): row for row in rows}
-    frechet = metric_names(rows[0].backbone)["frechet"]
-    asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
-    asked = [key for key in asked if key in {(row.protocol, row.metric) for row in rows}]
+    values, asked = {(row.method, row.protocol, row.metric): row for row in rows}, _asked(rows)
     methods = sorted(dict.fromkeys(row.method for row in rows), key=lambda name: name.split(" (")[0] not in METHOD_NAMES)
     lines = [[method_title(method, methods), *(_number(row.metric, row.value) if (row := values.get((method, *key))) else "–"
                                 for key in asked)] for method in methods]
-    head = ["Method", *(f"{protocol} {metric} {ARROWS.get(metric, '↓')}" for protocol, metric in asked)]
-    return _grid(head, *lines) + "\n"
+    return _grid(_summary_head(asked), *lines) + "\n"
+
+
+def seeds_markdown(rows: list[Row]) -> str:
+    """The summary of trainings "none (seed 0)", "image (seed 0)" and so on, with the same seeds of both methods.
+
+    Below, each method's mean over the seeds and the mean difference of two trainings of one seed, ± the standard
+    deviation over the seeds.
+    """
+    values, asked = {(row.method, row.protocol, row.metric): row.value for row in rows}, _asked(rows)
+    names = list(dict.fromkeys(row.method for row in rows))
+    runs = {name: np.array([values[name, *key] for key in asked]) for name in names}
+    lines = [[method_title(name, names), *(_number(metric, value) for (_, metric), value in zip(asked, run))]
+             for name, run in runs.items()]
+    none, image = (np.stack([run for name, run in runs.items() if name.startswith(f"{method} (")])
+                   for method in ("none", "image"))
+    for title, sample, sign in ((METHOD_NAMES["none"], none, ""), (METHOD_NAMES["image"], image, ""),
+                                ("difference, seed by seed", image - none, "+")):
+        lines.append([title, *(f"{_number(metric, mean, sign)} ± {_number(metric, spread)}" for (_, metric), mean, spread
+                               in zip(asked, sample.mean(0), sample.std(0, ddof=1)))])
+    return _grid(_summary_head(asked), *lines) + "\n"
 
 
 def extended_markdown(rows: list[Row]) -> str:
@@ -146,6 +164,17 @@ def _all_numbers(rows: list[Row]) -> list[list[str]]:
         texts[row.method] = f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
     return [["Protocol, metric", *(METHOD_NAMES.get(method, method) for method in methods)],
             *([first, *texts.values()] for first, texts in lines.items())]
+
+
+def _asked(rows: list[Row]) -> list[tuple[str, str]]:
+    """The protocols and metrics of `SUMMARY` that there are rows of, under the backbone's names."""
+    frechet, there = metric_names(rows[0].backbone)["frechet"], {(row.protocol, row.metric) for row in rows}
+    asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
+    return [key for key in asked if key in there]
+
+
+def _summary_head(asked: list[tuple[str, str]]) -> list[str]:
+    return ["Method", *(f"{protocol} {metric} {ARROWS.get(metric, '↓')}" for protocol, metric in asked)]
 
 
 def _grid(head: list[str], *body: list[str]) -> str:

@@ -116,6 +116,9 @@ def test_every_package_folder_is_declared():
     assert {".".join(folder.parts) for folder in folders} == set(pyproject["tool"]["setuptools"]["packages"])
 
 
+distributions = functools.cache(metadata.packages_distributions)  # a second and more
+
+
 def imports(path: Path, *, top_level: bool) -> set[str]:
     """Distributions outside the standard library and this repository that a file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -127,8 +130,7 @@ def imports(path: Path, *, top_level: bool) -> set[str]:
             modules.add(node.module.partition(".")[0])
     own = {"lineart", "benchmarks", "tests"} | {p.stem for p in path.parent.glob("*.py")}
     modules -= set(sys.stdlib_module_names) | own
-    distributions = metadata.packages_distributions()
-    return {canonicalize_name(distributions.get(module, [module])[0]) for module in modules}
+    return {canonicalize_name(distributions().get(module, [module])[0]) for module in modules}
 
 
 def test_every_import_is_declared():

@@ -11,13 +11,14 @@ from PIL import Image
 
 from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
-from lineart.colorize import Colorizer
+from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
 from lineart.evaluation import read_rows
 from lineart.training import LAST
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import extended_table  # noqa: E402
+import seeds  # noqa: E402
 import train_weights  # noqa: E402
 
 TINY = dict(weights="bundled", width=4, discriminator_width=4, lambda_fm=0.0, steps=2, batch_size=2, sample_every=1,
@@ -126,3 +127,17 @@ def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(train_weights, "train", whole)
     train_weights.train_to_the_end(config, run)
     assert read_checkpoint(run / LAST)[1] == 2
+
+
+def test_seeds_are_compared_only_when_both_methods_have_them(tmp_path):
+    def there(*names):
+        for name in names:
+            (tmp_path / f"toon-{name}.safetensors").touch()
+    there("none-s2", "image-s1", "gate-s1")
+    with pytest.raises(SystemExit, match=r"there are none \(seed 0\), image \(seed 0\), none \(seed 2\), image \(seed 1\)"):
+        seeds.trainings(tmp_path)
+    there("none-s1", "image-s2")
+    found = seeds.trainings(tmp_path)
+    assert [*found] == [f"{method} (seed {seed})" for method in ("none", "image") for seed in (0, 1, 2)]
+    assert found["image (seed 2)"] == tmp_path / "toon-image-s2.safetensors"
+    assert found["none (seed 0)"].parent == PRETRAINED  # the shipped one

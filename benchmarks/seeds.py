@@ -1,0 +1,64 @@
+"""What is the method and what the accident of a seed: no attention and cross-attention, each trained more than once.
+
+    for seed in 1 2; do python benchmarks/train_weights.py none image --seed $seed --out runs/seeds; done
+    python benchmarks/seeds.py
+
+Seed 0 is the shipped pair; the other trainings take 40 minutes of one core each and are not shipped. One seed gives both
+methods the same drawings in the same order. P1, P2, P4 and P3 on 512 drawings, 5 minutes of one core a training; kept
+under `runs/evaluation`, as `extended_table.py` does. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what
+each training took.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from extended_table import measure, weights_of
+from lineart.colorize import PRETRAINED, Colorizer
+from lineart.config import ROOT, figures_dir
+from lineart.data import load
+from lineart.evaluation import Evaluator, write_rows
+from lineart.provenance import provenance, sha256, write_sidecar
+from lineart.tables import seeds_markdown, write_text
+
+METHODS = ("none", "image")
+
+
+def trainings(folder: Path) -> dict[str, Path]:
+    """"none (seed 0)" -> weights: the shipped ones, and those of the other seeds in `folder`, of both methods."""
+    found = {f"{method} (seed 0)": PRETRAINED / f"toon-{method}.safetensors" for method in METHODS}
+    found |= {name: path for name, path in weights_of("toon", folder).items() if name.partition(" (seed ")[0] in METHODS
+              and name not in METHODS}
+    seeds = [{name.partition(" (")[2] for name in found if name.startswith(f"{method} (")} for method in METHODS]
+    if len(seeds[0]) < 2 or seeds[0] != seeds[1]:
+        raise SystemExit(f"two seeds or more of {' and '.join(METHODS)} alike must be trained, there are "
+                         f"{', '.join(found)}; the seeds but 0 are looked for in {folder}")
+    return {name: found[name] for name in sorted(found, key=lambda name: (METHODS.index(name.split(" (")[0]), name))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, default=ROOT / "runs" / "seeds", help="of the other seeds (runs/seeds)")
+    parser.add_argument("--n", type=int, default=512, help="drawings (512)")
+    parser.add_argument("--threads", type=int)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    found = trainings(args.weights)
+    config = Colorizer.from_pretrained(next(iter(found.values()))).config
+    evaluator = Evaluator(load(config, "test", args.n), config.weights, "toon")
+    rows = [row for row in measure(evaluator, found, ("P1", "P2", "P4", "P3")) if row.method in found]
+    path = write_rows(figures_dir("classroom") / "seeds_toon.csv", rows)
+    text = seeds_markdown(rows)
+    write_text(path.with_suffix(".md"), text)
+    cards = {name: json.loads(weights.with_suffix(".json").read_text()) for name, weights in found.items()}
+    took = {name: {"sha256": sha256(found[name]), "steps": card["steps"], "phases": card["phases"]}
+            for name, card in cards.items()}
+    write_sidecar(path, provenance(config, weights=took, n=len(evaluator.pairs)))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
