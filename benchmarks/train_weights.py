@@ -26,7 +26,7 @@ from lineart.config import ROOT, Config
 from lineart.data.prepare import prepare
 from lineart.plotting import read_curve
 from lineart.provenance import provenance, sha256, write_sidecar
-from lineart.training import LAST, train
+from lineart.training import LAST, checkpoints, train
 
 METHODS = {
     "none": dict(attention="none"),
@@ -83,8 +83,8 @@ def plan(data: str, method: str, seed: int) -> list[tuple[str, dict, Path]]:
 
 def train_to_the_end(config: Config, run: Path) -> None:
     """Train, or go on; a run that Ctrl-C or SIGTERM stopped ends the script, so that nothing is built on half a run."""
-    train(config, run, resume=(run / LAST).exists())
-    _, step, _ = read_checkpoint(run / LAST)
+    train(config, run, resume=bool(checkpoints(run)))
+    config, step, _ = read_checkpoint(run / LAST)  # its config: the set may have fewer pictures than were asked for
     if step < config.total_steps:
         raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
 
@@ -104,6 +104,9 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
     """The generator as float16, its curves, and the card, into `out`; of the last phase that has begun."""
     recipe = RECIPES[data]
     runs = [run for _, _, run in plan(data, method, seed) if (run / LAST).exists()]
+    if not runs:
+        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; "
+                         f"{plan(data, method, seed)[0][2]} holds no {LAST}")
     config, _, tensors = read_checkpoint(runs[-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)

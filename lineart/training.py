@@ -6,6 +6,7 @@ number. So the step's number is all the state there is to save, and a resumed ru
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -13,12 +14,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from safetensors import SafetensorError
 
 from lineart import diagnosis, losses, metrics
@@ -31,9 +34,9 @@ from lineart.log import Log
 from lineart.networks import PatchDiscriminator
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
-# What a resumed run may change: where and how long it runs and what it shows, not what is learned
+# What a resumed run may change: where, how precisely and how long it runs and what it shows, not what is learned
 FREE = ("source", "steps", "epochs", "devices", "accelerator", "precision", "compile", "log_every", "sample_every",
-        "checkpoint_every", "checkpoint_minutes", "tensorboard", "start_from", "n_train", "n_test")
+        "checkpoint_every", "checkpoint_minutes", "tensorboard", "start_from", "n_test")
 
 
 def train(config: Config, run: str | Path | None = None, resume: bool = False) -> Path:
@@ -41,7 +44,7 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
 
     run: the folder, by default a new one under `runs/train`. It holds `config.json`, `metrics.csv`, `samples/`,
     `last.safetensors` (networks, optimisers, step) and the checkpoint before it, `previous.safetensors`. resume: go on
-    from the folder's checkpoint; without it a folder that already holds one is refused. Ctrl-C and SIGTERM save after
+    from the folder's checkpoint; without it a folder that holds one, or other files, is refused. Ctrl-C and SIGTERM save after
     the step that they came in and return; a second Ctrl-C does not wait.
     Raises ValueError, FileNotFoundError, FloatingPointError when a loss or a weight is no longer finite, MemoryError
     when the device's memory is too small, and OSError when a checkpoint can't be written.
@@ -49,8 +52,8 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
     if resume and not run:
         raise ValueError("resume must come with the folder of the run, got none")
     folder = Path(run) if run else None
-    if folder and (folder / LAST).exists() and not resume:
-        raise ValueError(f"a new run must not overwrite an old one: {folder} holds {LAST}; resume it or name another")
+    if folder and not resume:
+        _refuse_taken(folder)
     torch.manual_seed(config.seed)
     trainer = Trainer(config, folder)
     if resume:
@@ -66,34 +69,79 @@ def config_of(run: str | Path) -> Config:
     path = Path(run) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"the folder of a run must hold config.json, {run} does not")
-    return Config.from_dict(json.loads(path.read_text()))
+    try:
+        return Config.from_dict(json.loads(path.read_text()))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"config.json of a run must be JSON, {path} is not: {error}") from error
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The last one of a run and the one before it, as far as they are there."""
+    return [run / name for name in (LAST, PREVIOUS) if (run / name).exists()]
 
 
 def last_whole(run: Path) -> Path:
-    """The last checkpoint of a run, or where that is damaged, and says so, the one before it."""
+    """The last checkpoint of a run, or where that is damaged or lost, and says so, the one before it."""
     try:
         read_checkpoint(run / LAST)
         return run / LAST
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         if not (run / PREVIOUS).exists():
             raise
         print(f"{error}; going on from {PREVIOUS}", flush=True)
         return run / PREVIOUS
 
 
+def _refuse_taken(folder: Path) -> None:
+    """A new run may begin in an empty folder, and where it was begun before and stopped before a checkpoint."""
+    if there := checkpoints(folder):
+        raise ValueError(f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name "
+                         "another")
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        try:
+            config_of(folder)
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"a new run must have a folder of its own, {folder} holds other files") from error
+
+
 def _new_folder(config: Config) -> Path:
     name = f"{config.data}-{config.method}-{config.size}px-w{config.width}-s{config.seed}"
-    parent = ROOT / "runs" / "train"
-    taken = {path.name for path in parent.glob(f"{name}*")}
-    suffixes = (f"{name}-{i}" if i > 1 else name for i in range(1, len(taken) + 2))
-    return parent / next(n for n in suffixes if n not in taken)
+    for i in itertools.count(1):
+        folder = ROOT / "runs" / "train" / (f"{name}-{i}" if i > 1 else name)
+        try:
+            folder.mkdir(parents=True)  # at once, so that two runs never choose the same
+            return folder
+        except FileExistsError:
+            continue
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process trains in the folder meanwhile, and what killed ones left half written is gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ValueError(f"a run must be trained by one process at a time, another one is at {folder}") from error
+    try:
+        for name in (LAST, PREVIOUS, "config.json", "metrics.csv"):
+            for path in folder.glob(f"{name}.*.tmp"):
+                path.unlink()
+        yield
+    finally:
+        lock.release()
 
 
 def make_fabric(config: Config) -> Fabric:
     """Device, precision and processes; under torchrun as many processes as it has started."""
     here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
-    fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+    try:
+        fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        raise ValueError(f"accelerator, devices and precision must be some that this machine has, got "
+                         f"{config.accelerator!r}, {devices} and {config.precision!r}: {error}") from error
     fabric.launch()
     return fabric
 
@@ -104,7 +152,7 @@ class Trainer:
     def __init__(self, config: Config, folder: Path | None = None) -> None:
         self.config, self.step, self.complained = config, 0, set()
         self.fabric = make_fabric(config)
-        self.folder = folder or Path(self.fabric.broadcast(str(_new_folder(config))))
+        self.folder = folder
         self.pairs = load(config, "train")
         self.validation = load(config, "val", min(64, config.n_test))
         self.config = config = config.replace(n_train=len(self.pairs))  # a folder may hold fewer than were asked for
@@ -185,11 +233,18 @@ class Trainer:
                 or epoch_ends and minutes >= 1)
 
     def run(self) -> None:
-        """Steps until `config.total_steps`, with logs, samples and checkpoints on the way."""
+        """Steps until `config.total_steps`, in a folder that no other process trains in; by default a new one."""
+        first = self.fabric.is_global_zero
+        if self.folder is None:
+            self.folder = Path(self.fabric.broadcast(str(_new_folder(self.config)) if first else ""))
+        with _alone(self.folder) if first else nullcontext():
+            self.loop()
+
+    def loop(self) -> None:
+        """The steps, with logs, samples and checkpoints on the way."""
         config, log = self.config, None
         if self.fabric.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+            self.write_config()
             log = Log(self.folder, config.total_steps, self.step, config.batch_size, config.tensorboard)
         self.saved, stopped = time.monotonic(), False
         with _signals() as stop:
@@ -207,6 +262,17 @@ class Trainer:
             if self.step < config.total_steps:
                 log.say(f"stopped at step {self.step} and saved; go on with: lineart train --resume {self.folder}")
             log.close()
+
+    def write_config(self) -> None:
+        """The settings beside the checkpoint; a resumed run may have changed some."""
+        path, text = self.folder / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n"
+        if not path.exists() or path.read_text() != text:
+            temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            try:
+                temporary.write_text(text)
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def must_stop(self, stop: threading.Event) -> bool:
         """Whether Ctrl-C or SIGTERM came; several processes agree on it when they log, so that none is left waiting."""
@@ -357,6 +423,7 @@ def _copy_aside(path: Path, other: Path) -> None:
     except OSError:
         shutil.copyfile(path, temporary)
     os.replace(temporary, other)
+    temporary.unlink(missing_ok=True)  # still there when both were names of one file already
 
 
 @contextmanager

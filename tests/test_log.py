@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,13 @@ def test_a_log_without_a_person_has_whole_lines_with_speed_and_time_left(tmp_pat
     log.write(2, ROW)
     line = capsys.readouterr().out
     assert line.startswith("step 2/2  L1 0.5000  D 1.386  ") and "images/s" in line and line.endswith(" 0 s left\n")
+
+
+def test_speed_counts_the_steps_of_this_process(tmp_path, capsys, monkeypatch):
+    clock = iter([100.0, 105.0])  # began, after one row
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    Log(tmp_path, 1000, 990, 4).write(1000, ROW)  # ten steps in five seconds
+    assert "8.0 images/s" in capsys.readouterr().out
 
 
 def test_the_grid_has_line_truth_and_result_side_by_side(tmp_path):

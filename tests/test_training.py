@@ -501,6 +501,8 @@ def test_minutes_bring_a_checkpoint_between_the_steps(tmp_path, monkeypatch):
 def test_a_resumed_run_keeps_what_is_learned_and_may_change_how_it_runs(undisturbed):
     with pytest.raises(ValueError, match="learning_rate must be the checkpoint's 0.0002 when a run goes on, got 0.1"):
         train(tiny(learning_rate=0.1), undisturbed, resume=True)
+    with pytest.raises(ValueError, match="n_train must be the checkpoint's 8 when a run goes on, got 4"):
+        train(tiny(n_train=4), undisturbed, resume=True)  # the order of the drawings would be another
     train(tiny(log_every=2, sample_every=6, checkpoint_minutes=5.0), undisturbed, resume=True)
 
 
@@ -509,6 +511,70 @@ def test_an_existing_run_is_refused(undisturbed):
     with pytest.raises(ValueError, match="must not overwrite an old one: .*whole holds last.safetensors"):
         train(tiny(), undisturbed)
     assert {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_other_files_is_refused_and_they_stay(tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    (tmp_path / "metrics.csv").write_text("epoch,loss\n1,0.5\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match="a new run must have a folder of its own, .* holds other files"):
+        train(tiny(), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_that_lost_its_last_checkpoint_goes_on_from_the_one_before(tmp_path, undisturbed, capsys):
+    train(tiny(), tmp_path / "run")
+    (tmp_path / "run" / LAST).unlink()
+    with pytest.raises(ValueError, match="must not overwrite an old one: .*run holds previous.safetensors"):
+        train(tiny(), tmp_path / "run")
+    train(tiny(), tmp_path / "run", resume=True)
+    assert "going on from previous.safetensors" in capsys.readouterr().out
+    assert_same_run(tmp_path / "run", undisturbed)
+
+
+def test_settings_survive_a_disk_that_is_full_when_a_run_goes_on(tmp_path, monkeypatch):
+    train(tiny(steps=3), tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+
+    def full(self, text, *args, **kwargs):
+        self.write_bytes(text.encode()[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            train(tiny(), tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+    assert not [*(tmp_path / "run").glob("*.tmp")]
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "config.json").write_text("")
+    with pytest.raises(ValueError, match="config.json of a run must be JSON, .*config.json is not: Expecting value"):
+        config_of(tmp_path)
+
+
+def test_a_folder_has_one_training_at_a_time(tmp_path, monkeypatch):
+    def second(function, args):
+        with pytest.raises(ValueError, match="trained by one process at a time, another one is at .*run"):
+            train(tiny(), tmp_path / "run")
+        return function(*args)
+    at_call(monkeypatch, "l1_loss", 1, second)
+    train(tiny(steps=2), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == [1, 2]
+
+
+def test_what_a_killed_process_left_half_written_goes_and_other_files_stay(tmp_path):
+    train(tiny(steps=3), tmp_path / "run")
+    for name in ("last.safetensors.7.tmp", "previous.safetensors.7.tmp", "config.json.7.tmp", "my.tmp"):
+        (tmp_path / "run" / name).write_text("half")
+    train(tiny(), tmp_path / "run", resume=True)
+    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == ["my.tmp"]
+
+
+def test_a_device_that_is_not_there_is_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="accelerator, devices and precision must be some that this machine has, "
+                                         "got 'cpu', 1 and 'half'"):
+        Trainer(tiny(precision="half"), tmp_path)
 
 
 def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
@@ -614,6 +680,15 @@ def test_a_new_run_gets_a_new_folder(tmp_path, monkeypatch):
     assert all(f.parent == tmp_path / "runs" / "train" and (f / LAST).exists() for f in folders)
 
 
+def test_two_runs_begun_at_once_choose_two_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "ROOT", tmp_path)
+    trainers = [Trainer(tiny(steps=1)) for _ in range(2)]  # both are there before the first has written anything
+    assert not (tmp_path / "runs").exists()
+    for run in trainers:
+        run.run()
+    assert trainers[0].folder != trainers[1].folder
+
+
 SCRIPT = """
 import json
 import sys
@@ -667,6 +742,9 @@ def test_ctrl_c_stops_both_processes_at_one_step(tmp_path, monkeypatch):
     assert not run.must_stop(stop) and not told  # no exchange between the logs
     run.step = 2
     assert run.must_stop(stop) and told == [0.0]  # the other one was told
+    stop.set()
+    run.step = 3
+    assert not run.must_stop(stop) and len(told) == 1  # nor stops one alone, which would leave the other waiting
 
 
 def test_processes_that_cannot_share_a_batch_are_refused(tmp_path, monkeypatch):

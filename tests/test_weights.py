@@ -3,6 +3,8 @@
 import csv
 import json
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,16 +15,20 @@ from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
 from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
+from lineart.data import load
 from lineart.evaluation import read_rows
-from lineart.training import LAST
+from lineart.leak import attention_shares
+from lineart.protocols import trials
+from lineart.provenance import sha256
+from lineart.training import LAST, Trainer
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import extended_table  # noqa: E402
 import seeds  # noqa: E402
 import train_weights  # noqa: E402
 
-TINY = dict(weights="bundled", width=4, discriminator_width=4, lambda_fm=0.0, steps=2, batch_size=2, sample_every=1,
-            log_every=1, accelerator="cpu")
+TINY = dict(weights="bundled", width=4, discriminator_width=4, lambda_fm=0.0, epochs=1, batch_size=2, sample_every=1,
+            log_every=1, accelerator="cpu")  # one epoch of as many pairs as there are, not of the paper's 14,224
 SHIPPED = train_weights.RECIPES
 
 
@@ -65,10 +71,10 @@ def test_the_paper_can_be_run_on_its_own_kind_of_data(paper, capsys):
 def test_weights_come_with_card_and_curve(paper):
     folder = paper / "weights"
     card = json.loads((folder / "kaggle-image.json").read_text())
-    assert card["method"] == "image" and card["steps"] == 2 and card["licence"] == "no licence, it is noise"
+    assert card["method"] == "image" and card["steps"] == 3 and card["licence"] == "no licence, it is noise"
     assert card["config"]["source"] is None and str(paper) not in json.dumps(card)
     with open(folder / "kaggle-image-64px.csv", newline="") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]
+        assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3"]
     assert Colorizer.from_pretrained(folder / "kaggle-none.safetensors").config.attention == "none"
 
 
@@ -79,6 +85,61 @@ def test_a_second_table_measures_nothing_again(paper, monkeypatch):
     monkeypatch.setattr(extended_table, "leak_grid", None)
     extended_table.main()
     assert (paper / "figures" / "extended_kaggle.csv").read_bytes() == before
+
+
+def test_another_metric_or_other_pictures_are_measured_again(paper, monkeypatch):
+    asked = []
+
+    def counted(name, result):
+        monkeypatch.setattr(extended_table, name, lambda *_: asked.append(name) or result)
+
+    kept = len(list((paper / "kept").iterdir()))
+    counted("real_against_real", read_rows(paper / "figures" / "extended_kaggle.csv")[-2:])
+    load = extended_table.load
+
+    def other_pictures(config, split, n):
+        pairs = load(config, split, n)
+        return replace(pairs, color=255 - pairs.color) if split == "train" else pairs
+    monkeypatch.setattr(extended_table, "load", other_pictures)
+    extended_table.main()
+    assert asked == ["real_against_real"]
+    monkeypatch.setattr(extended_table, "CODE", [*extended_table.CODE, "another"])
+    for name, result in (("evaluate", []), ("scale_rows", []), ("leak_grid", {("random", "random"): np.zeros(4),
+                         ("truth", "warped"): np.zeros(4), ("truth", "truth"): np.zeros(4)})):
+        counted(name, result)
+    monkeypatch.setattr(extended_table, "extended_markdown", lambda rows: "")
+    extended_table.main()
+    assert sorted(asked) == 6 * ["evaluate"] + 2 * ["leak_grid"] + 2 * ["real_against_real"] + 3 * ["scale_rows"]
+    assert len(list((paper / "kept").iterdir())) == 2 * kept + 1
+
+
+def test_the_code_of_the_package_is_in_every_key():
+    assert ("metrics.py", sha256(ROOT / "lineart" / "metrics.py")) in extended_table.CODE
+    assert ("toon.py", sha256(ROOT / "lineart" / "data" / "toon.py")) in extended_table.CODE
+    assert ("torch", torch.__version__.split("+")[0]) in [(n, v.split("+")[0]) for n, v in extended_table.CODE]
+
+
+def test_weights_of_no_known_method_are_a_sentence(tmp_path):
+    (tmp_path / "toon-image-warped-s12.safetensors").touch()
+    assert extended_table.weights_of("toon", tmp_path) == {
+        "image-warped (seed 12)": tmp_path / "toon-image-warped-s12.safetensors"}
+    (tmp_path / "toon-mine.safetensors").touch()
+    with pytest.raises(SystemExit, match=r"METHOD one of none, gate, .*image-other, got .*toon-mine\.safetensors$"):
+        extended_table.weights_of("toon", tmp_path)
+
+
+def test_attention_is_measured_on_the_truth_and_on_another_drawing():
+    pairs, path = load(Config.from_profile("smoke"), "test"), PRETRAINED / "toon-image.safetensors"
+    plans = {"truth": trials("P1", pairs, "toon"), "another drawing": trials("P4", pairs, "toon")}
+    evaluator = SimpleNamespace(pairs=pairs, plan=lambda protocol: trials(protocol, pairs, "toon"))
+    methods = {"none": PRETRAINED / "toon-none.safetensors", "image": path}
+    lines = extended_table.measure_attention(evaluator, methods)
+    generator = Colorizer.from_pretrained(path).generator
+    by_hand = [("image", reference, layer, *(f"{value:.4f}" for value in values))
+               for reference, plan in plans.items()
+               for layer, values in attention_shares(generator, pairs, plan[0]).items()]
+    assert lines == by_hand and len(lines) == 12
+    assert lines[0][3:] != lines[6][3:]
 
 
 def test_shares_of_the_leak_are_in_its_side_car(paper):
@@ -116,15 +177,10 @@ def test_a_cycle_from_nothing_is_refused(monkeypatch, capsys):
 
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
     config, run = Config.from_profile("smoke", size=32, n_train=4, n_test=2, steps=2), tmp_path / "run"
-    whole = train_weights.train
-
-    def stopped(config, run, resume):
-        return whole(config.replace(steps=1), run, resume)
-
-    monkeypatch.setattr(train_weights, "train", stopped)
+    monkeypatch.setattr(Trainer, "must_stop", lambda self, stop: True)
     with pytest.raises(SystemExit, match="run stopped at step 1 of 2; the same command goes on"):
         train_weights.train_to_the_end(config, run)
-    monkeypatch.setattr(train_weights, "train", whole)
+    monkeypatch.undo()
     train_weights.train_to_the_end(config, run)
     assert read_checkpoint(run / LAST)[1] == 2
 
@@ -141,3 +197,17 @@ def test_seeds_are_compared_only_when_both_methods_have_them(tmp_path):
     assert [*found] == [f"{method} (seed {seed})" for method in ("none", "image") for seed in (0, 1, 2)]
     assert found["image (seed 2)"] == tmp_path / "toon-image-s2.safetensors"
     assert found["none (seed 0)"].parent == PRETRAINED  # the shipped one
+    there("none-s0")
+    assert seeds.trainings(tmp_path) == found
+
+
+def test_trainings_of_other_lengths_are_not_compared(tmp_path):
+    found = {f"none (seed {seed})": tmp_path / f"{seed}.safetensors" for seed in range(2)}
+    (tmp_path / "0.json").write_text('{"steps": 11000}')
+    with pytest.raises(SystemExit, match="weights must have their card beside them, .*1.json is not there"):
+        seeds.cards_of(found)
+    (tmp_path / "1.json").write_text('{"steps": 7000}')
+    with pytest.raises(SystemExit, match=r"got 11,000 of none \(seed 0\), 7,000 of none \(seed 1\)"):
+        seeds.cards_of(found)
+    (tmp_path / "1.json").write_text('{"steps": 11000, "phases": []}')
+    assert seeds.cards_of(found)["none (seed 1)"] == {"steps": 11000, "phases": []}
