@@ -6,8 +6,8 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped; seven methods on `toon` take about an hour and three quarters on one core. Writes `figures/extended_DATA`,
-`leak_DATA` and `attention_DATA`.
+stopped, as long as the package is the same; seven methods on `toon` take about an hour and three quarters on one core.
+Writes `figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib
@@ -30,16 +31,18 @@ from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
 from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
 from lineart.plotting import METHOD_NAMES, method_title
-from lineart.provenance import provenance, sha256, write_sidecar
+from lineart.provenance import PACKAGES, provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
+CODE = [*((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob("*.py"))),
+        *((name, version(name)) for name in PACKAGES)]  # another metric, another number
 
 
 def kept(key: list, suffix: str) -> Path:
-    """Where the result of a measurement lies once it is known; key: all that it depends on."""
-    return KEPT / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}{suffix}"
+    """Where the result of a measurement lies once it is known; key: all that it depends on besides the code."""
+    return KEPT / f"{hashlib.sha256(json.dumps([CODE, key]).encode()).hexdigest()[:16]}{suffix}"
 
 
 def kept_rows(key: list, make: Callable[[], list[Row]]) -> list[Row]:
@@ -62,10 +65,13 @@ def kept_grid(key: list, make: Callable[[], dict]) -> dict[tuple[str, str], np.n
 
 
 def weights_of(data: str, folder: Path = PRETRAINED) -> dict[str, Path]:
-    """Name of the method, "image" or "image (seed 1)" -> file of its weights."""
+    """Name of the method, "image" or "image (seed 1)" -> file of its weights, `DATA-METHOD[-sSEED].safetensors`."""
     found = {}
     for path in folder.glob(f"{data}-*.safetensors"):
         method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
+        if method not in METHOD_NAMES:
+            raise SystemExit(f"weights must be called {data}-METHOD.safetensors or {data}-METHOD-sSEED.safetensors, "
+                             f"METHOD one of {', '.join(METHOD_NAMES)}, got {path}")
         found[method + (f" (seed {seed})" if seed else "")] = path
     order = [*METHOD_NAMES]
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0].split(" (")[0]), item[0])))
@@ -183,9 +189,9 @@ def main() -> None:
 
     evaluator = Evaluator(load(config, "test", n_random), config.weights, args.data)
     rows += measure(evaluator, methods, ("P3",))
-    other = load(config, "train", len(evaluator.pairs)).color[: len(evaluator.pairs)]
-    rows += kept_rows([evaluator.pairs.digest(), len(other), config.weights, "real"],
-                      lambda: real_against_real(evaluator, np.asarray(other)))
+    other = load(config, "train", len(evaluator.pairs))
+    rows += kept_rows([evaluator.pairs.digest(), other.digest(), config.weights, "real"],
+                      lambda: real_against_real(evaluator, np.asarray(other.color)))
     path = write_rows(folder / f"extended_{args.data}.csv", rows)
     write_text(path.with_suffix(".md"), extended_markdown(rows))
     write_sidecar(path, provenance(config.replace(source=None), **record))

@@ -30,12 +30,25 @@ def trainings(folder: Path) -> dict[str, Path]:
     """"none (seed 0)" -> weights: the shipped ones, and those of the other seeds in `folder`, of both methods."""
     found = {f"{method} (seed 0)": PRETRAINED / f"toon-{method}.safetensors" for method in METHODS}
     found |= {name: path for name, path in weights_of("toon", folder).items() if name.partition(" (seed ")[0] in METHODS
-              and name not in METHODS}
+              and name not in METHODS and not name.endswith("(seed 0)")}
     seeds = [{name.partition(" (")[2] for name in found if name.startswith(f"{method} (")} for method in METHODS]
     if len(seeds[0]) < 2 or seeds[0] != seeds[1]:
         raise SystemExit(f"two seeds or more of {' and '.join(METHODS)} alike must be trained, there are "
                          f"{', '.join(found)}; the seeds but 0 are looked for in {folder}")
     return {name: found[name] for name in sorted(found, key=lambda name: (METHODS.index(name.split(" (")[0]), name))}
+
+
+def cards_of(found: dict[str, Path]) -> dict[str, dict]:
+    """The cards beside weights, whose trainings must be equally long: half a training is no accident of a seed."""
+    cards = {}
+    for name, weights in found.items():
+        if not (path := weights.with_suffix(".json")).is_file():
+            raise SystemExit(f"weights must have their card beside them, {path} is not there")
+        cards[name] = json.loads(path.read_text())
+    if len({card["steps"] for card in cards.values()}) > 1:
+        raise SystemExit("trainings must have equally many steps to be compared, got "
+                         + ", ".join(f"{card['steps']:,} of {name}" for name, card in cards.items()))
+    return cards
 
 
 def main() -> None:
@@ -47,13 +60,13 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     found = trainings(args.weights)
+    cards = cards_of(found)  # before anything is measured
     config = Colorizer.from_pretrained(next(iter(found.values()))).config
     evaluator = Evaluator(load(config, "test", args.n), config.weights, "toon")
     rows = [row for row in measure(evaluator, found, ("P1", "P2", "P4", "P3")) if row.method in found]
     path = write_rows(figures_dir("classroom") / "seeds_toon.csv", rows)
     text = seeds_markdown(rows)
     write_text(path.with_suffix(".md"), text)
-    cards = {name: json.loads(weights.with_suffix(".json").read_text()) for name, weights in found.items()}
     took = {name: {"sha256": sha256(found[name]), "steps": card["steps"], "phases": card["phases"]}
             for name, card in cards.items()}
     write_sidecar(path, provenance(config, weights=took, n=len(evaluator.pairs)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
+import re
 import sys
 import types
 import typing
@@ -33,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_arguments(command)
     command.set_defaults(command=reproduce.main)
 
-    command = commands.add_parser("train", help="train a generator")
+    command = commands.add_parser("train", help="train a generator", description="Train a generator. A setting that "
+                                  "is not given is the profile's; in brackets the paper's, where a profile has none.")
     command.add_argument("profile", nargs="?", choices=[*PROFILES], help="by default classroom")
     command.add_argument("--run", "--folder", type=Path,  # torchrun takes --run for an option of its own
                          help="run folder; by default a new one under runs/train")
@@ -58,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_compare)
 
     command = commands.add_parser("colorize", help="colour a drawing")
-    command.add_argument("line", type=Path)
-    command.add_argument("reference", type=Path)
-    command.add_argument("result", type=Path)
+    command.add_argument("line", type=Path, help="picture file of the drawing, dark lines on white")
+    command.add_argument("reference", type=Path, help="picture file with the colours")
+    command.add_argument("result", type=Path, help="picture file to write; its ending says the format")
     command.add_argument("--weights", default="toon", help="shipped name, checkpoint file or run folder")
     command.add_argument("--seed", type=int, help="of the noise; by default there is none")
     command.set_defaults(command=_colorize)
@@ -72,16 +75,19 @@ def _parser() -> argparse.ArgumentParser:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     """One option a field of Config: --batch-size 8."""
     hints = typing.get_type_hints(Config)
+    notes = dict(re.findall(r"^    (\w+): .+?  # (.+)$", inspect.getsource(Config), re.MULTILINE))
     for field in dataclasses.fields(Config):
         kind = hints[field.name]
         kinds = [k for k in typing.get_args(kind) if k is not types.NoneType]
         option = "--" + field.name.replace("_", "-")
+        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        note = f"{notes.get(field.name, '')} ({default})".replace("%", "%%")
         if kind is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction)
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=note)
         elif typing.get_origin(kind) is tuple:
-            parser.add_argument(option, nargs="+", type=kinds[0])
+            parser.add_argument(option, nargs="+", type=kinds[0], help=note)
         else:
-            parser.add_argument(option, type=kinds[0] if kinds else kind)
+            parser.add_argument(option, type=kinds[0] if kinds else kind, help=note)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +106,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
     command = commands.add_parser("check", help="what a prepared set holds, whether it is whole, and a contact sheet")
     command.add_argument("folder", type=Path)
-    command.add_argument("--sheet", type=Path, help="where the contact sheet goes; by default into the folder")
+    command.add_argument("--sheet", type=Path, help="picture file for the contact sheet; by default in the folder")
     command.set_defaults(command=_data_check)
 
 
@@ -114,6 +120,7 @@ def _train(args: argparse.Namespace) -> None:
     if args.resume and (args.run or args.profile):
         raise ValueError("--resume takes the folder and the settings of a run; leave out the profile and --run")
     config = config_of(args.resume).replace(**changes) if args.resume else Config.from_profile(args.profile, **changes)
+    _refuse_source_of_toon(config.data, args.source)
     folder = train(config, args.resume or args.run, resume=args.resume is not None)
     rank_zero_only(print)(folder)
 
@@ -122,61 +129,128 @@ def _evaluate(args: argparse.Namespace) -> None:
     from lineart.colorize import Colorizer, checkpoint_path
     from lineart.data import load
     from lineart.evaluation import Evaluator, evaluate, scale_rows, write_rows
-    from lineart.provenance import sha256
+    from lineart.provenance import provenance, sha256, write_sidecar
 
     if not args.weights and not args.scale:
         raise ValueError("evaluate needs --weights, or --scale for the methods without a network")
+    needed = 2 if {"P3", "P4"} & {*args.protocol} else 1  # there the reference is another drawing
+    if args.n is not None and args.n < needed:
+        raise ValueError(f"--n must be at least {needed} for {', '.join(args.protocol)}, got {args.n}")
+    if args.out:
+        _check_table_file(args.out)
     colorizers = {name: Colorizer.from_pretrained(name) for name in args.weights}
-    changes = {"data": args.data, "source": args.source, "weights": args.backbone}
     config = next((c.config for c in colorizers.values()), Config.from_profile())
-    config = config.replace(**{name: value for name, value in changes.items() if value})
+    data = args.data or config.data
+    _refuse_source_of_toon(data, args.source)
+    config = config.replace(data=data, source=args.source or (config.source if data == config.data else None),
+                            weights=args.backbone or config.weights, train_reference="self")  # nothing is trained
     for name, colorizer in colorizers.items():
         if (colorizer.config.size, colorizer.config.k) != (config.size, config.k):
             raise ValueError(f"weights of one table must have one size and k, {name} has {colorizer.config.size} px and "
                              f"{colorizer.config.k}, {args.weights[0]} {config.size} px and {config.k}")
     evaluator = Evaluator(load(config, "test", args.n), config.weights, config.data)
     rows = scale_rows(evaluator, args.protocol) if args.scale else []
-    for name, colorizer in colorizers.items():
+    methods = [colorizer.config.method for colorizer in colorizers.values()]
+    for method, (name, colorizer) in zip(methods, colorizers.items()):
+        title = method if methods.count(method) == 1 else f"{method} ({name})"
         digest = sha256(checkpoint_path(name))
-        rows += evaluate(evaluator, colorizer.config.method, colorizer.generator, digest, args.protocol)
+        rows += evaluate(evaluator, title, colorizer.generator, digest, args.protocol)
     for row in rows:
         print(f"{row.method}  {row.protocol}  {row.metric}  {row.value:.4f} ± {row.spread:.4f}  n={row.n}")
     if args.out:
         print(write_rows(args.out, rows))
+        write_sidecar(args.out, provenance(config, weights=[*colorizers], protocols=args.protocol,
+                                           n=len(evaluator.pairs)))
+
+
+def _refuse_source_of_toon(data: str, source: str | Path | None) -> None:
+    if data == "toon" and source:
+        raise ValueError(f"toon is drawn and takes no --source, got {source}")
+
+
+def _check_table_file(path: Path) -> None:
+    """Before anything is measured."""
+    if path.suffix != ".csv" or path.is_dir():
+        raise ValueError(f"--out must be a file that ends in .csv, got {path}")
+    if path.with_suffix(".json").exists() and not path.exists():
+        raise ValueError(f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; "
+                         "name another file")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _compare(args: argparse.Namespace) -> int:
     """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
     from lineart.evaluation import paper_table, read_rows
-    from lineart.tables import comparison
+    from lineart.features import metric_names
+    from lineart.tables import COLUMNS, comparison
 
     path = args.table or figures_dir("classroom") / "table_1.csv"
     if not path.is_file():
         raise FileNotFoundError(f"the table must be a CSV of rows, found none at {path}; lineart reproduce writes one")
-    lines, reproduced = comparison(read_rows(path))
+    rows = read_rows(path)
+    names = metric_names(rows[0].backbone) if rows else {}
+    there = {(row.method, row.protocol, row.metric) for row in rows}
+    needed = [(method, protocol, names.get(kind, column)) for method in ("none", "image")
+              for column, (protocol, kind) in COLUMNS.items()]
+    if lost := [" ".join(key) for key in needed if key not in there]:
+        raise ValueError(f"the table must hold the paper's two methods, {path} lacks {', '.join(lost)}")
+    lines, reproduced = comparison(rows)
     print(*lines, sep="\n")
     print(f"{reproduced} of {len(paper_table())} values reproduced")
     return int(reproduced < len(paper_table()))
 
 
 def _colorize(args: argparse.Namespace) -> None:
-    from PIL import Image, UnidentifiedImageError
-
     from lineart.colorize import Colorizer
 
-    pictures = []
-    for path in (args.line, args.reference):
-        if not path.is_file():
-            raise FileNotFoundError(f"a picture must be a file, found none at {path}")
-        try:
-            pictures.append(Image.open(path))
-        except UnidentifiedImageError as error:
-            raise ValueError(f"a picture must be in a format that Pillow reads, {path} is not") from error
-    result = Colorizer.from_pretrained(args.weights).colorize(*pictures, seed=args.seed)
-    temporary = args.result.with_name(f".{args.result.name}.tmp{args.result.suffix}")
-    result.save(temporary)
-    temporary.replace(args.result)
+    _check_picture_file(args.result)
+    pictures = [_open_picture(path) for path in (args.line, args.reference)]
+    if args.result.exists() and any(args.result.samefile(path) for path in (args.line, args.reference)):
+        raise ValueError(f"the result must be another file than the pictures that it is made from, got {args.result}")
+    _save_picture(Colorizer.from_pretrained(args.weights).colorize(*pictures, seed=args.seed), args.result)
     print(args.result)
+
+
+def _open_picture(path: Path):
+    """The picture of a file: RGB, upright. Raises ValueError or FileNotFoundError."""
+    from PIL import Image, UnidentifiedImageError
+
+    from lineart.data.decode import rgb
+
+    if not path.is_file():
+        raise FileNotFoundError(f"a picture must be a file, found none at {path}")
+    try:
+        return rgb(Image.open(path))
+    except UnidentifiedImageError as error:
+        raise ValueError(f"a picture must be in a format that Pillow reads, {path} is not") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"a picture must have at most {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels, "
+                         f"{path} has more") from error
+    except Exception as error:  # of 32 bits, or damaged: decoders raise whatever they like
+        raise ValueError(f"{path} can't be used: {error}") from error
+
+
+def _check_picture_file(path: Path) -> None:
+    """Whether a result can go there, before any work."""
+    from lineart.data.decode import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"the name of a picture must end in one of {', '.join(SUFFIXES)}, got {path}")
+    if path.is_dir():
+        raise ValueError(f"a picture must go into a file, {path} is a folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"a picture must go into a folder that is there, {path.parent} is none")
+
+
+def _save_picture(image, path: Path) -> None:
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")  # the suffix tells Pillow the format
+    try:
+        image.save(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _data_prepare(args: argparse.Namespace) -> None:
@@ -184,6 +258,9 @@ def _data_prepare(args: argparse.Namespace) -> None:
     from lineart.data.prepare import prepare, refuse_too_many, summary
 
     if args.name == "toon":  # nothing to read: drawn, as many as the classroom profile takes
+        _refuse_source_of_toon(args.name, args.source)
+        if args.out:
+            raise ValueError(f"toon is kept under runs/data and takes no --out, got {args.out}")
         config = Config.from_profile("classroom", size=args.size, k=args.k)
         for split in ("train", "val", "test"):
             pairs = load(config, split)
@@ -199,9 +276,9 @@ def _data_prepare(args: argparse.Namespace) -> None:
 def _data_check(args: argparse.Namespace) -> None:
     from lineart.data.store import SHEET, check, contact_sheet, open_store
 
-    print(*check(args.folder), sep="\n")
     path = args.sheet or args.folder / SHEET
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    contact_sheet(open_store(args.folder)).save(temporary)
-    temporary.replace(path)
+    if args.sheet:
+        _check_picture_file(path)
+    print(*check(args.folder), sep="\n")
+    _save_picture(contact_sheet(open_store(args.folder)), path)
     print(f"contact sheet: {path}")

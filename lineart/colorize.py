@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 from lineart.checkpoint import load_generator
 from lineart.config import ROOT, Config
 from lineart.data.augment import to_batch, to_uint8
+from lineart.data.decode import rgb
 from lineart.networks import Generator
 from lineart.palette import extract_palette
 
@@ -34,9 +35,13 @@ def pretrained_path(name: str) -> Path:
 
 
 def checkpoint_path(name_or_path: str | Path) -> Path:
-    """The file behind shipped weights, a checkpoint file or a run folder."""
+    """The file behind shipped weights, a checkpoint file or a run folder.
+
+    A folder that is called like shipped weights, such as `toon`, is only meant where it holds a run.
+    """
     path = Path(name_or_path)
-    if path.is_dir():
+    shipped = len(path.parts) == 1 and any((PRETRAINED / f"{path}.{end}").is_file() for end in ("json", "safetensors"))
+    if path.is_dir() and (not shipped or any((path / file).is_file() for file in ("last.safetensors", "config.json"))):
         return path / "last.safetensors"
     return path if path.is_file() else pretrained_path(str(name_or_path))
 
@@ -58,21 +63,25 @@ class Colorizer:
     @torch.no_grad()
     def colorize(self, line: Image.Image, reference: Image.Image | None = None,
                  palette: np.ndarray | None = None, seed: int | None = None) -> Image.Image:
-        """The drawing in the reference's colours, RGB, as large as `line`.
+        """The drawing in the reference's colours, RGB, upright and as large as `line`.
 
-        line: dark lines on white, any size and mode; the network sees it at its training size, padded to a square
-        with paper. reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's own or
-        stand alone. seed: of the noise; None colours without noise, the same way every time.
+        line: dark lines on white, any size and 8- or 16-bit mode; the network sees it at its training size, padded to
+        a square with paper. reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's
+        own or stand alone. seed: of the noise; None colours without noise, the same way every time.
         Where the drawing is larger than the network's picture, its own lines are laid over the result.
-        Raises ValueError when neither reference nor palette is given, or a palette of another shape.
+        Raises ValueError when neither reference nor palette is given, for a palette of another shape or range, pixels
+        of 32 bits, and a seed that does not fit into 64 bits.
         """
         if reference is None and palette is None:
             raise ValueError("colorize needs a reference picture or a palette, got neither")
+        if seed is not None and not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed}")
+        line, reference = rgb(line), None if reference is None else rgb(reference)
         colors = self._palette(reference, palette)
         shown = reference if reference is not None else _swatch(colors)
         size = self.config.size
-        small, box = _fit(_flatten(line).convert("L"), size)
-        picture = np.asarray(_flatten(shown).resize((size, size), Image.Resampling.LANCZOS))
+        small, box = _fit(line.convert("L"), size)
+        picture = np.asarray(shown.resize((size, size), Image.Resampling.LANCZOS))
         arrays = (np.asarray(small), picture, colors)
         batch = to_batch(*(torch.from_numpy(np.array(a))[None].to(self.device) for a in arrays))
         noise = None if seed is None else torch.Generator(self.device).manual_seed(seed)
@@ -81,27 +90,19 @@ class Colorizer:
         if result.size == line.size:
             return result
         result = result.resize(line.size, Image.Resampling.LANCZOS)
-        return ImageChops.darker(result, _flatten(line)) if max(line.size) > size else result
+        return ImageChops.darker(result, line) if max(line.size) > size else result
 
     def _palette(self, reference: Image.Image | None, palette: np.ndarray | None) -> np.ndarray:
         """(k, 3) float32: the palette given, repeated to k colours, or the reference's."""
         k = self.config.k
         if palette is None:
-            return extract_palette(_flatten(reference), k)
+            return extract_palette(reference, k)
         palette = np.asarray(palette, np.float32)
         if palette.ndim != 2 or palette.shape[1] != 3 or not 1 <= len(palette) <= k:
             raise ValueError(f"palette must be (1 to {k}, 3), got {palette.shape}")
+        if (wrong := palette[~((palette >= 0) & (palette <= 255))]).size:  # not a number is neither
+            raise ValueError(f"colours of a palette must be between 0 and 255, got {wrong[0]}")
         return np.resize(palette, (k, 3))
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """RGB, transparency on white paper."""
-    if image.mode.startswith("I;16"):  # a 16-bit scan; Pillow would cut everything above 255 off to white
-        image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
 
 
 def _fit(line: Image.Image, size: int) -> tuple[Image.Image, tuple[int, int, int, int]]:

@@ -12,14 +12,18 @@ DATA = ("toon", "kaggle", "faces", "folder", "pairs")
 ATTENTIONS = ("none", "gate", "cross")
 REFERENCES = ("image", "palette")
 TRAIN_REFERENCES = ("self", "warped", "cycle", "other")
+MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
 
 @dataclass(frozen=True)
 class Config:
-    """What to train, on what, and how. Numbers without a note are given in section 4.2 of the paper."""
+    """What to train, on what, and how. Numbers without a note are given in section 4.2 of the paper.
+
+    The note behind a setting is also what `lineart train --help` says of it.
+    """
 
     # Data
-    data: str = "kaggle"
+    data: str = "kaggle"  # "toon", "kaggle", "faces", "folder" or "pairs"
     source: str | None = None  # prepared set, folder or zip; None: where `lineart data prepare` puts the set
     size: int = 256  # pixels a side
     n_train: int = 14_224  # drawings in the training set
@@ -29,47 +33,47 @@ class Config:
     # "self": the truth as it is; "warped": bent, turned and flipped, so that no position fits; "cycle": half of them
     # other drawings, which the network colours itself from the truth; "other": another drawing in the same colours,
     # which only `toon` has
-    train_reference: str = "self"
+    train_reference: str = "self"  # "self", "warped", "cycle" or "other"
     reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
 
     # Networks
     width: int = 64  # channels of the first level; the paper does not say
     levels: int | None = None  # None: until the bottleneck is 2x2, the paper's 7 at 256 px
-    attention: str = "cross"  # "none", "gate", "cross"
+    attention: str = "cross"  # "none", "gate" or "cross"
     reference: str = "image"  # what keys and values come from: "image" (text) or "palette" (Figure 2)
-    noise: bool = True
-    discriminator_width: int = 64
+    noise: bool = True  # random noise injected into the generator
+    discriminator_width: int = 64  # channels of its first level
     k: int = 9  # colours of the palette
 
     # Loss, Eq. 1
-    lambda_l1: float = 50.0
-    lambda_fm: float = 0.05
-    lambda_tv: float = 5e-4
-    lambda_adv: float = 1.0
+    lambda_l1: float = 50.0  # weight of the L1 loss
+    lambda_fm: float = 0.05  # of feature matching
+    lambda_tv: float = 5e-4  # of total variation
+    lambda_adv: float = 1.0  # of the adversarial loss
     feature_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # the paper names none
     weights: str = "imagenet"  # backbone of feature loss and metrics: "imagenet" or "bundled"
 
     # Optimisation
-    batch_size: int = 4
-    epochs: int = 40
+    batch_size: int = 4  # drawings a step, shared by the devices
+    epochs: int = 40  # times through the training set
     steps: int | None = None  # None: epochs decide
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.99)
-    lr_step_epochs: int = 20
-    lr_gamma: float = 0.5
+    learning_rate: float = 2e-4  # of Adam, at the start
+    betas: tuple[float, float] = (0.5, 0.99)  # of Adam, two from 0 to below 1
+    lr_step_epochs: int = 20  # after so many epochs the learning rate is multiplied by lr_gamma
+    lr_gamma: float = 0.5  # see lr_step_epochs
 
     # The run
-    seed: int = 0
+    seed: int = 0  # of everything random
     start_from: str | None = None  # a checkpoint whose networks the run starts with
-    devices: int = 1
-    accelerator: str = "auto"
-    precision: str = "32-true"
+    devices: int = 1  # processes, one a device
+    accelerator: str = "auto"  # as Lightning Fabric calls it: "auto", "cpu", "gpu"
+    precision: str = "32-true"  # as Lightning Fabric calls it: "32-true", "bf16-mixed"
     compile: bool = False  # torch.compile: a minute at the start, faster steps
-    log_every: int = 50  # steps
-    sample_every: int = 500  # steps
-    checkpoint_every: int = 500  # steps
-    checkpoint_minutes: float = 10.0  # and also whenever so many have passed
-    tensorboard: bool = False
+    log_every: int = 50  # steps between two rows of metrics.csv
+    sample_every: int = 500  # steps between two samples
+    checkpoint_every: int = 500  # steps between two checkpoints
+    checkpoint_minutes: float = 10.0  # a checkpoint also whenever so many have passed
+    tensorboard: bool = False  # a log for TensorBoard, too
 
     def __post_init__(self) -> None:
         if self.data not in DATA:
@@ -91,13 +95,21 @@ class Config:
         if self.weights not in ("imagenet", "bundled"):
             raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
         for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",
-                     "devices", "log_every", "sample_every", "checkpoint_every"):
+                     "lr_step_epochs", "devices", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.checkpoint_minutes <= 0:
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers from 0 to below 1, got {self.betas}")
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"seed must be between 0 and 2**64 - 1, got {self.seed}")
+        if not self.checkpoint_minutes > 0:
             raise ValueError(f"checkpoint_minutes must be positive, got {self.checkpoint_minutes}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.levels is not None and self.levels < 2:
+            raise ValueError(f"levels must be at least 2, got {self.levels}")
+        if self.size < MIN_SIZE:
+            raise ValueError(f"size must be at least {MIN_SIZE}, got {self.size}")
         if self.size % 2**self.depth:
             raise ValueError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
 

@@ -239,19 +239,34 @@ def write_rows(path: str | Path, rows: list[Row]) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 
 def read_rows(path: str | Path) -> list[Row]:
-    """Inverse of `write_rows`."""
-    with open(path, newline="") as file:
-        return [Row(**{f.name: {"int": int, "float": float}.get(f.type, str)(record[f.name]) for f in fields(Row)})
-                for record in csv.DictReader(file)]
+    """Inverse of `write_rows`. Raises ValueError for a file that holds something else."""
+    kinds = {field.name: {"int": int, "float": float}.get(field.type, str) for field in fields(Row)}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if lost := [name for name in kinds if name not in (reader.fieldnames or ())]:
+                raise ValueError(f"it has no column {', '.join(lost)}")
+            rows = []
+            for record in reader:
+                if None in record or None in record.values():
+                    raise ValueError(f"line {reader.line_num} is shorter or longer than the first")
+                rows.append(Row(**{name: kind(record[name]) for name, kind in kinds.items()}))
+            return rows
+    except (ValueError, csv.Error) as error:  # what is no UTF-8 is a ValueError, too
+        raise ValueError(f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: "
+                         f"{error}") from error
 
 
 def paper_table() -> dict[tuple[str, str], float]:

@@ -40,6 +40,7 @@ class ResidualBlock(nn.Module):
 
     (N, C_in, H, W) -> (N, C_out, H', W') with H' = H/2 for mode "down", 2H for "up", H for "same".
     Down: the first convolution has stride 2, the skip averages 2x2. Up: nearest neighbours, before everything else.
+    Raises ValueError for "down" of an odd height or width, of which the two would make different sizes.
     """
 
     def __init__(self, in_channels: int, out_channels: int, mode: str = "same") -> None:
@@ -57,6 +58,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.mode == "up":
             x = F.interpolate(x, scale_factor=2, mode="nearest")  # (N, C_in, 2H, 2W)
+        if self.mode == "down":
+            check_even(x)
         h = self.conv1(x)  # (N, C_out, H', W')
         x = F.avg_pool2d(x, 2) if self.mode == "down" else x  # (N, C_in, H', W')
         return self.merge(h, self.skip(x))
@@ -71,32 +74,41 @@ class ResidualBlock(nn.Module):
 class PaletteBlock(ResidualBlock):
     """The first block of the encoder: line planes and constant palette planes in, without paying for the constants.
 
-    line (N, 3, H, W), palette (N, 3k, 1, 1) -> (N, C_out, H/2, W/2), exactly as `ResidualBlock` on the 3 + 3k planes.
+    line (N, 3, H, W), palette (N, 3k, 1, 1) -> (N, C_out, H/2, W/2), the same function as `ResidualBlock` on the 3 + 3k
+    planes. Raises ValueError for an odd height or width, as that does.
     """
 
     def forward(self, line: torch.Tensor, palette: torch.Tensor) -> torch.Tensor:
+        check_even(line)
         weight = self.conv1.standardized_weight()
         h = F.conv2d(line, weight[:, :3], stride=2, padding=1)  # (N, C_out, H/2, W/2)
-        h = h + conv_of_constants(palette, weight[:, 3:], *h.shape[2:])
+        h = h + conv_of_constants(palette, weight[:, 3:], *line.shape[2:])
         weight = self.skip.standardized_weight()
         skip = F.conv2d(F.avg_pool2d(line, 2), weight[:, :3], self.skip.bias)
         return self.merge(h, skip + F.conv2d(palette, weight[:, 3:]))
 
 
 def conv_of_constants(values: torch.Tensor, weight: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Convolution of constant planes, values (N, C, 1, 1), with stride 2 and padding 1 -> (N, C_out, height, width).
+    """Convolution of constant planes of height x width, values (N, C, 1, 1), with stride 2 and padding 1.
 
-    weight (C_out, C, 3 or 4, 3 or 4). The result is constant, too, except in the first and the last row and column,
-    where zeros are padded: on planes of 6x6 it shows each of its nine values, which are then spread.
+    weight (C_out, C, 3 or 4, 3 or 4) -> (N, C_out, H', W') as of the planes themselves. The result is constant, too,
+    except in the first and the last row and column, where zeros are padded: planes of 6 (odd sizes: 7) a side show each
+    of its values, and the second is then spread.
     """
-    x = F.conv2d(values.expand(-1, -1, 6, 6), weight, stride=2, padding=1)  # (N, C_out, 3, 3)
-    for dim, size in ((2, height), (3, width)):
-        first, middle, last = x.split(1, dim)
-        shape = list(x.shape)
-        shape[dim] = size - 2
-        between = [middle.expand(shape)] if size > 2 else []
-        x = torch.cat([first, *between, last], dim) if size > 1 else first
+    small = [min(size, 6 + size % 2) for size in (height, width)]
+    x = F.conv2d(values.expand(-1, -1, *small), weight, stride=2, padding=1)  # (N, C_out, 3 or 4, 3 or 4) at most
+    for dim, more in ((2, (height - small[0]) // 2), (3, (width - small[1]) // 2)):
+        if more:
+            first, middle, rest = x.split([1, 1, x.shape[dim] - 2], dim)
+            shape = list(middle.shape)
+            shape[dim] = 1 + more
+            x = torch.cat([first, middle.expand(shape), rest], dim)
     return x
+
+
+def check_even(x: torch.Tensor) -> None:
+    if x.shape[2] % 2 or x.shape[3] % 2:
+        raise ValueError(f"height and width must be even to be halved, got {tuple(x.shape[2:])}")
 
 
 class CrossAttention(nn.Module):

@@ -14,7 +14,7 @@ from lineart.data import Pairs
 from lineart.evaluation import as_images, colorize_trial
 from lineart.networks import Generator
 from lineart.protocols import Trial
-from lineart.regions import attention_on_slot
+from lineart.regions import attention_sums
 
 PALETTES = ("none", "truth", "warped", "random")
 REFERENCES = {"truth": "P1", "warped": "P2", "random": "P3"}  # and the protocol that has it
@@ -51,16 +51,17 @@ def attention_shares(generator: Generator, pairs: Pairs, trial: Trial,
                      batch_size: int = 32) -> dict[str, tuple[float, float, float]]:
     """Layer -> share of attention on the right slot, chance, and the share at the own place (`attention_on_slot`).
 
-    For generators that attend to a picture, on drawings and references whose slots are known.
+    For generators that attend to a picture, on drawings and references whose slots are known. Over all places that ask,
+    whatever batch they come in; NaN where none does.
     """
     layers = generator.record_attention()
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in layers}
+    sums = {name: np.zeros(4) for name in layers}
     for start in range(0, len(pairs), batch_size):
         some = slice(start, start + batch_size)
         part = Pairs(pairs.line[some], pairs.color[some], pairs.palette[some], pairs.name[some])
         colorize_trial(generator, part, Trial(trial.color[some], trial.palette[some]), batch_size)
         for name, layer in layers.items():
             attention = layer.attention.float().cpu().numpy()
-            found[name].append(attention_on_slot(attention, pairs.mask[some], trial.mask[some]))
+            sums[name] += attention_sums(attention, pairs.mask[some], trial.mask[some])
     generator.record_attention(False)
-    return {name: tuple(np.mean(values, axis=0)) for name, values in found.items()}
+    return {name: tuple((found[:3] / found[3]).tolist()) for name, found in sums.items()}

@@ -88,20 +88,25 @@ class Generator(nn.Module):
             return [self.embed_color(palette)] * self.levels  # (N, k, C)
         if reference is None:
             raise ValueError("this generator attends to a reference image: give (N, 3, H, W), got None")
+        self.check_size("the reference's height and width", reference)
         return [m.flatten(2).transpose(1, 2) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
 
     def forward(self, line: torch.Tensor, palette: torch.Tensor, reference: torch.Tensor | None = None,
                 generator: torch.Generator | None = None) -> torch.Tensor:
         """line (N, 3, H, W), palette (N, k, 3), reference (N, 3, H', W') or None, all in [-1, 1] -> (N, 3, H, W).
 
-        H and W must be multiples of 2^levels. `generator` draws the noise; without it `eval()` is deterministic.
+        H and W must be multiples of 2^levels, and so must H' and W' where the reference is attended to. `generator`
+        draws the noise; without it `eval()` is deterministic.
         """
-        multiple = 2**self.levels
-        if line.shape[2] % multiple or line.shape[3] % multiple:
-            raise ValueError(f"height and width must be multiples of {multiple}, got {tuple(line.shape[2:])}")
+        self.check_size("height and width", line)
         tokens = self.tokens(palette, reference)
         skips = self.encode(line, palette, tokens)
         return self.decode(skips, tokens, generator)
+
+    def check_size(self, what: str, picture: torch.Tensor) -> None:
+        multiple = 2**self.levels
+        if picture.shape[2] % multiple or picture.shape[3] % multiple:
+            raise ValueError(f"{what} must be multiples of {multiple}, got {tuple(picture.shape[2:])}")
 
     def encode(self, line, palette, tokens) -> list[torch.Tensor]:
         """The maps of levels 1 to `levels`: level i (N, C_i, H/2^i, W/2^i)."""
@@ -143,10 +148,11 @@ class Generator(nn.Module):
 class PatchDiscriminator(nn.Module):
     """PatchGAN (section 3.2): five spectrally normalised convolutions, one logit a patch; 256 px give a 30x30 map.
 
-    x (N, in_channels, H, W) -> (N, 1, H/8 - 2, W/8 - 2). The input is conditional: the generator's 30 planes and the
-    picture's 3. With `palette` (N, k, 3) its planes are left out of x, which then is line and picture (N, 6, H, W):
-    the same logits without a convolution of constant planes. The first three layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two
-    lose one position each: 256 -> 128 -> 64 -> 32 -> 31 -> 30.
+    x (N, in_channels, H, W) -> (N, 1, H/8 - 2, W/8 - 2), H/8 and W/8 rounded down. The input is conditional: the
+    generator's 30 planes and the picture's 3. With `palette` (N, k, 3) its planes are left out of x, which then is line
+    and picture (N, 6, H, W): the same logits, at any size, without a convolution of constant planes. The first three
+    layers halve the size each ("factor of 6" in the paper is 2^3 = 8), the last two lose one position each:
+    256 -> 128 -> 64 -> 32 -> 31 -> 30.
     """
 
     def __init__(self, in_channels: int = 33, width: int = 64) -> None:
@@ -166,7 +172,7 @@ class PatchDiscriminator(nn.Module):
         planes = values.shape[1]  # they stand between the line's three and the picture's
         of_x = torch.cat([weight[:, :3], weight[:, 3 + planes :]], dim=1)
         h = F.conv2d(x, of_x, first.bias, stride=2, padding=1)  # (N, width, H/2, W/2)
-        h = h + conv_of_constants(values, weight[:, 3 : 3 + planes], *h.shape[2:])
+        h = h + conv_of_constants(values, weight[:, 3 : 3 + planes], *x.shape[2:])
         for layer in rest:
             h = layer(h)
         return h

@@ -7,26 +7,31 @@ from PIL import Image
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-MAX_PIXELS = 64 * 64  # k-means sees a grid of this many pixels at most
+MAX_PIXELS = 64 * 64  # k-means sees a grid of about this many pixels, and never twice as many
 
 
 def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) -> np.ndarray:
     """Dominant colours by k-means in RGB (section 3.1 of the paper, k = 9).
 
-    image: PIL picture or (H, W, 3) uint8 array, 0..255.
+    image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array, 0..255.
     Returns (k, 3) float32, 0..255, largest cluster first; equal sizes by colour, so that the order is fixed. A picture
     of fewer than k colours repeats its colours, largest first, until there are k. The same picture and seed give the
     same palette: k-means runs in one thread, because the order of a parallel sum changes the last digits.
-    Raises ValueError for k < 1 or a picture that is not RGB.
+    Raises ValueError for k < 1, an array of another shape or type, and a picture with pixels of 32 bits.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
-    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if isinstance(image, Image.Image):
+        from lineart.data.decode import rgb  # not above: the package `lineart.data` imports this module
+
+        image = rgb(image)
+    pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"image must be (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
     # Every n-th pixel rather than an average of neighbours: averages invent colours at the borders.
     stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / MAX_PIXELS))))
     pixels = pixels[::stride, ::stride].reshape(-1, 3)
+    pixels = pixels[:: max(1, len(pixels) // MAX_PIXELS)]  # of a picture thinner than the grid is wide
     colors, counts = np.unique(pixels, axis=0, return_counts=True)  # equal pixels as one, with their number as weight
     if len(colors) > k:
         colors, counts = _cluster(colors, counts, k, seed)

@@ -53,13 +53,19 @@ def attention_on_slot(attention: np.ndarray, masks: np.ndarray,
     and of those not the background, which is most of both pictures. Chance is attention spread evenly over the
     reference; "own place" is attention that stays where it asks.
     """
+    *sums, asked = attention_sums(attention, masks, reference_masks)
+    return tuple(float(value / asked) for value in sums)
+
+
+def attention_sums(attention: np.ndarray, masks: np.ndarray, reference_masks: np.ndarray) -> np.ndarray:
+    """(4,) what `attention_on_slot` divides: three sums over the places that ask, and how many ask; batches add up."""
     n, height, width, _ = attention.shape
     asked, shown = (_shares(m, height, width) for m in (masks, reference_masks))  # (n, T, 6)
     asked = asked * (shown.sum(1, keepdims=True) > 0) * (np.arange(len(SLOTS)) > 0)
     weights = attention.reshape(n, height * width, -1)
     on_slot = (asked * (weights @ shown)).sum()
     chance = (asked * shown.mean(1, keepdims=True)).sum()
-    return tuple(float(value / asked.sum()) for value in (on_slot, chance, (asked * shown).sum()))
+    return np.array([on_slot, chance, (asked * shown).sum(), asked.sum()])
 
 
 def _shares(masks: np.ndarray, height: int, width: int) -> np.ndarray:

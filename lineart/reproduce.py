@@ -186,11 +186,17 @@ def _choose(names: list[str], only: Sequence[str]) -> set[str]:
 
 def _read(path: Path, profile: str, parameters: dict, names: list[str]) -> Notebook:
     """Read with json: importing nbformat would take longer than all else that an unchanged course needs."""
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         content = json.loads(text)
         cells = [dict(cell, source="".join(cell["source"])) for cell in content["cells"]]
-    except (ValueError, KeyError, TypeError) as error:
+        for part in (content, *cells):
+            if not isinstance(part["metadata"], dict) or not isinstance(_tags(part), list):
+                raise ValueError(f"metadata must be an object, and tags in it a list, not {part['metadata']!r}")
+        kinds = {cell["cell_type"] for cell in cells}
+        if not kinds <= {"code", "markdown", "raw"}:
+            raise ValueError(f"a cell must be code, markdown or raw, not {kinds}")
+    except (ValueError, KeyError, TypeError) as error:  # what is not UTF-8 is a ValueError, too
         raise ReproduceError(f"{path.name} is not a notebook: {error!r}") from None
     if any(INJECTED in _tags(cell) for cell in cells):
         raise ReproduceError(f"{path.stem} holds a cell tagged {INJECTED!r} of an earlier run; remove it")
@@ -204,7 +210,7 @@ def _read(path: Path, profile: str, parameters: dict, names: list[str]) -> Noteb
             raise ReproduceError(f"{path.stem} has no parameter {name!r}; its parameters cell assigns "
                                  f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)")
         _check_type(path.stem, name, value, *known[name])
-    needs = content.get("metadata", {}).get("lineart", {}).get("needs", [])
+    needs = (content["metadata"].get("lineart") or {}).get("needs", [])
     for need in needs:
         if need not in names[: names.index(path.stem)]:
             raise ReproduceError(f"{path.stem} needs {need!r}, which is not a notebook before it")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lineart.data.sources import PAPER_COUNTS
 from lineart.evaluation import PAPER_TABLE, Row, paper_table
 from lineart.features import metric_names
 from lineart.plotting import METHOD_NAMES, method_title
@@ -34,7 +35,11 @@ def headline(rows: list[Row], method: str) -> dict[str, Row]:
 
 def verdict(column: str, row: Row) -> str:
     """Whether a row is within the tolerance of the paper's number, or why the two do not compare."""
-    other = ["data set"] * ((row.data, row.size) != ("kaggle", 256)) + ["backbone"] * (row.metric != column)
+    other = ["backbone"] * (row.metric != column)
+    if (row.data, row.size) != ("kaggle", 256):
+        other = ["data set", *other]
+    elif row.n != PAPER_COUNTS["test"]:
+        other = ["number of drawings", *other]
     if other:
         return f"another {' and '.join(other)}: order only"
     stated = next(line for line in csv.DictReader(TOLERANCE.read_text().splitlines())

@@ -95,6 +95,21 @@ def test_a_16_bit_scan_keeps_its_greys():
     assert np.unique(np.asarray(stand_in(the_line).colorize(grey, picture()))).tolist() == [128]
 
 
+def test_pixels_of_32_bits_are_a_sentence(colorizer):
+    for mode in "IF":
+        for pictures in ((Image.new(mode, (9, 9)), picture()), (line_art(), Image.new(mode, (9, 9)))):
+            with pytest.raises(ValueError, match=rf"pixels of 32 bits \(mode {mode}\), whose range is not known"):
+                colorizer.colorize(*pictures)
+
+
+def test_a_photograph_is_turned_as_its_exif_says(colorizer):
+    line, reference = line_art(), Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 130, 3), np.uint8))
+    upright = colorizer.colorize(*(x.transpose(Image.Transpose.ROTATE_270) for x in (line, reference)))
+    for x in (line, reference):
+        x.getexif()[0x0112] = 6  # a quarter to the right
+    assert colorizer.colorize(line, reference).tobytes() == upright.tobytes() and upright.size == line.size[::-1]
+
+
 def test_transparent_is_paper(colorizer):
     line = line_art()
     black_glass = Image.merge("RGBA", (*[Image.new("L", line.size, 0)] * 3, Image.eval(line, lambda v: 255 - v)))
@@ -202,6 +217,14 @@ def test_without_a_palette_it_is_that_of_the_reference():
     np.testing.assert_allclose(shown, extract_palette(reference), atol=1e-3)
 
 
+def test_the_palette_of_many_colours_is_that_of_seed_0():
+    network, noisy = stand_in(), np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    network.colorize(line_art(), Image.fromarray(noisy))
+    shown = (network.generator.shown[1][0].numpy() + 1) * 127.5
+    np.testing.assert_allclose(shown, extract_palette(noisy, seed=0), atol=1e-3)
+    assert np.abs(shown - extract_palette(noisy, seed=1)).max() > 1
+
+
 def test_a_palette_replaces_the_references_own_and_the_reference_is_still_shown():
     network, reference = stand_in(), picture(3)
     network.colorize(line_art(), reference)
@@ -235,6 +258,18 @@ def test_a_palette_of_another_shape_is_a_sentence(colorizer, shape):
         colorizer.colorize(line_art(), picture(), palette=np.zeros(shape))
 
 
+@pytest.mark.parametrize("value", [-1, 256, float("nan"), float("inf")])
+def test_a_palette_out_of_range_is_a_sentence(colorizer, value):
+    with pytest.raises(ValueError, match=f"colours of a palette must be between 0 and 255, got {value}"):
+        colorizer.colorize(line_art(), palette=[(0, 10, 255), (0, value, 9)])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_that_is_too_large_is_a_sentence(colorizer, seed):
+    with pytest.raises(ValueError, match=f"seed must be between 0 and 2\\*\\*64 - 1, got {seed}"):
+        colorizer.colorize(line_art(), picture(), seed=seed)
+
+
 def test_nothing_to_take_colours_from_is_a_sentence(colorizer):
     with pytest.raises(ValueError, match="needs a reference picture or a palette, got neither"):
         colorizer.colorize(line_art())
@@ -252,6 +287,18 @@ def test_from_a_file_a_folder_and_a_text(checkpoint):
 
 def test_it_is_ready_to_use(colorizer):
     assert not colorizer.generator.training and colorizer.config == CONFIG and colorizer.device.type == "cpu"
+
+
+def test_a_folder_of_the_same_name_does_not_hide_shipped_weights(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("toon", "toon-none", "mine"):
+        (tmp_path / name).mkdir()
+    assert checkpoint_path("toon") == pretrained_path("toon") and checkpoint_path("toon-none").parent == PRETRAINED
+    assert checkpoint_path("mine").parent.name == "mine"  # whose checkpoint is then missed by its name
+    assert checkpoint_path(tmp_path / "toon").parent == tmp_path / "toon"  # a path is no name
+    (tmp_path / "toon" / "config.json").write_text("{}")
+    (tmp_path / "toon-none" / "last.safetensors").write_bytes(checkpoint.read_bytes())
+    assert [str(checkpoint_path(name).parent) for name in ("toon", "toon-none")] == ["toon", "toon-none"]
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import torch
 
-from lineart.config import PROFILES, ROOT, Config, figures_dir
+from lineart.config import MIN_SIZE, PROFILES, ROOT, Config, figures_dir
 
 
 def test_defaults_are_the_papers():
@@ -46,10 +47,34 @@ def test_profile_comes_from_the_environment(monkeypatch):
     (dict(weights="random"), "weights must be 'imagenet' or 'bundled', got 'random'"),
     (dict(batch_size=0), "batch_size must be at least 1, got 0"),
     (dict(steps=0), "steps must be at least 1, got 0"),
+    (dict(n_train=0), "n_train must be at least 1, got 0"),
+    (dict(lr_step_epochs=0), "lr_step_epochs must be at least 1, got 0"),
+    (dict(betas=(0.5,)), r"betas must be two numbers from 0 to below 1, got \(0.5,\)"),
+    (dict(betas=(0.5, 1.0)), r"betas must be two numbers from 0 to below 1, got \(0.5, 1.0\)"),
+    (dict(betas=(-0.1, 0.9)), "betas must be two numbers"),
+    (dict(seed=-1), r"seed must be between 0 and 2\*\*64 - 1, got -1"),
+    (dict(seed=2**64), "seed must be between 0"),
+    (dict(levels=1), "levels must be at least 2, got 1"),
+    (dict(levels=-1), "levels must be at least 2, got -1"),
+    (dict(size=16), "size must be at least 24, got 16"),
+    (dict(checkpoint_minutes=float("nan")), "checkpoint_minutes must be positive, got nan"),
 ])
 def test_bad_values_get_a_sentence(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         Config(**changes)
+
+
+def test_the_smallest_size_is_the_smallest_that_the_networks_take():
+    from lineart.checkpoint import make_generator
+    from lineart.networks import PatchDiscriminator
+
+    picture, palette = torch.zeros(2, 3, MIN_SIZE, MIN_SIZE), torch.zeros(2, 9, 3)
+    assert make_generator(Config(size=MIN_SIZE, width=4))(picture, palette, picture).shape == picture.shape
+    judge = PatchDiscriminator(3 + 27 + 3, 4)
+    assert judge(torch.cat([picture, picture], 1), palette).shape == (2, 1, 1, 1)
+    smaller = picture[..., 1:, 1:]
+    with pytest.raises(RuntimeError, match="[Kk]ernel size"):
+        judge(torch.cat([smaller, smaller], 1), palette)
 
 
 def test_unknown_profile_and_setting():

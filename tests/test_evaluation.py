@@ -229,7 +229,25 @@ def test_a_failing_write_leaves_the_old_rows(tmp_path):
     path = write_rows(tmp_path / "rows.csv", ROWS)
     with pytest.raises(TypeError):
         write_rows(path, [*ROWS, "no row"])
-    assert read_rows(path) == ROWS
+    assert read_rows(path) == ROWS and list(tmp_path.iterdir()) == [path]
+
+
+HEAD = "data,size,method,protocol,metric,value,spread,n,seed,backbone,checkpoint\n"
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ("", "it has no column data, size"),
+    ("method,metric,value\nnone,FID,40\n", "it has no column data, size, protocol"),
+    (HEAD + "toon,128,none,P1,PSNR,many,0,8,,bundled,\n", "could not convert string to float: 'many'"),
+    (HEAD + "toon,128,none,P1,PSNR,20,0,8\n", "line 2 is shorter or longer than the first"),
+    (HEAD + "toon,128,none,P1,PSNR,20,0,8,,bundled,,more\n", "line 2 is shorter or longer"),
+    ("\udcff", "'utf-8' codec can't decode"),
+])
+def test_another_file_is_no_table(tmp_path, text, why):
+    path = tmp_path / "rows.csv"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ValueError, match=f"a table must be a CSV of rows .*rows.csv is not: .*{why}"):
+        read_rows(path)
 
 
 def test_p4_has_the_regions_and_the_oracle_is_nearly_right(evaluator, pairs):

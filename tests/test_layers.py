@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lineart.layers import CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate, WSConv2d, group_norm
+from lineart.layers import (CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate, WSConv2d,
+                            conv_of_constants, group_norm)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,28 @@ def test_unknown_mode_is_refused():
         ResidualBlock(3, 8, "left")
 
 
-@pytest.mark.parametrize("size", [(4, 4), (16, 16), (12, 20)])
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_a_convolution_of_constant_planes_is_the_convolution(kernel):
+    values, weight = torch.randn(2, 5, 1, 1).double(), torch.randn(6, 5, kernel, kernel).double()
+    for height in range(2, 16):
+        for width in (2, 3, 5, 6, 7, 8, 9, 40, 41):
+            whole = F.conv2d(values.expand(-1, -1, height, width), weight, stride=2, padding=1)
+            torch.testing.assert_close(conv_of_constants(values, weight, height, width), whole)
+
+
+@pytest.mark.parametrize("size", [(33, 32), (32, 35), (3, 3)])
+def test_an_odd_size_cannot_be_halved(size):
+    line, palette = torch.randn(1, 3, *size), torch.randn(1, 27, 1, 1)
+    planes = torch.cat([line, palette.expand(-1, -1, *size)], 1)
+    sentence = rf"^height and width must be even to be halved, got \({size[0]}, {size[1]}\)$"
+    with pytest.raises(ValueError, match=sentence):
+        PaletteBlock(30, 8, "down")(line, palette)
+    with pytest.raises(ValueError, match=sentence):
+        ResidualBlock(30, 8, "down")(planes)
+    assert ResidualBlock(30, 8)(planes).shape == (1, 8, *size)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (4, 4), (16, 16), (12, 20)])
 def test_palette_block_is_the_residual_block_on_constant_planes(size):
     block = PaletteBlock(30, 8, "down").double()
     line, palette = torch.randn(2, 3, *size).double(), torch.randn(2, 27, 1, 1).double()

@@ -1,5 +1,7 @@
 """The leak on stand-ins whose way of cheating is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,11 @@ from torch import nn
 from lineart.checkpoint import make_generator
 from lineart.config import Config
 from lineart.data import load
+from lineart.evaluation import as_images, colorize_trial
 from lineart.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
+from lineart.metrics import psnr
 from lineart.protocols import trials
+from lineart.regions import attention_on_slot
 
 CONFIG = Config.from_profile("smoke")
 
@@ -48,7 +53,9 @@ def test_who_paints_flat_in_the_palettes_first_colour_has_nothing_from_position(
     assert all(np.array_equal(grid["truth", "truth"], grid["truth", r]) for r in REFERENCES)
     parts = shares(grid)
     assert parts["position"] == pytest.approx(0) and parts["colours"] > 0
-    assert np.allclose(grid["none", "truth"], grid["none", "random"])
+    grey = psnr(torch.full((len(pairs), 3, 64, 64), 128, dtype=torch.uint8), as_images(pairs.color))
+    for reference in REFERENCES:  # no colour at all is middle grey, and not black
+        assert grid["none", reference] == pytest.approx(grey.numpy(), abs=1e-4)
 
 
 def test_attention_of_an_untrained_network_is_near_chance_in_every_layer(pairs):
@@ -59,3 +66,34 @@ def test_attention_of_an_untrained_network_is_near_chance_in_every_layer(pairs):
     for share, chance, own in found.values():
         assert share == pytest.approx(chance, abs=0.1) and 0 <= own <= 1
     assert not any(layer.record for layer in generator.record_attention(False).values())
+
+
+@pytest.fixture(scope="module")
+def sharp(pairs):
+    """A generator whose attention is far from even, a trial of P4, and its attention to all drawings by layer."""
+    torch.manual_seed(0)
+    generator, trial = make_generator(CONFIG).eval(), trials("P4", pairs, "toon")[0]
+    layers = generator.record_attention()
+    for layer in layers.values():
+        layer.to_q.weight.data *= 30
+    colorize_trial(generator, pairs, trial)
+    return generator, trial, {name: layer.attention.numpy() for name, layer in layers.items()}
+
+
+def test_attention_is_judged_by_the_slots_of_the_drawing_and_those_of_its_reference(sharp, pairs):
+    generator, trial, attention = sharp
+    found = attention_shares(generator, pairs, trial)
+    for name, values in found.items():
+        assert values == pytest.approx(attention_on_slot(attention[name], pairs.mask, trial.mask), abs=1e-6)
+        for masks in ((pairs.mask, pairs.mask), (trial.mask, trial.mask), (trial.mask, pairs.mask)):
+            assert values != pytest.approx(attention_on_slot(attention[name], *masks), abs=1e-4)
+
+
+def test_the_size_of_a_batch_does_not_change_the_shares(sharp, pairs):
+    generator, trial, _ = sharp
+    masks = trial.mask.copy()
+    masks[5] = 0  # shows the background alone: nothing is asked of it
+    found = [attention_shares(generator, pairs, replace(trial, mask=masks), size) for size in (8, 7, 3, 1)]
+    for shares_of in found[1:]:
+        for name, values in shares_of.items():
+            assert values == pytest.approx(found[0][name], abs=1e-6) and np.isfinite(values).all()

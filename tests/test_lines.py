@@ -47,6 +47,24 @@ def test_parameters_out_of_range_get_a_sentence(name, value):
         extract_lines(np.zeros((8, 8, 3), np.uint8), **{name: value})
 
 
+def test_a_transparent_hole_in_white_is_no_line():
+    glass = Image.new("RGBA", (40, 40), "white")
+    glass.paste((0, 0, 0, 0), (10, 10, 30, 30))
+    assert (np.asarray(extract_lines(glass)) == 255).all()
+
+
+def test_a_turned_picture_is_drawn_upright_and_16_bits_as_8():
+    color = toon.draw("turned", 64).color
+    turned = Image.fromarray(color)
+    turned.getexif()[0x0112] = 6  # a quarter to the right
+    assert np.array_equal(extract_lines(turned), extract_lines(np.rot90(color, -1)))
+    grey = np.asarray(Image.fromarray(color).convert("L"))
+    assert np.array_equal(extract_lines(Image.fromarray(grey.astype(np.uint16) * 257)), extract_lines(grey))
+    for mode in "IF":
+        with pytest.raises(ValueError, match=rf"pixels of 32 bits \(mode {mode}\)"):
+            extract_lines(Image.new(mode, (9, 9)))
+
+
 @pytest.fixture(scope="module")
 def drawings() -> list[np.ndarray]:
     return [toon.draw(toon.seed_of("val", i), 128).color for i in range(6)]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
+from lineart.palette import palette_planes
 
 METHODS = [("none", "image"), ("gate", "image"), ("cross", "palette"), ("cross", "image")]
 
@@ -114,6 +115,8 @@ def test_recorded_attention_has_a_layer_a_level():
     (lambda: Generator(4, 3, reference="text"), "reference must be 'image' or 'palette', got 'text'"),
     (lambda: Generator(4, 4)(*inputs(1, 24)), r"multiples of 16, got \(24, 24\)"),
     (lambda: Generator(4, 4)(*inputs()[:2]), "attends to a reference image"),
+    (lambda: Generator(4, 4)(*inputs(1)[:2], torch.rand(1, 3, 32, 24)),
+     r"^the reference's height and width must be multiples of 16, got \(32, 24\)$"),
 ])
 def test_bad_input_gets_a_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -128,6 +131,23 @@ def test_discriminator_map_is_30_by_30_and_sees_70_pixels():
     out[0, 0, 15, 15].backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
     assert len(rows) == 70 and rows[-1] - rows[0] == 69
+
+
+@pytest.mark.parametrize("size", [(24, 24), (33, 33), (35, 24), (32, 37), (64, 40)])
+def test_discriminator_gives_the_same_logits_with_the_palette_apart(size):
+    discriminator = PatchDiscriminator(33, 4).double().eval()
+    line, palette, picture = torch.rand(2, 3, *size), torch.rand(2, 9, 3), torch.rand(2, 3, *size)
+    line, palette, picture = (t.double() * 2 - 1 for t in (line, palette, picture))
+    planes = palette_planes(palette, *size)
+    whole = discriminator(torch.cat([line, planes, picture], 1))
+    assert whole.shape == (2, 1, size[0] // 8 - 2, size[1] // 8 - 2)
+    torch.testing.assert_close(discriminator(torch.cat([line, picture], 1), palette), whole)
+
+
+def test_what_does_not_look_at_the_reference_does_not_mind_its_size():
+    line, palette, _ = inputs()
+    for method in METHODS[:3]:
+        assert Generator(4, 4, *method).eval()(line, palette, torch.rand(2, 3, 33, 7)).shape == line.shape
 
 
 def test_discriminator_layers_have_spectral_norm_one():

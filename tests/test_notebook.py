@@ -25,8 +25,14 @@ def test_right_wrong_and_misshapen_answers(capsys):
 
 
 def test_an_answer_that_is_no_number_does_not_stop_the_page(capsys):
-    assert solve("twelve", 12, "Exercise") == 12
-    assert "must be a number" in capsys.readouterr().out
+    for answer in ("twelve", [torch.tensor(1.0, requires_grad=True)], {"a": 1}, [1, [2, 3]], 1j):
+        assert solve(answer, 12, "Exercise") == 12
+        assert "must be a number" in capsys.readouterr().out
+
+
+def test_an_empty_answer_does_not_stop_the_page(capsys):
+    assert solve([], 12, "Exercise") == 12 and "the shape must be ()" in capsys.readouterr().out
+    assert solve([], [], "Exercise") == [] and "solved." in capsys.readouterr().out
 
 
 def test_not_a_number_is_not_solved(capsys):

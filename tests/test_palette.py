@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lineart import palette as palette_module
 from lineart.palette import extract_palette, palette_planes
 
 
@@ -59,6 +60,39 @@ def test_pil_and_array_agree():
 def test_other_arrays_are_refused(image):
     with pytest.raises(ValueError, match=r"image must be \(H, W, 3\) of uint8"):
         extract_palette(image)
+
+
+def test_transparent_is_white_and_a_turned_picture_is_upright():
+    glass = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    glass.paste((255, 0, 0, 255), (0, 0, 20, 20))
+    assert extract_palette(glass, k=2).tolist() == [[255] * 3, [255, 0, 0]]
+    turned, pixels = Image.new("RGB", (130, 70)), np.random.default_rng(0).integers(0, 256, (70, 130, 3), np.uint8)
+    turned.paste(Image.fromarray(pixels))
+    turned.getexif()[0x0112] = 6  # a quarter to the right
+    assert np.array_equal(extract_palette(turned), extract_palette(np.rot90(pixels, -1)))
+
+
+def test_16_bits_become_8_and_pixels_of_32_are_refused():
+    assert (extract_palette(Image.fromarray(np.full((9, 9), 128 * 257, np.uint16))) == 128).all()
+    for mode in "IF":
+        with pytest.raises(ValueError, match=rf"pixels of 32 bits \(mode {mode}\)"):
+            extract_palette(Image.new(mode, (9, 9)))
+
+
+def test_another_seed_starts_elsewhere_and_the_same_one_does_not():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)  # no clear clusters
+    palettes = [extract_palette(image, seed=seed) for seed in (0, 1, 1, 2)]
+    assert np.array_equal(palettes[1], palettes[2])
+    assert len({palette.tobytes() for palette in palettes}) == 3
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (2, 40_000)])
+def test_a_thin_picture_is_clustered_as_fast_as_any(shape, monkeypatch):
+    seen, cluster = [], palette_module._cluster
+    monkeypatch.setattr(palette_module, "_cluster",
+                        lambda colors, counts, k, seed: seen.append(counts.sum()) or cluster(colors, counts, k, seed))
+    extract_palette(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    assert 2000 < seen[0] < 2 * palette_module.MAX_PIXELS
 
 
 def test_k_below_one_is_refused():

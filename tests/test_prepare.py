@@ -600,8 +600,9 @@ def test_three_different_pictures_make_a_set_and_three_equal_ones_do_not(tmp_pat
     for i in range(3):
         save(tmp_path / "equal" / f"{i}.png", blocks(0))
         save(tmp_path / "different" / f"{i}.png", blocks(i))
-    with pytest.raises(ValueError, match="a set must have at least 3 different pictures, 1 of 3 could be used"):
+    with pytest.raises(ValueError, match="at least 3 different pictures, 1 of 3 could be used$"):
         prepare("folder", tmp_path / "equal", out=tmp_path / "out", **SMALL)
+    assert not (tmp_path / "out" / "rejected.csv").exists()
     assert prepare("folder", tmp_path / "different", out=tmp_path / "three", **SMALL).record["counts"] == {
         "train": 1, "val": 1, "test": 1}
 
@@ -615,6 +616,21 @@ def test_too_few_pictures_leave_the_reasons_and_more_of_them_go_on(tmp_path):
         assert [row["file"] for row in csv.DictReader(file)] == ["bad.png"]
     save(root / "bad.png", blocks(7))
     assert len(prepare("folder", root, out=tmp_path / "out", **SMALL).line) == 3
+
+
+def test_a_set_in_the_folder_of_its_pictures_is_no_part_of_the_source(pictures, tmp_path):
+    root = shutil.copytree(pictures, tmp_path / "in")
+    beside = prepare("folder", root, out=tmp_path / "beside", **SMALL)
+    inside = prepare("folder", root, out=root / "sets" / "one", **SMALL)
+    assert contents(inside.path) == contents(beside.path)
+    save(inside.path / "contact_sheet.png", blocks(99))
+    assert prepare("folder", root, out=root / "sets" / "one", **SMALL).record["plan"] == beside.record["plan"]
+    (inside.path / "set.json").unlink()  # begun anew, with parts of before
+    for name in ("index.csv", "rejected.csv", "contact_sheet.png", *(f"{array}.npy" for array in ARRAYS)):
+        (inside.path / name).unlink()
+    (inside.path / "parts").mkdir()
+    (inside.path / "parts" / "other.npz").write_text("of before")
+    assert contents(prepare("folder", root, out=root / "sets" / "one", **SMALL).path) == contents(beside.path)
 
 
 # Splits

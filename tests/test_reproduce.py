@@ -144,6 +144,25 @@ def test_other_mistakes_are_refused(course):
     refused(course, "02_b: the parameters cell is not plain Python")
     (course.root / "notebooks" / "02_b.ipynb").write_text("{}")
     refused(course, "02_b.ipynb is not a notebook")
+    (course.root / "notebooks" / "02_b.ipynb").write_bytes(b"\xff\xfe{}")
+    refused(course, "02_b.ipynb is not a notebook: UnicodeDecodeError")
+
+
+@pytest.mark.parametrize(("damage", "sentence"), [
+    (lambda content: content["cells"][1].pop("cell_type"), r"KeyError\('cell_type'\)"),
+    (lambda content: content["cells"][1].update(cell_type="cod"), "a cell must be code, markdown or raw, not .*'cod'"),
+    (lambda content: content["cells"][0].update(metadata=None), "metadata must be an object, .* not None"),
+    (lambda content: content["cells"][0].pop("metadata"), r"KeyError\('metadata'\)"),
+    (lambda content: content["cells"][1].update(metadata={"tags": None}), "tags in it a list, not {'tags': None}"),
+    (lambda content: content.update(metadata=None), "metadata must be an object, .* not None"),
+    (lambda content: content.update(cells=None), "TypeError"),
+])
+def test_a_damaged_notebook_is_named(course, damage, sentence):
+    path = course("01_a") / "notebooks" / "01_a.ipynb"
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    refused(course, f"01_a.ipynb is not a notebook: .*{sentence}")
 
 
 def test_missing_papermill_is_one_sentence(course, monkeypatch, capsys):

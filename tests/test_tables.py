@@ -160,6 +160,10 @@ def test_verdict_of_what_does_not_compare():
     row = Row("kaggle", 256, "image", "P1", "PSNR", 27.21, 0.0, 3545, "", "bundled", "")
     assert verdict("PSNR", row).startswith("comparable: reproduced")  # no backbone in it
     assert verdict("PSNR", replace(row, data="toon")) == "another data set: order only"
+    assert verdict("PSNR", replace(row, data="toon", n=256)) == "another data set: order only"
+    assert verdict("PSNR", replace(row, n=3544)) == "another number of drawings: order only"
+    few = replace(row, n=8, metric="ST-LPIPS")
+    assert verdict("LPIPS", few) == "another number of drawings and backbone: order only"
     assert verdict("PSNR", replace(row, size=128)) == "another data set: order only"
     assert verdict("LPIPS", replace(row, metric="ST-LPIPS")) == "another backbone: order only"
     assert verdict("LPIPS", replace(row, metric="ST-LPIPS", data="toon")) == "another data set and backbone: order only"

@@ -1,14 +1,17 @@
 """The embedded data: exact regions, inked outlines, the same bytes from the same seed."""
 
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import binary_erosion
 
 from lineart import data
 from lineart.config import Config
 from lineart.data import load, toon
+from lineart.data.prepare import prepare
 from lineart.palette import extract_palette
 
 
@@ -110,6 +113,57 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     alone = load(config, "test")
     assert drawn.digest() == read.digest() == alone.digest() and drawn.name == read.name == alone.name
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("harm", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100],
+                                  lambda whole: b"no archive", lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1),
+                                  lambda whole: whole[: len(whole) // 2] + b"~~~~" + whole[len(whole) // 2 + 4 :]],
+                         ids=["empty", "start", "end", "text", "header", "content"])
+def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "CACHE", tmp_path)
+    config = Config.from_profile("smoke", size=32, n_train=3, train_reference="other")
+    before = load(config)
+    assert len(files := list(tmp_path.iterdir())) == 2  # the drawings, and the others in their colours
+    for file in files:
+        whole = file.read_bytes()
+        file.write_bytes(harm(whole))
+        again = load(config)
+        assert again.digest() == before.digest() and again.name == before.name
+        assert np.array_equal(again.other, before.other) and np.array_equal(again.slots, before.slots)
+        assert file.read_bytes() == whole and len(list(tmp_path.iterdir())) == 2
+
+
+def test_another_generator_is_another_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    config = Config.from_profile("smoke", size=32, n_test=2)
+
+    def files():
+        load(config, "test")
+        return {file.name for file in (tmp_path / "cache").iterdir()}
+
+    assert len(files()) == len(files()) == 1
+    monkeypatch.setattr(data, "PACKAGE", shutil.copytree(data.PACKAGE, tmp_path / "lineart"))
+    assert len(files()) == 1  # the same, wherever it lies
+    for n, name in enumerate(("palette.py", "data/toon.py"), start=2):
+        with open(tmp_path / "lineart" / name, "a") as file:
+            file.write("# another\n")
+        assert len(files()) == n
+    for n, package in enumerate(("dicebear-core", "dicebear-styles", "resvg-py"), start=4):
+        real = data.version
+        monkeypatch.setattr(data, "version", lambda name, of=package, real=real: "0" if name == of else real(name))
+        assert len(files()) == n
+
+
+def test_a_set_prepared_under_another_name_is_refused(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for i in range(3):
+        Image.fromarray(np.full((32, 32, 3), 80 * i, np.uint8)).save(source / f"{i}.png")
+    folder = prepare("folder", source, 32, tmp_path / "set", processes=1).path
+    config = Config.from_profile("smoke", data="folder", size=32, source=str(folder))
+    assert len(load(config, "test")) == 1
+    with pytest.raises(ValueError, match="^data must be the prepared set's folder, got kaggle$"):
+        load(config.replace(data="kaggle"), "test")  # the rows would count as the paper's
 
 
 def test_unknown_data_set_is_refused():

@@ -87,7 +87,8 @@ def test_a_second_table_measures_nothing_again(paper, monkeypatch):
     assert (paper / "figures" / "extended_kaggle.csv").read_bytes() == before
 
 
-def test_another_metric_or_other_pictures_are_measured_again(paper, monkeypatch):
+def test_another_metric_or_other_pictures_are_measured_again(paper, tmp_path, monkeypatch):
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path))
     asked = []
 
     def counted(name, result):

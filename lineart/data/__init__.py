@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,9 @@ from lineart.data.store import SPLITS, Store, is_store, open_store
 from lineart.palette import extract_palette
 
 CACHE = ROOT / "runs" / "data"
+PACKAGE = Path(__file__).parent.parent
+# What decides how a drawing of `toon`, and its palette, come out: these files, these packages
+DRAWN_BY = ("palette.py", "data/toon.py"), ("dicebear-core", "dicebear-styles", "resvg-py", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
     `toon` is drawn. Any other set is read where `config.source` is a prepared folder; prepared first, under
     `runs/data`, where it is a folder or zip of pictures; and without a source read from where `lineart data prepare`
     puts it. A whole split stays on disk, mapped into memory; fewer pairs are taken evenly from all of it.
-    Raises ValueError for an unknown split, a split without pictures, and a set prepared with another size
-    or number of colours; FileNotFoundError for a set that is not there.
+    Raises ValueError for an unknown split, a split without pictures, and a set prepared under another name, with
+    another size or number of colours; FileNotFoundError for a set that is not there.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
@@ -69,9 +75,10 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
         others = config.train_reference == "other" and split == "train"
         return _with_others(pairs, config.k) if others else pairs
     store = find_store(config)
-    for name in ("size", "k"):
-        if store.record[name] != getattr(config, name):
-            raise ValueError(f"{name} must be the prepared set's {store.record[name]}, got {getattr(config, name)}")
+    # The name too: rows of a table call the set what the config calls it, and kaggle's count as the paper's
+    for name, held in (("data", store.record["name"]), ("size", store.record["size"]), ("k", store.record["k"])):
+        if held != getattr(config, name):
+            raise ValueError(f"{name} must be the prepared set's {held}, got {getattr(config, name)}")
     names = [row["file"] for row in store.index() if row["split"] == split]
     if not names:
         raise ValueError(f"{store.path} holds no pictures for {split!r}: {store.record['counts']}")
@@ -99,27 +106,44 @@ def find_store(config: Config) -> Store:
 
 def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
     """Drawn once, in two processes, and kept under `runs/data`."""
-    key = hashlib.sha256(Path(toon.__file__).read_bytes()).hexdigest()[:8]  # another generator, another file
-    path = CACHE / f"toon-{split}-{size}-{n}-{k}-{key}.npz"
-    if not path.exists():
-        _save(path, _draw_toon(split, n, size, k))
-    with np.load(path) as arrays:
-        return Pairs(**{name: arrays[name] for name in arrays.files if name != "name"},
-                     name=tuple(arrays["name"].tolist()))
+    path = CACHE / f"toon-{split}-{size}-{n}-{k}-{_drawn_by()}.npz"
+    arrays = _kept(path, lambda: _draw_toon(split, n, size, k))
+    return Pairs(**arrays | {"name": tuple(arrays["name"].tolist())})
 
 
 def _with_others(pairs: Pairs, k: int) -> Pairs:
     """With another drawing of the same set, which shows its slots, in the colours of each; drawn once, too."""
-    path = CACHE / f"toon-showing-{pairs.digest()[:16]}.npz"
-    if not path.exists():
-        names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
-        size = pairs.line.shape[1]
-        parts = Parallel(n_jobs=os.cpu_count() or 1)(
-            delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))
-        _save(path, {"other": np.concatenate([part[1] for part in parts]),
-                     "other_palette": np.concatenate([part[4] for part in parts])})
-    with np.load(path) as arrays:
-        return dataclasses.replace(pairs, other=arrays["other"], other_palette=arrays["other_palette"])
+    path = CACHE / f"toon-showing-{pairs.digest()[:16]}-{_drawn_by('data/pairs.py', 'data/slots.py')}.npz"
+    return dataclasses.replace(pairs, **_kept(path, lambda: _draw_others(pairs, k)))
+
+
+def _drawn_by(*more: str) -> str:
+    """Digest of `DRAWN_BY` and `more` files of the package, for names of files: another generator, another file."""
+    files, packages = DRAWN_BY
+    sha = hashlib.sha256(" ".join(map(version, packages)).encode())
+    for name in (*files, *more):
+        sha.update((PACKAGE / name).read_bytes())
+    return sha.hexdigest()[:8]
+
+
+def _kept(path: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of a file; drawn and kept where there is none, or a damaged one, as after a power cut."""
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise then
+        arrays = draw()
+        _save(path, arrays)
+        return arrays
+
+
+def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
+    names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
+    size = pairs.line.shape[1]
+    parts = Parallel(n_jobs=os.cpu_count() or 1)(
+        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))
+    return {"other": np.concatenate([part[1] for part in parts]),
+            "other_palette": np.concatenate([part[4] for part in parts])}
 
 
 def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def decode(data: bytes) -> Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 raise Unfit(f"more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}")
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            return rgb(image)
     except Unfit:
         raise
     except UnidentifiedImageError as error:
@@ -45,7 +45,12 @@ def decode(data: bytes) -> Image.Image:
         raise Unfit(f"damaged: {error}") from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """Mode RGB, upright, from a picture of any mode: as `decode`, for what Pillow has opened already.
+
+    Raises `Unfit` for pixels of 32 bits.
+    """
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         image = _eight_bits(image)
     if image.mode in ("I", "F"):

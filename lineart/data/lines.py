@@ -6,6 +6,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from lineart.data.decode import rgb
+
 # Other hands, for a network that shall not learn one extractor's habit; settings of `extract_lines`
 VARIANTS: dict[str, dict[str, float]] = {
     "thin": dict(sigma=0.4, epsilon=0.7),
@@ -19,17 +21,17 @@ def extract_lines(image: Image.Image | np.ndarray, sigma: float = 0.6, k: float 
                   epsilon: float = 0.75, phi: float = 12.0) -> Image.Image:
     """Dark lines on white from a colour picture, mode L, same size.
 
-    image: PIL picture or (H, W, 3) uint8 array. The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012,
-    Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels at 256 px a side, scaled with the picture; k, ratio of
-    the two widths; p, strength of the edges; epsilon, response above which a pixel is paper, where 1 is as bright as the
-    surroundings; phi, hardness of the step from line to paper.
-    Raises ValueError where sigma, k - 1, p or phi is not positive.
+    image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array. The names are the paper's
+    (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels at 256 px a
+    side, scaled with the picture; k, ratio of the two widths; p, strength of the edges; epsilon, response above which a
+    pixel is paper, where 1 is as bright as the surroundings; phi, hardness of the step from line to paper.
+    Raises ValueError where sigma, k - 1, p or phi is not positive, and for pixels of 32 bits.
     """
     for name, value in (("sigma", sigma), ("k - 1", k - 1), ("p", p), ("phi", phi)):
         if value <= 0:
             raise ValueError(f"{name} must be positive, got {value}")
     image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    grey = np.asarray(image.convert("L"), np.float32) / 255
+    grey = np.asarray(rgb(image).convert("L"), np.float32) / 255
     sigma = sigma * max(1.0, min(grey.shape) / 256)
     narrow, wide = gaussian_filter(grey, sigma), gaussian_filter(grey, k * sigma)
     # Eq. 7 sharpens by p and judges brightness; flat dark areas shall stay paper, so brightness is judged on the

@@ -62,7 +62,7 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
         raise ValueError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
     path = sources.locate(name, source).resolve()
     out = Path(out) if out else default_folder(name, size)
-    entries, others = sources.list_entries(path)
+    entries, others = sources.list_entries(path, without=out)  # which may lie in the source, with a contact sheet
     found = sources.assign(name, entries)
     if not found:
         raise ValueError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
@@ -294,9 +294,12 @@ def _write_store(out: Path, settings: dict, parts: list[Part], others: int) -> N
         rejected += refused
     different = len({row[2] for row in rows})  # by sha256: equal pictures shall not fill a split each
     if different < len(SPLITS):
-        write_table(out / "rejected.csv", ("file", "reason"), rejected)
+        why = ""
+        if rejected:
+            write_table(out / "rejected.csv", ("file", "reason"), rejected)
+            why = f"; {out / 'rejected.csv'} says why"
         raise ValueError(f"a set must have at least {len(SPLITS)} different pictures, {different} of "
-                         f"{len(rows) + len(rejected)} could be used; {out / 'rejected.csv'} says why")
+                         f"{len(rows) + len(rejected)} could be used{why}")
     _fill_splits(rows)
     rows.sort(key=lambda row: (SPLITS.index(row[0]), row[1]))
     temporaries = {}

@@ -65,23 +65,26 @@ def _download(dataset: str) -> Path:
                               f"network and your Kaggle login (kagglehub.login()), {by_hand}") from error
 
 
-def list_entries(source: Path) -> tuple[list[Entry], int]:
+def list_entries(source: Path, without: Path | None = None) -> tuple[list[Entry], int]:
     """Picture files of a folder or zip, sorted by name, and how many other files were passed over.
 
     By suffix; hidden files count as other. Links are followed, each folder once. What can't be read is an entry with
-    a reason.
+    a reason. without: a folder below `source` that is no part of it.
     """
-    entries, others = _list_folder(source) if source.is_dir() else _list_zip(source)
+    entries, others = _list_folder(source, without) if source.is_dir() else _list_zip(source)
     return sorted(entries, key=lambda entry: entry.name), others
 
 
-def _list_folder(root: Path) -> tuple[list[Entry], int]:
+def _list_folder(root: Path, without: Path | None = None) -> tuple[list[Entry], int]:
     entries: list[Entry] = []
     others, waiting, seen = 0, [""], set()
+    passed_over = os.stat(without) if without and without.exists() else None
     while waiting:
         folder = waiting.pop()
         try:
             status = os.stat(root / folder)
+            if folder and passed_over and os.path.samestat(status, passed_over):
+                continue
             if (status.st_dev, status.st_ino) in seen:
                 entries.append(Entry(folder, reason="a link to a folder that is already listed"))
                 continue

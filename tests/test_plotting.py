@@ -1,0 +1,142 @@
+"""The course's pictures: values as they are saved, points where they belong, figures that are the same bytes again."""
+
+import json
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from lineart.plotting import (METHOD_COLORS, METHOD_NAMES, as_picture, compact, method_title, plot_curves, read_curve,
+                              save_figure, show_attention, show_grid, show_maps, swatches)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+
+
+def test_a_picture_from_minus_one_to_one_is_0_to_255_and_what_lies_outside_is_cut():
+    values = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 7.0], requires_grad=True)
+    assert as_picture(values[None]).tolist() == [[0, 0, 64, 128, 191, 255, 255]]
+    picture = as_picture(torch.stack([torch.full((2, 4), v) for v in (-1.0, 0.0, 1.0)]))
+    assert picture.shape == (2, 4, 3) and picture.dtype == np.uint8 and picture[1, 2].tolist() == [0, 128, 255]
+
+
+def test_a_picture_of_bytes_stays_as_it_is():
+    array = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert as_picture(array) is array
+    assert np.array_equal(as_picture(torch.tensor(array).permute(2, 0, 1)), array)
+    assert np.array_equal(as_picture(torch.tensor(array[..., 0])), array[..., 0])
+
+
+def shown(axis):
+    return np.asarray(axis.images[-1].get_array())
+
+
+def test_a_grid_has_its_pictures_in_their_places():
+    pictures = [np.full((4, 4), 10 * i, np.uint8) for i in range(5)]
+    figure = show_grid([pictures[:3], pictures[3:]], titles=["a", "b", "c"], labels=["one", "two"])
+    axes = np.array(figure.axes).reshape(2, 3)
+    assert [[int(shown(axis)[0, 0]) for axis in row if axis.images] for row in axes] == [[0, 10, 20], [30, 40]]
+    assert axes[0, 1].get_title() == "b" and axes[1, 0].get_ylabel() == "two"
+    assert axes[0, 1].images[0].get_clim() == (0, 255)  # grey is not stretched
+
+
+def test_swatches_are_the_colours_in_their_order():
+    palette = np.array([[0.0, 128.4, 300.0], [-5.0, 10.0, 20.0]])
+    assert shown(swatches(palette)).tolist() == [[[0, 128, 255], [0, 10, 20]]]
+
+
+def test_maps_are_the_first_channels():
+    maps = torch.arange(3 * 4.0).view(3, 2, 2)
+    figure = show_maps(maps, 2)
+    assert len(figure.axes) == 2 and np.array_equal(shown(figure.axes[1]), maps[1])
+    assert len(show_maps(maps, 8).axes) == 3
+
+
+def test_attention_is_shown_of_the_point_that_asks_and_over_the_whole_reference():
+    drawing, reference = np.zeros((8, 16), np.uint8), np.zeros((8, 16, 3), np.uint8)
+    attention = torch.rand(2, 4, 9)  # a place has 4x4 pixels
+    attention[1, 2] = torch.eye(9)[5]
+    figure = show_attention(drawing, reference, attention, [(1, 2), (0, 0)])
+    place, first, second = figure.axes
+    assert [line.get_xydata().tolist() for line in place.lines] == [[[10, 6]], [[2, 2]]]  # x, y of the middle
+    assert np.array_equal(shown(first), [[0, 0, 0], [0, 0, 1], [0, 0, 0]])  # the sixth of nine, rows first
+    assert np.array_equal(shown(second), attention[0, 0].view(3, 3))
+    assert tuple(first.images[-1].get_extent()) == (0, 16, 8, 0)
+    assert first.get_title().endswith("max 100%")
+    axes = plt.subplots(1, 2)[1]
+    assert show_attention(drawing, reference, attention, [(0, 1)], axes) is axes[0].figure
+
+
+def test_attention_over_no_square_is_a_sentence():
+    with pytest.raises(ValueError, match="^the reference must be a square of positions, got 8$"):
+        show_attention(np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.uint8), torch.rand(2, 2, 8), [(0, 0)])
+
+
+def test_curves_skip_empty_cells_and_have_the_methods_colour(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,\n2,20.5\n3,21\n")
+    curve = read_curve(tmp_path / "metrics.csv")
+    assert np.isnan(curve["psnr_val"][0])
+    (line,) = plot_curves({"image": curve}, "psnr_val", "dB").lines
+    assert line.get_xydata().tolist() == [[2, 20.5], [3, 21]]
+    assert line.get_color() == METHOD_COLORS["image"] and line.get_label() == METHOD_NAMES["image"]
+    (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,20\n")
+    assert read_curve(tmp_path / "metrics.csv")["step"].shape == (1,)
+
+
+def test_every_method_has_a_name_and_a_colour_and_a_seed_stays_behind_it():
+    assert set(METHOD_NAMES) == set(METHOD_COLORS)
+    assert method_title("image (seed 1)", ["image"]) == "cross-attention (image) (seed 1)"
+    assert method_title("copy the reference", ["image"]) == "copy the reference"
+
+
+def test_a_compact_figure_has_few_colours_and_is_closed():
+    figure = show_grid([[np.full((4, 4, 3), (255, 0, 0), np.uint8)]])
+    image = compact(figure)
+    assert image.mode == "P" and image.getpalette() and not plt.fignum_exists(figure.number)
+    assert (255, 0, 0) in {color for _, color in image.convert("RGB").getcolors(1 << 16)}
+
+
+@pytest.fixture
+def figures(tmp_path, monkeypatch):
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "figures"))
+    return tmp_path / "figures"
+
+
+def a_figure(value=0):
+    figure, axis = plt.subplots(figsize=(1, 1))
+    axis.plot([0, 1], [value, 1])
+    return figure
+
+
+def test_the_same_figure_is_the_same_bytes_with_its_side_car_beside_it(figures):
+    written = []
+    for _ in range(2):
+        assert save_figure(a_figure(), "smoke", "x", vector=True, n=3) == figures / "x.png"
+        written.append({path.name: path.read_bytes() for path in figures.iterdir()})
+    assert written[0] == written[1] and set(written[0]) == {"x.png", "x.pdf", "x.json"}
+    assert written[0]["x.png"].startswith(b"\x89PNG") and written[0]["x.pdf"].startswith(b"%PDF")
+    assert b"CreationDate" not in written[0]["x.pdf"]  # the two were made within a second
+    record = json.loads(written[0]["x.json"])
+    assert record["profile"] == "smoke" and record["n"] == 3 and "commit" in record
+    save_figure(a_figure(0.5), "smoke", "x")
+    assert (figures / "x.png").read_bytes() != written[0]["x.png"]
+
+
+def test_a_figure_comes_whole_or_not_at_all(figures, monkeypatch):
+    before = save_figure(a_figure(), "smoke", "x").read_bytes()
+
+    def killed(temporary, target):  # all of it is written by then, and not yet in place
+        assert Path(temporary).parent == figures and Path(temporary).read_bytes().endswith(b"IEND\xaeB`\x82")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_figure(a_figure(0.5), "smoke", "x")
+    assert (figures / "x.png").read_bytes() == before
