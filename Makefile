@@ -41,20 +41,14 @@ endif
 reproduce: env
 	$(BIN)/lineart reproduce
 
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
-LAST := notebooks/11_claims.ipynb
-NBVAL := --nbval-lax --nbval-cell-timeout=300 --nbval-current-env
-
 # The committed figures stay as they are: results of the tests go to a folder that is removed at the end.
-# Two processes with one thread each: the networks are so small that threads only wait for each other. The last
-# notebook reads what others have written.
+# Unit tests in two processes with one thread each: their networks are so small that threads only wait for each other.
+# Notebooks one after the other: the last reads what another has written.
 test: env
 	@set -e; LINEART_FIGURES="$$(mktemp -d)"; export LINEART_FIGURES; \
 	trap 'rm -rf "$$LINEART_FIGURES"' EXIT; trap 'exit 1' INT TERM; set -x; \
-	export OMP_NUM_THREADS=1; \
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(NBVAL) $(filter-out $(LAST),$(NOTEBOOKS)); \
-	$(BIN)/python -m pytest $(NBVAL) $(LAST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/; \
+	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 --nbval-current-env notebooks/
 
 lab: env
 	$(BIN)/jupyter lab notebooks/
