@@ -7,7 +7,9 @@ import re
 import pytest
 
 from lineart.config import ROOT, Config
+from lineart.evaluation import read_rows
 from lineart.plotting import METHOD_NAMES
+from lineart.tables import seeds_markdown
 
 README = (ROOT / "README.md").read_text()
 
@@ -68,6 +70,15 @@ def test_transfer_numbers_are_those_under_figures():
     image, warped = rows["image"], rows["image-warped"]
     assert stated == (image["psnr_self"], image["psnr_mirrored"], rows["none"]["psnr_mirrored"],
                       warped["psnr_mirrored"], warped["psnr_other"], image["psnr_other"])
+
+
+def test_spread_over_seeds_is_that_under_figures():
+    rows = read_rows(ROOT / "figures" / "seeds_toon.csv")
+    text = seeds_markdown(rows)
+    assert (ROOT / "figures" / "seeds_toon.md").read_text() == text and {row.n for row in rows if row.metric == "PSNR"} == {512}
+    p1, p2, p4 = [cell.strip() for cell in text.splitlines()[-1].split("|")][2:5]
+    stated = re.search(r"ahead by (\S+ ± \S+) dB in P1 and by (\S+ ± \S+) in P4, and behind by (\S+ ± \S+) in P2", README)
+    assert [f"+{stated[1]}", f"+{stated[2]}", f"-{stated[3]}"] == [p1, p4, p2]
 
 
 def test_speeds_are_those_under_figures():
