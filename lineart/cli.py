@@ -149,6 +149,8 @@ def _evaluate(args: argparse.Namespace) -> None:
             raise ValueError(f"weights of one table must have one size and k, {name} has {colorizer.config.size} px and "
                              f"{colorizer.config.k}, {args.weights[0]} {config.size} px and {config.k}")
     evaluator = Evaluator(load(config, "test", args.n), config.weights, config.data)
+    for protocol in args.protocol:
+        evaluator.plan(protocol)  # P4 is refused here where slots are not known, not after an hour
     rows = scale_rows(evaluator, args.protocol) if args.scale else []
     methods = [colorizer.config.method for colorizer in colorizers.values()]
     for method, (name, colorizer) in zip(methods, colorizers.items()):

@@ -21,8 +21,8 @@ ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the 
 DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4,
           "bleeding": 4}  # behind the point; else 2
 CAPTION = ("This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}; where that is not the paper's "
-           "kaggle, 256 px and imagenet, only the order of the methods compares. ±: standard deviation, in P1 over the "
-           "drawings, in P3 over the three lists of references.")
+           f"kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
+           "±: standard deviation, in P1 over the drawings, in P3 over the three lists of references.")
 LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_", "“": "``",
                        "”": "''"})
 

@@ -53,7 +53,7 @@ def test_two_of_a_method_have_names_of_their_own(trained, capsys):
     assert methods == [f"none ({name})" for name in names for _ in range(3)]
 
 
-def test_weights_of_any_training_are_measured_on_any_data(pictures, tmp_path, capsys):
+def test_weights_of_any_training_are_measured_on_any_data(pictures, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
     assert main(["train", "smoke", "--run", str(run), "--steps", "1", "--attention", "none",
                  "--train-reference", "other"]) == 0
@@ -62,6 +62,10 @@ def test_weights_of_any_training_are_measured_on_any_data(pictures, tmp_path, ca
                  "--processes", "1"]) == 0
     assert main(["evaluate", "--weights", str(run), "--data", "folder", "--source", str(out), "--protocol", "P1"]) == 0
     assert "none-other  P1  PSNR" in capsys.readouterr().out
+    # What can't be measured there is refused before anything is
+    monkeypatch.setattr("lineart.evaluation.evaluate", lambda *_: pytest.fail("measured"))
+    assert main(["evaluate", "--weights", str(run), "--data", "folder", "--source", str(out), "--protocol", "P1", "P4"]) == 1
+    assert "P4 needs drawings whose slots are known" in capsys.readouterr().err
 
 
 def test_a_table_goes_into_a_csv_and_over_no_other_file(trained, tmp_path, capsys, monkeypatch):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -128,13 +129,12 @@ def _drawn_by(*more: str) -> str:
 
 def _kept(path: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """The arrays of a file; drawn and kept where there is none, or a damaged one, as after a power cut."""
-    try:
+    with suppress(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise then
         with np.load(path) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise then
-        arrays = draw()
-        _save(path, arrays)
-        return arrays
+    arrays = draw()
+    _save(path, arrays)
+    return arrays
 
 
 def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
