@@ -6,7 +6,7 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped, as long as the package is the same; seven methods on `toon` take about an hour and three quarters on one core.
+stopped, as long as package and device are the same; seven methods on `toon` take about an hour and three quarters on one core.
 Writes `figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
 """
 
@@ -42,7 +42,7 @@ CODE = [*((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob(
 
 def kept(key: list, suffix: str) -> Path:
     """Where the result of a measurement lies once it is known; key: all that it depends on besides the code."""
-    return KEPT / f"{hashlib.sha256(json.dumps([CODE, key]).encode()).hexdigest()[:16]}{suffix}"
+    return KEPT / f"{hashlib.sha256(json.dumps([CODE, DEVICE, key]).encode()).hexdigest()[:16]}{suffix}"
 
 
 def kept_rows(key: list, make: Callable[[], list[Row]]) -> list[Row]:

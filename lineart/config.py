@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+import types
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +79,9 @@ class Config:
     tensorboard: bool = False  # a log for TensorBoard, too
 
     def __post_init__(self) -> None:
+        for name, kind in typing.get_type_hints(Config).items():
+            if not _is_a(getattr(self, name), kind):
+                raise ValueError(f"{name} must be {_words(kind)}, got {getattr(self, name)!r}")
         if self.data not in DATA:
             raise ValueError(f"data must be one of {', '.join(DATA)}, got {self.data!r}")
         if self.attention not in ATTENTIONS:
@@ -98,12 +104,16 @@ class Config:
                      "lr_step_epochs", "devices", "log_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "lr_gamma", "checkpoint_minutes"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("lambda_l1", "lambda_fm", "lambda_tv", "lambda_adv"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers from 0 to below 1, got {self.betas}")
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be between 0 and 2**64 - 1, got {self.seed}")
-        if not self.checkpoint_minutes > 0:
-            raise ValueError(f"checkpoint_minutes must be positive, got {self.checkpoint_minutes}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
         if self.levels is not None and self.levels < 2:
@@ -155,6 +165,26 @@ class Config:
 
     def replace(self, **changes) -> Config:
         return dataclasses.replace(self, **changes)
+
+
+def _is_a(value: object, kind: type) -> bool:
+    """Whether a value has the type of a setting; an int is a float, a bool is no int."""
+    if isinstance(kind, types.UnionType):
+        return any(_is_a(value, k) for k in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_a(v, typing.get_args(kind)[0]) for v in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _words(kind: type) -> str:
+    """A type as a sentence says it: "int or None"."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(_words(k) for k in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return f"a tuple of {_words(typing.get_args(kind)[0])}"
+    return "None" if kind is types.NoneType else kind.__name__
 
 
 # A profile holds only what differs from the paper.

@@ -137,6 +137,9 @@ def make_fabric(config: Config) -> Fabric:
     """Device, precision and processes; under torchrun as many processes as it has started."""
     here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
+    if config.batch_size % (devices * nodes):
+        raise ValueError(f"batch_size must be a multiple of the {devices * nodes} processes that share it, "
+                         f"got {config.batch_size}")
     try:
         fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     except (RuntimeError, ValueError, MisconfigurationException) as error:
@@ -158,9 +161,6 @@ class Trainer:
         self.config = config = config.replace(n_train=len(self.pairs))  # a folder may hold fewer than were asked for
         if config.n_train < config.batch_size:
             raise ValueError(f"batch_size must be at most the {config.n_train} training pairs, got {config.batch_size}")
-        if config.batch_size % self.fabric.world_size:
-            raise ValueError(f"batch_size must be a multiple of the {self.fabric.world_size} processes that share it, "
-                             f"got {config.batch_size}")
         generator = make_generator(config).to(memory_format=torch.channels_last)
         discriminator = PatchDiscriminator(3 + 3 * config.k + 3, config.discriminator_width)
         discriminator = discriminator.to(memory_format=torch.channels_last)

@@ -57,11 +57,26 @@ def test_profile_comes_from_the_environment(monkeypatch):
     (dict(levels=1), "levels must be at least 2, got 1"),
     (dict(levels=-1), "levels must be at least 2, got -1"),
     (dict(size=16), "size must be at least 24, got 16"),
+    (dict(steps="200"), "steps must be int or None, got '200'"),
+    (dict(batch_size=8.0), "batch_size must be int, got 8.0"),
+    (dict(epochs=True), "epochs must be int, got True"),
+    (dict(augment=1), "augment must be bool, got 1"),
+    (dict(learning_rate="2e-4"), "learning_rate must be float, got '2e-4'"),
+    (dict(source=ROOT), "source must be str or None, got PosixPath"),
+    (dict(feature_layers="relu1_2"), "feature_layers must be a tuple of str, got 'relu1_2'"),
+    (dict(betas=(0.5, "0.9")), "betas must be a tuple of float, got"),
+    (dict(learning_rate=0.0), "learning_rate must be positive, got 0.0"),
+    (dict(lr_gamma=-0.5), "lr_gamma must be positive, got -0.5"),
+    (dict(lambda_l1=-1), "lambda_l1 must not be negative, got -1"),
     (dict(checkpoint_minutes=float("nan")), "checkpoint_minutes must be positive, got nan"),
 ])
 def test_bad_values_get_a_sentence(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         Config(**changes)
+
+
+def test_an_int_is_a_float():
+    assert Config(lambda_l1=10, checkpoint_minutes=1, betas=(0, 0.9)).lambda_l1 == 10
 
 
 def test_the_smallest_size_is_the_smallest_that_the_networks_take():

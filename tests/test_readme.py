@@ -7,6 +7,7 @@ import re
 import pytest
 
 from lineart.config import ROOT, Config
+from lineart.data.prepare import VAL_PICTURES
 from lineart.evaluation import read_rows
 from lineart.plotting import METHOD_NAMES
 from lineart.tables import seeds_markdown
@@ -101,6 +102,8 @@ def test_hours_of_the_papers_training_follow_from_the_measured_speed():
         rate = max(float(row["images_a_second"]) for row in csv.DictReader(file))
     peak = json.loads((ROOT / "figures" / "throughput_cpu.json").read_text())["peak_bf16_flops"] / 1e12
     config = Config.from_profile("paper")
+    config = config.replace(n_train=config.n_train - VAL_PICTURES)
+    assert f"*{config.total_steps * config.batch_size:,} pictures, 40 epochs of {config.n_train:,}" in README
     hours = config.total_steps * config.batch_size / rate / 3600
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in block("hours").splitlines()[2:]]
     assert [float(row[1]) for row in cells] == [round(peak, 1), 165, 989]
