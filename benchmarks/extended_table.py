@@ -17,6 +17,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -86,18 +87,18 @@ def plan_digest(evaluator: Evaluator, protocol: str) -> str:
     return sha.hexdigest()
 
 
-def measure(evaluator: Evaluator, methods: dict[str, Path], protocols: tuple[str, ...]) -> list[Row]:
-    rows = []
-    for protocol in protocols:
-        common = [plan_digest(evaluator, protocol), evaluator.weights, protocol]
+def measure(evaluator: Evaluator, methods: dict[str, Path], protocol: str, scale: bool = True) -> list[Row]:
+    """The rows of all methods, with `scale` also of those without a network."""
+    common, rows = [plan_digest(evaluator, protocol), evaluator.weights, protocol], []
+    if scale:
         rows += kept_rows([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))
-        for name, path in methods.items():
-            started, checkpoint = time.perf_counter(), sha256(path)
+    for name, path in methods.items():
+        started, checkpoint = time.perf_counter(), sha256(path)
 
-            def make():
-                return evaluate(evaluator, name, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
-            rows += kept_rows([*common, name, checkpoint], make)
-            print(f"{protocol}  {name}  {time.perf_counter() - started:.0f} s", flush=True)
+        def make():
+            return evaluate(evaluator, name, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
+        rows += [replace(row, method=name) for row in kept_rows([*common, checkpoint], make)]
+        print(f"{protocol}  {name}  {time.perf_counter() - started:.0f} s", flush=True)
     return rows
 
 
@@ -176,7 +177,7 @@ def main() -> None:
     known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
 
     evaluator = Evaluator(load(config, "test", n), config.weights, args.data)
-    rows = measure(evaluator, methods, known)
+    rows = [row for protocol in known for row in measure(evaluator, methods, protocol)]
     lines, parts = measure_leak(evaluator, methods)
     n = len(evaluator.pairs)
     path = write_csv(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines)
@@ -188,7 +189,7 @@ def main() -> None:
         write_sidecar(path, provenance(config.replace(source=None), **record, n=n))
 
     evaluator = Evaluator(load(config, "test", n_random), config.weights, args.data)
-    rows += measure(evaluator, methods, ("P3",))
+    rows += measure(evaluator, methods, "P3")
     other = load(config, "train", len(evaluator.pairs))
     rows += kept_rows([evaluator.pairs.digest(), other.digest(), config.weights, "real"],
                       lambda: real_against_real(evaluator, np.asarray(other.color)))

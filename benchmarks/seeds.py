@@ -4,8 +4,9 @@
     python benchmarks/seeds.py
 
 Seed 0 is the shipped pair; the other trainings take about an hour of one core each and are not shipped. One seed gives
-both methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, a minute of one core a training. Writes
-`figures/seeds_toon.csv`, `.md`, and the side-car with what each training took.
+both methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, P3 on 2,048; rows are kept as those of
+`extended_table.py` are, and shared with them. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what each
+training took.
 """
 
 import argparse
@@ -14,11 +15,11 @@ from pathlib import Path
 
 import torch
 
-from extended_table import weights_of
+from extended_table import measure, weights_of
 from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, figures_dir
 from lineart.data import load
-from lineart.evaluation import Evaluator, evaluate, write_rows
+from lineart.evaluation import Evaluator, write_rows
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.tables import seeds_markdown, write_text
 
@@ -53,7 +54,8 @@ def cards_of(found: dict[str, Path]) -> dict[str, dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, default=ROOT / "runs" / "seeds", help="of the other seeds (runs/seeds)")
-    parser.add_argument("--n", type=int, default=512, help="drawings (512)")
+    parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
+    parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     if args.threads:
@@ -61,17 +63,17 @@ def main() -> None:
     found = trainings(args.weights)
     cards = cards_of(found)  # before anything is measured
     config = Colorizer.from_pretrained(next(iter(found.values()))).config
-    evaluator = Evaluator(load(config, "test", args.n), config.weights, "toon")
     rows = []
-    for name, weights in found.items():
-        generator = Colorizer.from_pretrained(weights).generator
-        rows += evaluate(evaluator, name, generator, sha256(weights), ("P1", "P2", "P4"))
+    for n, protocols in ((args.n, ("P1", "P2", "P4")), (args.n_random, ("P3",))):
+        evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
+        for protocol in protocols:
+            rows += measure(evaluator, found, protocol, scale=False)
     path = write_rows(figures_dir("classroom") / "seeds_toon.csv", rows)
     text = seeds_markdown(rows)
     write_text(path.with_suffix(".md"), text)
     took = {name: {"sha256": sha256(found[name]), "steps": card["steps"], "phases": card["phases"]}
             for name, card in cards.items()}
-    write_sidecar(path, provenance(config, weights=took, n=len(evaluator.pairs)))
+    write_sidecar(path, provenance(config, weights=took, n=args.n, n_random=len(evaluator.pairs)))
     print(text)
 
 

@@ -16,7 +16,7 @@ from lineart.cli import main
 from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
 from lineart.data import load
-from lineart.evaluation import read_rows
+from lineart.evaluation import Evaluator, read_rows
 from lineart.leak import attention_shares
 from lineart.protocols import trials
 from lineart.provenance import sha256
@@ -85,6 +85,17 @@ def test_a_second_table_measures_nothing_again(paper, monkeypatch):
     monkeypatch.setattr(extended_table, "leak_grid", None)
     extended_table.main()
     assert (paper / "figures" / "extended_kaggle.csv").read_bytes() == before
+
+
+def test_kept_rows_belong_to_the_weights_whatever_they_are_called(paper, monkeypatch):
+    monkeypatch.setattr(extended_table, "evaluate", None)
+    weights = paper / "weights" / "kaggle-image.safetensors"
+    config = Colorizer.from_pretrained(weights).config.replace(source=str(next((paper / "prepared").iterdir())))
+    evaluator = Evaluator(load(config, "test"), config.weights, "kaggle")
+    rows = extended_table.measure(evaluator, {"image (seed 7)": weights}, "P3", scale=False)
+    measured = [row for row in read_rows(paper / "figures" / "extended_kaggle.csv")
+                if (row.method, row.protocol) == ("image", "P3")]
+    assert len(rows) == 4 and rows == [replace(row, method="image (seed 7)") for row in measured]
 
 
 def test_another_metric_or_other_pictures_are_measured_again(paper, tmp_path, monkeypatch):
