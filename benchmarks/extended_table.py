@@ -6,8 +6,8 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped, as long as package and device are the same; seven methods on `toon` take about an hour and three quarters on one core.
-Writes `figures/extended_DATA`, `leak_DATA` and `attention_DATA`.
+stopped, as long as package and device are the same; seven methods on `toon` take about an hour and three quarters on
+one core. Writes `figures/extended_DATA`, `leak_DATA`, `attention_DATA` and the curves of the trainings, `curves_DATA`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
 from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.plotting import METHOD_NAMES, method_title
+from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve
 from lineart.provenance import PACKAGES, provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
@@ -130,6 +130,40 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tu
     return lines
 
 
+def curves_of(weights: Path) -> dict[int, Path]:
+    """Pixels a side -> curves of that phase of the training, `NAME-SIZEpx.csv` beside `NAME.safetensors`."""
+    found = {path.stem.removeprefix(f"{weights.stem}-"): path for path in weights.parent.glob(f"{weights.stem}-*px.csv")}
+    return {int(size[:-2]): found[size] for size in sorted(found, key=len) if re.fullmatch(r"\d+px", size)}
+
+
+def draw_curves(methods: dict[str, Path], title: str, path: Path) -> None:
+    """L1 in training and PSNR on the validation drawings of all methods, a line of axes for each size."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    curves = {name: {size: read_curve(file) for size, file in curves_of(weights).items()}
+              for name, weights in methods.items()}
+    sizes = sorted({size for phases in curves.values() for size in phases})
+    figure, axes = plt.subplots(len(sizes), 2, figsize=(9, 2.6 * len(sizes) + 0.9), squeeze=False, layout="constrained")
+    for (left, right), size in zip(axes, sizes):
+        phase = {name: phases[size] for name, phases in curves.items() if size in phases}
+        plot_curves({name: smooth(curve, "l1") for name, curve in phase.items()}, "l1", f"{size} px: L1", left)
+        plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
+        left.get_legend().remove(), right.get_legend().remove()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def smooth(curve: dict[str, np.ndarray], column: str, rows: int = 20) -> dict[str, np.ndarray]:
+    """A column as the mean of up to `rows` rows, against the step of the last of them."""
+    values = curve[column]
+    sums = np.cumsum(np.insert(values, 0, 0.0))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - rows, 0)
+    return {"step": curve["step"], column: (sums[ends] - sums[starts]) / (ends - starts)}
+
+
 def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -175,6 +209,10 @@ def main() -> None:
         config = config.replace(source=str(prepare(args.data, args.source, config.size).path))
     folder, record = figures_dir("classroom"), {"weights": {name: sha256(path) for name, path in methods.items()}}
     known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
+    title = f"{args.data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth"
+    draw_curves(methods, title, path := folder / f"curves_{args.data}.png")
+    curves = {file.name: sha256(file) for weights in methods.values() for file in curves_of(weights).values()}
+    write_sidecar(path, provenance(config.replace(source=None), **record, curves=curves))
 
     evaluator = Evaluator(load(config, "test", n), config.weights, args.data)
     rows = [row for protocol in known for row in measure(evaluator, methods, protocol)]

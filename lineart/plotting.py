@@ -143,8 +143,8 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
     axis = axis or plt.subplots(figsize=(5, 3))[1]
     for method, columns in curves.items():
         kept = ~np.isnan(columns[column])
-        axis.plot(columns["step"][kept], columns[column][kept], color=METHOD_COLORS.get(method),
-                  label=METHOD_NAMES.get(method, method))
+        axis.plot(columns["step"][kept], columns[column][kept], color=METHOD_COLORS.get(method.partition(" (")[0]),
+                  label=method_title(method, curves))
     axis.set_xlabel("step"), axis.set_ylabel(label)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)

@@ -78,6 +78,27 @@ def test_weights_come_with_card_and_curve(paper):
     assert Colorizer.from_pretrained(folder / "kaggle-none.safetensors").config.attention == "none"
 
 
+def test_the_curves_of_every_training_are_drawn(paper):
+    curves = json.loads((paper / "figures" / "curves_kaggle.json").read_text())["curves"]
+    assert curves == {f"kaggle-{name}-64px.csv": sha256(paper / "weights" / f"kaggle-{name}-64px.csv")
+                      for name in ("none", "image")}
+    assert Image.open(paper / "figures" / "curves_kaggle.png").width == 1080
+
+
+def test_curves_lie_beside_their_weights(tmp_path):
+    for name in ("image-64px", "image-128px", "image-warped-64px", "image-s1-64px", "image-1px.csv.tmp"):
+        (tmp_path / f"toon-{name}.csv").touch()
+    assert extended_table.curves_of(tmp_path / "toon-image.safetensors") == {
+        64: tmp_path / "toon-image-64px.csv", 128: tmp_path / "toon-image-128px.csv"}
+
+
+def test_a_smooth_curve_is_the_mean_of_the_last_rows():
+    curve = {"step": np.arange(4), "l1": np.array([4.0, 2.0, 6.0, 1.0])}
+    smooth = extended_table.smooth(curve, "l1", 2)
+    np.testing.assert_allclose(smooth["l1"], [4, 3, 4, 3.5])
+    np.testing.assert_allclose(extended_table.smooth(curve, "l1", 9)["l1"], [4, 3, 4, 3.25])
+
+
 def test_a_second_table_measures_nothing_again(paper, monkeypatch):
     before = (paper / "figures" / "extended_kaggle.csv").read_bytes()
     monkeypatch.setattr(extended_table, "evaluate", None)
