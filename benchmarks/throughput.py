@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import torch
 from loader import NaiveData, write_toon
 from torch import nn

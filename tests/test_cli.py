@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import dataclasses
 import io
 import json
 import shutil

@@ -104,7 +104,7 @@ def test_no_paths_of_a_machine_in_the_outputs(path):
 def public_names():
     names = set()
     for module in MODULES:
-        if module in ("reproduce", "cli", "__main__", "__init__"):
+        if module in ("cli", "__main__", "__init__"):
             continue
         module = import_module(f"lineart.{module}")
         names |= {name for name, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)

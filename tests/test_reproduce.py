@@ -11,6 +11,7 @@ import pytest
 
 from lineart import config
 from lineart.reproduce import ReproduceError, add_arguments, main, publish, reproduce
+from lineart.reproduce.plan import check_type, parameters_cell
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("papermill")
@@ -103,15 +104,12 @@ def test_unknown_parameter_is_refused(course):
     ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
 ])
 def test_wrong_type_is_refused(course, assignment, good, bad):
-    from lineart import reproduce as module
-
-    known = module._parameters_cell("01_a", [{"cell_type": "code", "source": assignment,
-                                               "metadata": {"tags": ["parameters"]}}])
+    known = parameters_cell("01_a", [{"cell_type": "code", "source": assignment, "metadata": {"tags": ["parameters"]}}])
     for value in good:
-        module._check_type("01_a", "x", value, *known["x"])
+        check_type("01_a", "x", value, *known["x"])
     for value in bad:
         with pytest.raises(ReproduceError, match="01_a: parameter 'x' must be .*, got "):
-            module._check_type("01_a", "x", value, *known["x"])
+            check_type("01_a", "x", value, *known["x"])
 
 
 def test_wrong_type_stops_the_run(course):
