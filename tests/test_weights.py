@@ -218,6 +218,19 @@ def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
     assert read_checkpoint(run / LAST)[1] == 2
 
 
+@pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_shipped_weights_are_those_of_the_recipe(path):
+    """`make weights`, and the faces' command, would train them like this again."""
+    card = json.loads(path.with_suffix(".json").read_text())
+    recipe, config = SHIPPED[card["data"]], Config.from_dict(card["config"])
+    settings = train_weights.METHODS[config.method] | recipe.settings | recipe.phases[-1]
+    settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train)  # the set may hold fewer than asked for
+    assert config == Config.from_profile(recipe.profile, **settings)
+    assert [(phase["size"], phase["batch_size"], phase["steps"]) for phase in card["phases"]] == [
+        (phase["size"], phase["batch_size"], phase["steps"]) for phase in recipe.phases]
+    assert card["sha256"] == sha256(path) and card["bytes"] == path.stat().st_size
+
+
 def test_seeds_are_compared_only_when_both_methods_have_them(tmp_path):
     def there(*names):
         for name in names:
