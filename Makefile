@@ -2,7 +2,7 @@
 # make reproduce  all results: Table 1, Figure 5 and the rest, into figures/
 # make test       tests of the package and of the notebooks
 # make lab        JupyterLab on the notebooks
-# make weights    trains the weights of data/pretrained/ again
+# make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 

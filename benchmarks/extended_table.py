@@ -6,8 +6,8 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped, as long as package and device are the same; seven methods on `toon` take about an hour and three quarters on
-one core. Writes `figures/extended_DATA`, `leak_DATA`, `attention_DATA` and the curves of the trainings, `curves_DATA`.
+stopped, as long as package and device are the same; seven methods on `toon` take 51 minutes on two cores. Writes
+`figures/extended_DATA`, `leak_DATA`, `attention_DATA` and the curves of the trainings, `curves_DATA`.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[t
 
 
 def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
-    """Lines of method, reference (self or other), layer, share on the right slot, chance, share at the own place."""
+    """Lines of method, reference ("truth" or "another drawing"), layer, share on the right slot, chance, share at the own place."""
     lines = []
     plans = {"truth": evaluator.plan("P1")[0], "another drawing": evaluator.plan("P4")[0]}
     for name, path in methods.items():

@@ -24,6 +24,8 @@ from lineart.checkpoint import load_module, make_generator, read_checkpoint, sav
 from lineart.colorize import PRETRAINED
 from lineart.config import ROOT, Config
 from lineart.data.prepare import prepare
+from lineart.features import frechet_features
+from lineart.metrics import PerceptualDistance
 from lineart.plotting import read_curve
 from lineart.provenance import provenance, sha256, write_sidecar
 from lineart.training import LAST, checkpoints, train
@@ -35,7 +37,7 @@ METHODS = {
     "image": dict(attention="cross", reference="image"),
     "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
     "image-cycle": dict(attention="cross", reference="image", train_reference="cycle"),
-    "image-other": dict(attention="cross", reference="image", train_reference="other"),  # the upper bound, `toon` alone
+    "image-other": dict(attention="cross", reference="image", train_reference="other"),  # `toon` alone has such pairs
 }
 BEGIN = {"image-cycle": "image-warped"}  # all phases but the last: it has to colour before it can learn from that
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
@@ -157,6 +159,9 @@ def main() -> None:
             parser.error(f"{method} needs a phase as {BEGIN[method]} before, the recipe of {args.data} has one phase")
     if args.threads:
         torch.set_num_threads(args.threads)
+    if not args.export:  # what the metrics need is downloaded now, not missed after days of training
+        weights = Config.from_profile(RECIPES[args.data].profile, **RECIPES[args.data].settings).weights
+        PerceptualDistance(weights), frechet_features(weights)
     for method in args.methods or RECIPES[args.data].methods:
         if not args.export:
             train_method(args.data, method, args.seed, args.source, args.precision)

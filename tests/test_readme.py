@@ -58,6 +58,10 @@ def test_numbers_on_faces_are_those_under_figures():
                        r"([\d.]+) and ([\d.]+), no attention ([\d.]+) and ([\d.]+)\. .* distances are ([\d.]+), "
                        r"([\d.]+) and ([\d.]+), where other real faces have ([\d.]+): here", README).groups()
     methods, distance = ("image", "image-warped", "none"), "Fréchet distance (ST-VGG)"
+    blind = re.search(r"the skip gate ([\d.]+) dB in P1, ([\d.]+) in P2 and a distance of ([\d.]+); cross-attention to the "
+                      r"palette ([\d.]+) dB, ([\d.]+) and ([\d.]+)\. An epoch", README).groups()
+    assert blind == tuple(value[method, *key] for method in ("gate", "palette")
+                          for key in (("P1", "PSNR"), ("P2", "PSNR"), ("P3", distance)))
     p1, p2, *others = [value[method, protocol, "PSNR"] for method in methods for protocol in ("P1", "P2")]
     assert stated == (p1, f"{position:.1f}", p2, *others,
                       *(value[method, "P3", distance] for method in (*methods, "other real pictures")))

@@ -218,6 +218,18 @@ def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
     assert read_checkpoint(run / LAST)[1] == 2
 
 
+def test_what_the_metrics_need_is_there_before_the_training(monkeypatch):
+    def refuse(weights):
+        raise OSError(f"{weights} could not be downloaded")
+    monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
+    monkeypatch.setattr(train_weights, "PerceptualDistance", lambda weights: None)
+    monkeypatch.setattr(train_weights, "frechet_features", refuse)
+    monkeypatch.setattr(train_weights, "train_method", lambda *_: pytest.fail("a training was begun"))
+    monkeypatch.setattr(sys, "argv", ["script", "--data", "kaggle"])
+    with pytest.raises(OSError, match="imagenet could not be downloaded"):
+        train_weights.main()
+
+
 @pytest.mark.parametrize("path", sorted(PRETRAINED.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_are_those_of_the_recipe(path):
     """`make weights`, and the faces' command, would train them like this again."""
