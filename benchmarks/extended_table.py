@@ -117,7 +117,8 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[t
 
 
 def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
-    """Lines of method, reference ("truth" or "another drawing"), layer, share on the right slot, chance, share at the own place."""
+    """Lines of method, reference ("truth" or "another drawing"), layer, and three shares of the attention: on the right
+    slot, by chance, at the own place."""
     lines = []
     plans = {"truth": evaluator.plan("P1")[0], "another drawing": evaluator.plan("P4")[0]}
     for name, path in methods.items():
@@ -132,8 +133,8 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tu
 
 def curves_of(weights: Path) -> dict[int, Path]:
     """Pixels a side -> curves of that phase of the training, `NAME-SIZEpx.csv` beside `NAME.safetensors`."""
-    found = {path.stem.removeprefix(f"{weights.stem}-"): path for path in weights.parent.glob(f"{weights.stem}-*px.csv")}
-    return {int(size[:-2]): found[size] for size in sorted(found, key=len) if re.fullmatch(r"\d+px", size)}
+    named = ((re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem), path) for path in weights.parent.glob("*.csv"))
+    return dict(sorted((int(match[1]), path) for match, path in named if match))
 
 
 def draw_curves(methods: dict[str, Path], title: str, path: Path) -> None:
