@@ -84,6 +84,10 @@ def test_spread_over_seeds_is_that_under_figures():
     p1, p2, p4 = [cell.strip() for cell in text.splitlines()[-1].split("|")][2:5]
     stated = re.search(r"ahead by (\S+ ± \S+) dB in P1 and by (\S+ ± \S+) in P4, and behind by (\S+ ± \S+) in P2", README)
     assert [f"+{stated[1]}", f"+{stated[2]}", f"-{stated[3]}"] == [p1, p4, p2]
+    assert re.search(r"distance in P3 is (\S+ ± \S+) larger \(n = 2,048\), smaller with one of the seeds", README)[1] == (
+        text.splitlines()[-1].split("|")[7].strip().removeprefix("+"))
+    distance = {row.method: row.value for row in rows if row.metric.startswith("Fréchet")}
+    assert sum(distance[f"image (seed {seed})"] < distance[f"none (seed {seed})"] for seed in range(3)) == 1
 
 
 def test_speeds_are_those_under_figures():
