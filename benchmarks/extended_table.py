@@ -21,7 +21,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
@@ -31,7 +31,7 @@ from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
 from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve
+from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve, save_figure
 from lineart.provenance import PACKAGES, provenance, sha256, write_sidecar
 from lineart.tables import extended_markdown, write_csv, write_text
 
@@ -137,23 +137,25 @@ def curves_of(weights: Path) -> dict[int, Path]:
     return dict(sorted((int(match[1]), path) for match, path in named if match))
 
 
-def draw_curves(methods: dict[str, Path], title: str, path: Path) -> None:
-    """L1 in training and PSNR on the validation drawings of all methods, a line of axes for each size."""
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    curves = {name: {size: read_curve(file) for size, file in curves_of(weights).items()}
-              for name, weights in methods.items()}
-    sizes = sorted({size for phases in curves.values() for size in phases})
+def draw_curves(methods: dict[str, Path], data: str) -> None:
+    """L1 in training and PSNR on the validation drawings of all methods, a line of axes for each size, as a figure."""
+    files = {name: curves_of(weights) for name, weights in methods.items()}
+    sizes = sorted({size for phases in files.values() for size in phases})
+    if not sizes:  # weights that came without them
+        return
     figure, axes = plt.subplots(len(sizes), 2, figsize=(9, 2.6 * len(sizes) + 0.9), squeeze=False, layout="constrained")
     for (left, right), size in zip(axes, sizes):
-        phase = {name: phases[size] for name, phases in curves.items() if size in phases}
+        phase = {name: read_curve(phases[size]) for name, phases in files.items() if size in phases}
         plot_curves({name: smooth(curve, "l1") for name, curve in phase.items()}, "l1", f"{size} px: L1", left)
         plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
         left.get_legend().remove(), right.get_legend().remove()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=9)
-    figure.savefig(path, dpi=120)
+    curves = {path.name: sha256(path) for phases in files.values() for path in phases.values()}
+    shared = "; methods that share a phase share its line" if len({*curves.values()}) < len(curves) else ""
+    figure.suptitle(f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth{shared}",
+                    fontsize=9)
+    save_figure(figure, "classroom", f"curves_{data}", data=data, curves=curves)
+    plt.close(figure)
 
 
 def smooth(curve: dict[str, np.ndarray], column: str, rows: int = 20) -> dict[str, np.ndarray]:
@@ -166,9 +168,6 @@ def smooth(curve: dict[str, np.ndarray], column: str, rows: int = 20) -> dict[st
 
 
 def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> None:
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     figure, axis = plt.subplots(figsize=(7.5, 0.55 * len(parts) + 1.3), layout="constrained")
     names = [method_title(name, parts) for name in parts]
     left = np.zeros(len(parts))
@@ -210,10 +209,7 @@ def main() -> None:
         config = config.replace(source=str(prepare(args.data, args.source, config.size).path))
     folder, record = figures_dir("classroom"), {"weights": {name: sha256(path) for name, path in methods.items()}}
     known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
-    title = f"{args.data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth"
-    draw_curves(methods, title, path := folder / f"curves_{args.data}.png")
-    curves = {file.name: sha256(file) for weights in methods.values() for file in curves_of(weights).values()}
-    write_sidecar(path, provenance(config.replace(source=None), **record, curves=curves))
+    draw_curves(methods, args.data)
 
     evaluator = Evaluator(load(config, "test", n), config.weights, args.data)
     rows = [row for protocol in known for row in measure(evaluator, methods, protocol)]

@@ -18,6 +18,7 @@ from lineart.config import ROOT, Config
 from lineart.data import load
 from lineart.evaluation import Evaluator, read_rows
 from lineart.leak import attention_shares
+from lineart.plotting import METHOD_COLORS
 from lineart.protocols import trials
 from lineart.provenance import sha256
 from lineart.training import LAST, Trainer
@@ -82,7 +83,9 @@ def test_the_curves_of_every_training_are_drawn(paper):
     curves = json.loads((paper / "figures" / "curves_kaggle.json").read_text())["curves"]
     assert curves == {f"kaggle-{name}-64px.csv": sha256(paper / "weights" / f"kaggle-{name}-64px.csv")
                       for name in ("none", "image")}
-    assert Image.open(paper / "figures" / "curves_kaggle.png").width == 1080
+    picture = np.asarray(Image.open(paper / "figures" / "curves_kaggle.png").convert("RGB"))
+    for method in ("none", "image"):  # each of them in its colour
+        assert (picture == [int(METHOD_COLORS[method][i : i + 2], 16) for i in (1, 3, 5)]).all(-1).any()
 
 
 def test_curves_lie_beside_their_weights(tmp_path):
@@ -90,6 +93,12 @@ def test_curves_lie_beside_their_weights(tmp_path):
         (tmp_path / f"toon-{name}.csv").touch()
     assert extended_table.curves_of(tmp_path / "toon-image.safetensors") == {
         64: tmp_path / "toon-image-64px.csv", 128: tmp_path / "toon-image-128px.csv"}
+
+
+def test_weights_without_curves_have_no_picture_of_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "figures"))
+    extended_table.draw_curves({"none": tmp_path / "toon-none.safetensors"}, "toon")
+    assert not list(tmp_path.rglob("*.png"))
 
 
 def test_a_smooth_curve_is_the_mean_of_the_last_rows():
