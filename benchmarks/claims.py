@@ -4,8 +4,9 @@
     python benchmarks/claims.py --seeds 0 1 2 3 4
 
 The base is the classroom's network without attention at 64 px, trained at the paper's batch of 4 with the paper's
-weights except the feature loss. Beside it: BatchNorm and plain filters in the place of GN + WS; L2 in the place of L1;
-no noise; cross-attention to the reference picture. A run that is finished is not run again (`runs/claims`). Writes
+weights except the feature loss. Beside it: BatchNorm and plain filters in the place of GN + WS; L2 in the place of L1,
+with the same weight of 50, so that near the truth, where its slope is small, the adversarial term weighs more; no noise;
+cross-attention to the reference picture. A run that is finished is not run again (`runs/claims`). Writes
 `figures/claims_training.csv`, a line a run, `claims_curves.csv`, validation PSNR against the step, and the side-cars.
 """
 
@@ -61,8 +62,12 @@ def changed(variant: str) -> Iterator[None]:
         yield
 
 
+def settings(variant: str, steps: int | None, seed: int = 0) -> Config:
+    return Config.from_profile("classroom", **BASE | VARIANTS[variant] | ({"steps": steps} if steps else {}), seed=seed)
+
+
 def run(variant: str, seed: int, steps: int | None) -> tuple[Path, Config]:
-    config = Config.from_profile("classroom", **BASE | VARIANTS[variant] | ({"steps": steps} if steps else {}), seed=seed)
+    config = settings(variant, steps, seed)
     folder = ROOT / "runs" / "claims" / f"{variant.replace(' ', '-')}-s{seed}-{config.steps}"
     with changed(variant):
         train_to_the_end(config, folder)
@@ -109,7 +114,7 @@ def main() -> None:
                        for step, psnr in zip(curve["step"][there], curve["psnr_val"][there])]
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
-    record = provenance(Config.from_profile("classroom", **BASE), variants=VARIANTS, seeds=args.seeds)
+    record = provenance(settings("base", args.steps), variants=VARIANTS, seeds=args.seeds)
     folder = figures_dir("classroom")
     write_sidecar(write_csv(folder / "claims_training.csv", COLUMNS, lines), record)
     write_sidecar(write_csv(folder / "claims_curves.csv", ("variant", "seed", "step", "psnr_val"), curves), record)

@@ -1,7 +1,7 @@
 """Every method under every protocol, the leak, and where attention looks: from weights to tables and figures.
 
     python benchmarks/extended_table.py                                 toon, the shipped weights
-    python benchmarks/extended_table.py --data faces --source DIR       faces, judged on the validation names
+    python benchmarks/extended_table.py --data faces --source DIR       faces, judged on those that no training saw
     python benchmarks/extended_table.py --data kaggle --weights DIR     the paper's set, weights of your own training
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
@@ -13,7 +13,6 @@ stopped, as long as package and device are the same; seven methods on `toon` tak
 import argparse
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -30,10 +29,11 @@ from lineart.config import ROOT, Config, figures_dir
 from lineart.data import load
 from lineart.data.prepare import prepare
 from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
+from lineart.files import sha256, whole, write_text
 from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve, save_figure
-from lineart.provenance import PACKAGES, provenance, sha256, write_sidecar
-from lineart.tables import extended_markdown, write_csv, write_text
+from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve, save_figure, write_figure
+from lineart.provenance import PACKAGES, provenance, write_sidecar
+from lineart.tables import extended_markdown, write_csv
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
@@ -58,9 +58,9 @@ def kept_grid(key: list, make: Callable[[], dict]) -> dict[tuple[str, str], np.n
     """The same for the leak's decibels by palette and reference."""
     path = kept(key, ".npz")
     if not path.exists():
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp.npz")
-        np.savez(temporary, **{" ".join(pair): values for pair, values in make().items()})
-        temporary.replace(path)
+        grid = {" ".join(pair): values for pair, values in make().items()}
+        with whole(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **grid)
     with np.load(path) as arrays:
         return {tuple(name.split(" ")): arrays[name] for name in arrays.files}
 
@@ -117,8 +117,8 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[t
 
 
 def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
-    """Lines of method, reference ("truth" or "another drawing"), layer, and three shares of the attention: on the right
-    slot, by chance, at the own place."""
+    """Lines of method, reference ("truth" or "another drawing"), layer, share of the attention on the right slot, and
+    what it would be by chance, and if all attention stayed at its own place."""
     lines = []
     plans = {"truth": evaluator.plan("P1")[0], "another drawing": evaluator.plan("P4")[0]}
     for name, path in methods.items():
@@ -185,7 +185,8 @@ def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> Non
     axis.set_xlabel("PSNR in self-reference (P1), dB")
     axis.set_title(title, fontsize=9)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path)
+    plt.close(figure)
 
 
 def main() -> None:

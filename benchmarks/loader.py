@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from sklearn.cluster import KMeans
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from lineart.config import Config, figures_dir
 from lineart.data import Pairs, find_store, load, toon
@@ -68,7 +68,10 @@ class NaiveData(Dataset):
 
 def naive(data: NaiveData, batch_size: int, workers: int, batches: int) -> float:
     """Images a second, the start of the workers left out."""
-    loader = DataLoader(data, batch_size, shuffle=True, drop_last=True, num_workers=workers)
+    if len(data) < batch_size:
+        raise SystemExit(f"--batch-size must be at most the {len(data)} training pictures, got {batch_size}")
+    order = RandomSampler(data, replacement=True, num_samples=(batches + 1) * batch_size)  # as many as are asked for
+    loader = DataLoader(data, batch_size, sampler=order, num_workers=workers)
     return _rate(iter(loader), batch_size, batches)
 
 

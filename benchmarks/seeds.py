@@ -20,8 +20,9 @@ from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, figures_dir
 from lineart.data import load
 from lineart.evaluation import Evaluator, write_rows
-from lineart.provenance import provenance, sha256, write_sidecar
-from lineart.tables import seeds_markdown, write_text
+from lineart.files import sha256, write_text
+from lineart.provenance import provenance, write_sidecar
+from lineart.tables import seeds_markdown
 
 METHODS = ("none", "image")
 

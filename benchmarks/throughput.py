@@ -37,6 +37,7 @@ from lineart.features import FeatureExtractor
 from lineart.layers import ResidualBlock
 from lineart.networks import PatchDiscriminator
 from lineart.palette import palette_planes
+from lineart.plotting import write_figure
 from lineart.provenance import provenance, write_sidecar
 from lineart.tables import write_csv
 
@@ -251,7 +252,7 @@ def draw(rows: list[Timing], title: str, path: Path) -> None:
     axis.margins(x=0.25)  # room for the labels
     axis.set_xlabel("images a second")
     figure.suptitle(title, fontsize=9)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ curves of its phases.
 import argparse
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +24,10 @@ from lineart.colorize import PRETRAINED
 from lineart.config import ROOT, Config
 from lineart.data.prepare import prepare
 from lineart.features import frechet_features
+from lineart.files import sha256, write_text
 from lineart.metrics import PerceptualDistance
 from lineart.plotting import read_curve
-from lineart.provenance import provenance, sha256, write_sidecar
+from lineart.provenance import provenance, write_sidecar
 from lineart.training import LAST, checkpoints, train
 
 METHODS = {
@@ -105,23 +105,26 @@ def train_method(data: str, method: str, seed: int, source: Path | None, precisi
 
 
 def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
-    """The generator as float16, its curves, and the card, into `out`; of the last phase that has begun."""
-    recipe = RECIPES[data]
-    runs = [run for _, _, run in plan(data, method, seed) if (run / LAST).exists()]
-    if not runs:
-        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; "
-                         f"{plan(data, method, seed)[0][2]} holds no {LAST}")
-    config, _, tensors = read_checkpoint(runs[-1] / LAST)
+    """The generator as float16, its curves, and the card, into `out`; of the last phase that has a checkpoint."""
+    recipe, phases = RECIPES[data], plan(data, method, seed)
+    runs = [(name, run) for name, _, run in phases if (run / LAST).exists()]
+    if not runs or runs[-1][0] != method:  # which may begin as another
+        own = next(run for name, _, run in phases if name == method)
+        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; {own} holds no {LAST}")
+    runs = {run: read_checkpoint(run / LAST)[1] for _, run in runs}
+    config, _, tensors = read_checkpoint([*runs][-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
     load_module(generator, tensors, "generator")
-    phases = [_phase(run) for run in runs]
-    steps = sum(phase["steps"] for phase in phases)
+    phases = [_phase(run, step) for run, step in runs.items()]
+    steps = sum(runs.values())
     name = f"{data}-{method}" if seed == 0 else f"{data}-{method}-s{seed}"
     out.mkdir(parents=True, exist_ok=True)
     path = save_checkpoint(out / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
-    for run in runs:
-        shutil.copyfile(run / "metrics.csv", out / f"{name}-{run.name.rsplit('-')[-1]}.csv")
+    for run, step in runs.items():
+        head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
+        until = [line for line in lines if int(line.split(",")[0]) <= step]  # a run goes on after its checkpoint
+        write_text(out / f"{name}-{run.name.rsplit('-')[-1]}.csv", head + "".join(until))
     record = provenance(config, name=name, method=method, data=data, seed=seed, steps=steps, phases=phases,
                         sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=recipe.licence)
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
@@ -130,15 +133,16 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
           f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px")
 
 
-def _phase(run: Path) -> dict:
-    """Steps, seconds and last validation PSNR of a run. Older runs counted from 0 again after a pause."""
+def _phase(run: Path, step: int) -> dict:
+    """Hours and last validation PSNR of a run until a step. Older runs counted from 0 again after a pause."""
     curve = read_curve(run / "metrics.csv")
+    curve = {name: values[curve["step"] <= step] for name, values in curve.items()}
     seconds = curve["seconds"]
-    ends = np.append(np.diff(seconds) < 0, True)
+    ends = np.append(np.diff(seconds) < 0, True)[: len(seconds)]
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
     return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"),
-            "batch_size": settings["batch_size"], "steps": int(curve["step"][-1]),
+            "batch_size": settings["batch_size"], "steps": step,
             "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
 
 

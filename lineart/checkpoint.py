@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -12,12 +11,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lineart.config import Config
+from lineart.files import whole
 from lineart.networks import Generator
 
 
 def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn.Module],
                     optimizers: dict[str, torch.optim.Optimizer] | None = None, half: bool = False) -> Path:
-    """Write the state of `modules` and `optimizers` under a temporary name, then rename.
+    """Write the state of `modules` and `optimizers`, whole or not at all.
 
     `half` stores floats as float16 (for weights that are published; training goes on from float32).
     """
@@ -32,13 +32,9 @@ def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn
     tensors = {key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}
     header = {"lineart": json.dumps({"config": config.to_dict(), "step": step})}  # several entries have no fixed order
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole(path) as temporary:
         save_file(tensors, temporary, metadata=header)
         temporary.chmod(0o644)  # safetensors writes for the owner alone
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # still there when the disk was full or Ctrl-C came
     return path
 
 

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--protocol", nargs="+", default=["P1", "P3"], choices=["P1", "P2", "P3", "P4"])
     command.add_argument("--data", choices=DATA, help="by default what the weights were trained on")
     command.add_argument("--source", help="prepared set, folder or zip")
-    command.add_argument("--n", type=int, help="drawings of the test set; by default the profile's")
+    command.add_argument("--n", type=int, help="drawings of the test set; by default as many as the settings of the weights say")
     command.add_argument("--backbone", choices=["bundled", "imagenet"], help="of the metrics; by default the weights'")
     command.add_argument("--scale", action="store_true", help="also the methods without a network")
     command.add_argument("--out", type=Path, help="CSV to write; by default the rows are printed")
@@ -79,15 +79,17 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     for field in dataclasses.fields(Config):
         kind = hints[field.name]
         kinds = [k for k in typing.get_args(kind) if k is not types.NoneType]
-        option = "--" + field.name.replace("_", "-")
+        options = ["--" + field.name.replace("_", "-")]
+        if field.name == "weights":  # which elsewhere are those of a network
+            options.insert(0, "--backbone")
         default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         note = f"{notes.get(field.name, '')} ({default})".replace("%", "%%")
         if kind is bool:
-            parser.add_argument(option, action=argparse.BooleanOptionalAction, help=note)
+            parser.add_argument(*options, action=argparse.BooleanOptionalAction, help=note)
         elif typing.get_origin(kind) is tuple:
-            parser.add_argument(option, nargs="+", type=kinds[0], help=note)
+            parser.add_argument(*options, nargs="+", type=kinds[0], help=note)
         else:
-            parser.add_argument(option, type=kinds[0] if kinds else kind, help=note)
+            parser.add_argument(*options, dest=field.name, type=kinds[0] if kinds else kind, help=note)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -110,26 +112,37 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     command.set_defaults(command=_data_check)
 
 
-def _train(args: argparse.Namespace) -> None:
+def _train(args: argparse.Namespace) -> int:
+    """0 at the end of the training, 130 where Ctrl-C or SIGTERM stopped it before."""
     from lightning_fabric.utilities import rank_zero_only
 
-    from lineart.training import config_of, train
+    from lineart.checkpoint import read_checkpoint
+    from lineart.training import LAST, config_of, train
 
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Config)}
     changes = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
+    if "epochs" in changes:
+        changes.setdefault("steps", None)  # of the profile, or of the run: they would decide
     if args.resume and (args.run or args.profile):
         raise ValueError("--resume takes the folder and the settings of a run; leave out the profile and --run")
     config = config_of(args.resume).replace(**changes) if args.resume else Config.from_profile(args.profile, **changes)
     _refuse_source_of_toon(config.data, args.source)
     folder = train(config, args.resume or args.run, resume=args.resume is not None)
-    rank_zero_only(print)(folder)
+
+    @rank_zero_only  # the others may be here before the checkpoint is written
+    def status() -> int:
+        print(folder)
+        trained, step, _ = read_checkpoint(folder / LAST)
+        return 0 if step >= trained.total_steps else 130
+    return status() or 0
 
 
 def _evaluate(args: argparse.Namespace) -> None:
     from lineart.colorize import Colorizer, checkpoint_path
     from lineart.data import load
     from lineart.evaluation import Evaluator, evaluate, scale_rows, write_rows
-    from lineart.provenance import provenance, sha256, write_sidecar
+    from lineart.files import sha256
+    from lineart.provenance import provenance, write_sidecar
 
     if not args.weights and not args.scale:
         raise ValueError("evaluate needs --weights, or --scale for the methods without a network")

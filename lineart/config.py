@@ -93,11 +93,11 @@ class Config:
                              f"got {self.train_reference!r}")
         if self.train_reference == "other" and self.data != "toon":
             raise ValueError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
-        if self.train_reference == "cycle" and self.batch_size < 2 * self.devices:
-            raise ValueError(f"train_reference 'cycle' needs a batch_size of at least 2 for each of {self.devices} "
-                             f"devices, got {self.batch_size}")
         if not 0 <= self.reference_jitter <= 1:
             raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
+        if self.precision.startswith("16"):
+            raise ValueError(f"precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss scale, "
+                             f"got {self.precision!r}")
         if self.weights not in ("imagenet", "bundled"):
             raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
         for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",

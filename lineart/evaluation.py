@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from lineart.data.augment import to_batch, to_uint8
 from lineart.data.lines import extract_lines
 from lineart.data.slots import region_shown
 from lineart.features import frechet_features, metric_names
+from lineart.files import whole
 from lineart.networks import Generator
 from lineart.palette import extract_palette
 from lineart.protocols import DERANGEMENTS, Trial, trials
@@ -235,18 +235,13 @@ def real_against_real(evaluator: Evaluator, other: np.ndarray) -> list[Row]:
 
 
 def write_rows(path: str | Path, rows: list[Row]) -> Path:
-    """The rows as CSV, written to a temporary name and renamed."""
+    """The rows as CSV, whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
     return path
 
 

@@ -79,7 +79,7 @@ class InputScale(nn.Module):
 
 
 class BlurPool(nn.Module):
-    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so (N, C, H, W) -> H // 2 + 1."""
+    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so H -> (H + 1) // 2 + 1 and W alike."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

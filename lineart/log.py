@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lineart.data import Pairs
+from lineart.files import write_text
 
 LOSSES = ("loss_d", "loss_g", "l1", "feature", "tv", "adversarial")
 DIAGNOSES = ("real_logit", "fake_logit", "grad_d", "grad_g", "spread")
@@ -46,9 +46,7 @@ class Log:
         self.columns = tuple(lines[0].strip().split(","))  # of the version that began the run
         self.before = float(kept[-1].split(",")[1])
         if kept != lines[1:]:
-            temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-            temporary.write_text("".join([lines[0], *kept]))
-            os.replace(temporary, self.path)
+            write_text(self.path, "".join([lines[0], *kept]))
 
     def write(self, step: int, row: dict[str, float]) -> None:
         now = time.perf_counter()

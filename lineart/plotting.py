@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
 from lineart.config import figures_dir
+from lineart.files import whole
 from lineart.provenance import provenance, write_sidecar
 
 DPI = 100
@@ -172,15 +172,17 @@ def compact(figure: Figure, colors: int = 256) -> Image.Image:
 def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, **details) -> Path:
     """`name`.png in the profile's figures folder, with `vector` also .pdf, and the side-car `name`.json.
 
-    details: whatever the picture depends on (settings, hashes of weights and data). Each file is renamed into place.
+    details: whatever the picture depends on (settings, hashes of weights and data).
     """
-    folder = figures_dir(profile)
+    path = figures_dir(profile) / f"{name}.png"
     for suffix in (".png", ".pdf") if vector else (".png",):
-        path = folder / f"{name}{suffix}"
-        temporary = folder / f"{name}.{os.getpid()}.tmp"
-        # No date inside: the same picture is the same bytes.
-        metadata = {"Software": None} if suffix == ".png" else {"CreationDate": None}
-        figure.savefig(temporary, format=suffix[1:], dpi=DPI * 1.5, bbox_inches="tight", metadata=metadata)
-        os.replace(temporary, path)
-    write_sidecar(folder / f"{name}.png", provenance(profile=profile, **details))
-    return folder / f"{name}.png"
+        write_figure(figure, path.with_suffix(suffix))
+    write_sidecar(path, provenance(profile=profile, **details))
+    return path
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """A .png or .pdf, whole or not at all. Without a date inside, so that the same picture is the same bytes."""
+    metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
+    with whole(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=DPI * 1.5, bbox_inches="tight", metadata=metadata)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 from lineart.config import ROOT, Config
+from lineart.files import write_text
 
-PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightning-fabric", "torchmetrics", "resvg-py",
-            "dicebear-core", "dicebear-styles")
-
-
-def sha256(path: str | Path) -> str:
-    """Hex digest of a file."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+# Those that decide a result: networks and training, metrics and their backbones, lines and palettes, drawings
+PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "torch-fidelity", "lpips", "stlpips-pytorch",
+            "numpy", "scipy", "scikit-learn", "pillow", "resvg-py", "dicebear-core", "dicebear-styles")
 
 
 def provenance(config: Config | None = None, **details) -> dict:
@@ -38,12 +33,8 @@ def provenance(config: Config | None = None, **details) -> dict:
 
 
 def write_sidecar(path: str | Path, record: dict) -> Path:
-    """`record` as JSON beside a result: figure.png -> figure.json. Written to a temporary name first."""
-    path = Path(path).with_suffix(".json")
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-    os.replace(temporary, path)
-    return path
+    """`record` as JSON beside a result: figure.png -> figure.json."""
+    return write_text(Path(path).with_suffix(".json"), json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def _commit() -> str | None:

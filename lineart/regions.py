@@ -46,12 +46,12 @@ def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.nda
 
 def attention_on_slot(attention: np.ndarray, masks: np.ndarray,
                       reference_masks: np.ndarray) -> tuple[float, float, float]:
-    """Share of the attention that falls on the slot of the place that asks; its chance; and that of its own place.
+    """Share of the attention on the slot of the place that asks; and two yardsticks, by chance and if it stayed there.
 
     attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
     A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
     and of those not the background, which is most of both pictures. Chance is attention spread evenly over the
-    reference; "own place" is attention that stays where it asks.
+    reference; the last share is that of an attention which knows addresses only and stays at its own place.
     """
     *sums, asked = attention_sums(attention, masks, reference_masks)
     return tuple(float(value / asked) for value in sums)

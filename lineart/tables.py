@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from lineart.data.sources import PAPER_COUNTS
 from lineart.evaluation import PAPER_TABLE, Row, paper_table
 from lineart.features import metric_names
+from lineart.files import whole
 from lineart.plotting import METHOD_NAMES, method_title
 
 TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
@@ -23,6 +23,8 @@ DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID":
 CAPTION = ("This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}; where that is not the paper's "
            f"kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
            "±: standard deviation, in P1 over the drawings, in P3 over the three lists of references.")
+SPREADS = ("±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of other "
+           "real pictures there is one list. How far trainings with other seeds lie apart is not in it.")
 LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_", "“": "``",
                        "”": "''"})
 
@@ -101,19 +103,20 @@ def seeds_markdown(rows: list[Row]) -> str:
 
 
 def extended_markdown(rows: list[Row]) -> str:
-    """The summary, then one table a protocol: a line a method, a column a metric."""
-    texts = [summary_markdown(rows).strip()]
+    """The summary, then one table a protocol: a line a method, a column a metric, with its n where it has its own."""
+    texts = [summary_markdown(rows).strip(), SPREADS]
     for protocol in dict.fromkeys(row.protocol for row in rows):
         own = [row for row in rows if row.protocol == protocol]
-        names = list(dict.fromkeys(row.metric for row in own))
-        head = ["Method", *(f"{name} {ARROWS.get(name, '↓')}" for name in names)]
+        counts = {row.metric: row.n for row in own}
+        names, n = [*counts], max(counts.values())
+        head = ["Method", *(f"{name} {ARROWS.get(name, '↓')}" + (f" (n = {counts[name]})" if counts[name] < n else "")
+                            for name in names)]
         lines = []
         methods = list(dict.fromkeys(row.method for row in own))
         for method in methods:
             cells = {row.metric: f"{_number(row.metric, row.value)} ± {_number(row.metric, row.spread)}"
                      for row in own if row.method == method}
             lines.append([method_title(method, methods), *(cells.get(name, "–") for name in names)])
-        n = max(row.n for row in own)
         texts.append(f"**{protocol}**, n = {n}, {own[0].data} at {own[0].size} px, backbone {own[0].backbone}\n\n"
                      + _grid(head, *lines))
     return "\n\n".join(texts) + "\n"
@@ -130,18 +133,10 @@ def table_1_latex(rows: list[Row]) -> str:
 
 
 def write_csv(path: str | Path, head: tuple[str, ...], lines: list[tuple]) -> Path:
-    """`head` and `lines` as CSV, written to a temporary name and renamed."""
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
+    """`head` and `lines` as CSV, whole or not at all."""
+    with whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([head, *lines])
-    return temporary.replace(path)
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    """UTF-8, written to a temporary name and renamed."""
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    return temporary.replace(path)
+    return Path(path)
 
 
 def _paper_layout(rows: list[Row]) -> list[list[str]]:

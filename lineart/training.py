@@ -30,6 +30,7 @@ from lineart.config import ROOT, Config
 from lineart.data import load
 from lineart.data.augment import random_collage, random_jitter, random_warp, take, to_uint8, training_batch
 from lineart.features import FeatureExtractor
+from lineart.files import whole, write_text
 from lineart.log import Log
 from lineart.networks import PatchDiscriminator
 
@@ -54,13 +55,13 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
     folder = Path(run) if run else None
     if folder and not resume:
         _refuse_taken(folder)
+    if resume and not checkpoints(folder):
+        raise FileNotFoundError(f"a run that goes on must hold a checkpoint, found none at {folder / LAST}")
     torch.manual_seed(config.seed)
     trainer = Trainer(config, folder)
-    if resume:
-        trainer.resume()
-    elif config.start_from:
+    if config.start_from and not resume:
         trainer.restore(Path(config.start_from), only_networks=True)
-    trainer.run()
+    trainer.run(resume)
     return trainer.folder
 
 
@@ -137,9 +138,13 @@ def make_fabric(config: Config) -> Fabric:
     """Device, precision and processes; under torchrun as many processes as it has started."""
     here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
-    if config.batch_size % (devices * nodes):
-        raise ValueError(f"batch_size must be a multiple of the {devices * nodes} processes that share it, "
+    processes = devices * nodes
+    if config.batch_size % processes:
+        raise ValueError(f"batch_size must be a multiple of the {processes} processes that share it, "
                          f"got {config.batch_size}")
+    if config.train_reference == "cycle" and config.batch_size < 2 * processes:
+        raise ValueError(f"train_reference 'cycle' needs a batch_size of at least 2 for each of the {processes} "
+                         f"processes, got {config.batch_size}")
     try:
         fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     except (RuntimeError, ValueError, MisconfigurationException) as error:
@@ -226,18 +231,23 @@ class Trainer:
         return f"the last good checkpoint is {path}, of step {read_checkpoint(path)[1]}"
 
     def save_is_due(self) -> bool:
-        """Every `checkpoint_every` steps, every `checkpoint_minutes`, and after an epoch that took a minute or more."""
+        """Every `checkpoint_every` steps, every `checkpoint_minutes`, and after an epoch if the last one is a minute old."""
         minutes = (time.monotonic() - self.saved) / 60
         epoch_ends = self.step % self.config.steps_per_epoch == 0
         return (self.step % self.config.checkpoint_every == 0 or minutes >= self.config.checkpoint_minutes
                 or epoch_ends and minutes >= 1)
 
-    def run(self) -> None:
-        """Steps until `config.total_steps`, in a folder that no other process trains in; by default a new one."""
+    def run(self, resume: bool = False) -> None:
+        """Steps until `config.total_steps`, in a folder that no other process trains in; by default a new one.
+
+        resume: from the folder's last checkpoint, read when nobody else can write one.
+        """
         first = self.fabric.is_global_zero
         if self.folder is None:
             self.folder = Path(self.fabric.broadcast(str(_new_folder(self.config)) if first else ""))
         with _alone(self.folder) if first else nullcontext():
+            if resume:
+                self.resume()
             self.loop()
 
     def loop(self) -> None:
@@ -267,12 +277,7 @@ class Trainer:
         """The settings beside the checkpoint; a resumed run may have changed some."""
         path, text = self.folder / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n"
         if not path.exists() or path.read_text() != text:
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            try:
-                temporary.write_text(text)
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_text(path, text)
 
     def must_stop(self, stop: threading.Event) -> bool:
         """Whether Ctrl-C or SIGTERM came; several processes agree on it when they log, so that none is left waiting."""
@@ -416,14 +421,12 @@ class Trainer:
 
 def _copy_aside(path: Path, other: Path) -> None:
     """`other` becomes what `path` is, at once; a second name for the same file where the file system has such names."""
-    temporary = other.with_name(f"{other.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(path, temporary)
-    except OSError:
-        shutil.copyfile(path, temporary)
-    os.replace(temporary, other)
-    temporary.unlink(missing_ok=True)  # still there when both were names of one file already
+    with whole(other) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
 
 
 @contextmanager

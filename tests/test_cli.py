@@ -16,7 +16,9 @@ from PIL import Image
 
 import lineart
 from lineart import config
+from lineart.checkpoint import read_checkpoint
 from lineart.cli import _add_config, main
+from lineart.training import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,30 @@ def test_train_writes_a_run_and_refuses_to_overwrite_it(trained, capsys):
     assert {path.name for path in trained.iterdir()} >= {"config.json", "metrics.csv", "last.safetensors", "samples"}
     assert main(["train", "smoke", "--run", str(trained)]) == 1
     assert "a new run must not overwrite an old one" in capsys.readouterr().err
+
+
+def test_asked_for_epochs_are_trained_whatever_steps_the_profile_has(tmp_path):
+    run = tmp_path / "run"
+    words = ["--n-train", "8", "--batch-size", "4", "--attention", "none", "--epochs"]
+    assert main(["train", "smoke", "--run", str(run), *words, "1"]) == 0
+    assert read_checkpoint(run / "last.safetensors")[1] == 2  # the profile has 4 steps
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
+    assert read_checkpoint(run / "last.safetensors")[1] == 6
+
+
+def test_a_training_that_was_stopped_has_not_succeeded(tmp_path, monkeypatch):
+    words = ["train", "smoke", "--run", str(tmp_path / "run"), "--attention", "none"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "must_stop", lambda self, stop: self.step == 1)
+        assert main(words) == 130
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+
+
+def test_the_backbone_has_one_name_in_all_commands():
+    parser = argparse.ArgumentParser()
+    _add_config(parser)
+    for option in ("--backbone", "--weights"):
+        assert parser.parse_args([option, "bundled"]).weights == "bundled"
 
 
 def test_evaluate_writes_rows_of_both_protocols(trained, tmp_path, capsys):

@@ -45,6 +45,7 @@ def test_profile_comes_from_the_environment(monkeypatch):
     (dict(attention="self"), "attention must be one of none, gate, cross, got 'self'"),
     (dict(reference="text"), "reference must be one of image, palette, got 'text'"),
     (dict(weights="random"), "weights must be 'imagenet' or 'bundled', got 'random'"),
+    (dict(precision="16-mixed"), "precision must have float32's range, .* a loss scale, got '16-mixed'"),
     (dict(batch_size=0), "batch_size must be at least 1, got 0"),
     (dict(steps=0), "steps must be at least 1, got 0"),
     (dict(n_train=0), "n_train must be at least 1, got 0"),

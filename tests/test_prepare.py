@@ -561,6 +561,17 @@ def test_a_set_of_pictures_that_have_changed_is_refused_and_untouched(change, tm
     assert contents(tmp_path / "out") == before
 
 
+def test_a_set_that_is_there_needs_no_source(pictures, made, tmp_path, monkeypatch):
+    first = prepare("folder", pictures, out=tmp_path / "out", **SMALL)
+    made.clear()
+    monkeypatch.setattr(module.sources, "locate", lambda *_: pytest.fail("would go to Kaggle"))
+    assert_same_arrays(first, prepare("folder", out=tmp_path / "out", **SMALL))
+    assert made == []
+    for name, changes, held in (("folder", dict(k=4), "k 3"), ("faces", {}, "name folder")):
+        with pytest.raises(ValueError, match=f"a set is never overwritten: .* holds .*{held}"):
+            prepare(name, out=tmp_path / "out", **SMALL | changes)
+
+
 def test_a_finished_set_is_only_opened(pictures, made, tmp_path):
     first = prepare("folder", pictures, out=tmp_path / "out", **SMALL)
     stamps = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}

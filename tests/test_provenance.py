@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import torch
 
 from lineart import provenance as module
 from lineart.config import ROOT, Config
-from lineart.provenance import PACKAGES, provenance, sha256, write_sidecar
+from lineart.provenance import PACKAGES, provenance, write_sidecar
 
 
 def test_a_record_says_by_what_code_settings_and_versions():
@@ -25,6 +25,12 @@ def test_a_record_says_by_what_code_settings_and_versions():
     assert record["threads"] == torch.get_num_threads() and record["device"]
     assert record["n"] == 8 and record["weights"] == {"image": "abc"}
     assert provenance()["config"] is None
+
+
+def test_the_versions_name_every_package_that_decides_a_number():
+    """All that the package needs, but for what only writes, waits or draws."""
+    needed = {re.match(r"[\w-]+", line).group() for line in requires("lineart") if "extra ==" not in line}
+    assert needed - {*PACKAGES} == {"joblib", "threadpoolctl", "matplotlib", "safetensors", "tqdm", "filelock"}
 
 
 def test_a_record_holds_no_path_of_the_machine():
@@ -98,8 +104,3 @@ def test_a_side_car_comes_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_sidecar(path, {"second": True})
     assert json.loads(path.read_text()) == {"first": True}
-
-
-def test_sha256_of_a_file(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineart import config
-from lineart.reproduce import ReproduceError, add_arguments, main, publish, reproduce
+from lineart.reproduce import ReproduceError, add_arguments, main, publish, reproduce, stamp
 from lineart.reproduce.plan import check_type, parameters_cell
 
 nbformat = pytest.importorskip("nbformat")
@@ -31,13 +31,13 @@ def course(tmp_path, monkeypatch):
     monkeypatch.delenv("LINEART_FIGURES", raising=False)
     monkeypatch.delenv("LINEART_PROFILE", raising=False)
 
-    def add(name, *sources, parameters=PROFILE, needs=(), tags=("parameters",)):
+    def add(name, *sources, parameters=PROFILE, needs=(), reads=(), tags=("parameters",)):
         cells = [v4.new_markdown_cell("# Title", id="title"),
                  v4.new_code_cell(parameters, id="parameters", metadata={"tags": list(tags)})]
         cells += [v4.new_code_cell(source, id=f"code-{i}") for i, source in enumerate(sources)]
         notebook = v4.new_notebook(cells=cells)
         notebook.metadata = {"kernelspec": {"name": "a_kernel_nobody_has", "display_name": "x", "language": "python"},
-                             "lineart": {"needs": list(needs)}}
+                             "lineart": {"needs": list(needs), "reads": list(reads)}}
         (root / "notebooks").mkdir(exist_ok=True)
         nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
         return root
@@ -304,6 +304,25 @@ def test_only_what_changed_runs_again(course):
         (root / file).write_text("ANSWER = 43\n")
         assert reproduce(only=["03_c"])[0].message.endswith(f"(changed: {what})")
     assert reproduce(only=["03_c"], profile="smoke")[0].status == "ran"  # another profile, another folder
+
+
+def test_what_a_benchmark_has_measured_anew_is_read_again(course, monkeypatch):
+    (course.root / "figures").mkdir()
+    (course.root / "figures" / "seeds.csv").write_text("1")
+    course("01_a", "x = 1", reads=["figures/seeds.csv"])
+    course("02_b", "x = 2")
+    reproduce()
+    (course.root / "figures" / "seeds.csv").write_text("2")
+    assert statuses(results := reproduce()) == [("01_a", "ran"), ("02_b", "unchanged")]
+    assert results[0].message.endswith("(changed: reads)")
+    (course.root / "figures" / "seeds.csv").unlink()
+    assert statuses(reproduce()) == [("01_a", "ran"), ("02_b", "unchanged")]
+    assert statuses(reproduce()) == [("01_a", "unchanged"), ("02_b", "unchanged")]
+    versions = {"resvg-py": "0.0.1"}  # another rasteriser, other drawings
+    monkeypatch.setattr(stamp.metadata, "version", lambda name: versions.get(name, "1"))
+    assert {result.status for result in reproduce()} == {"ran"}
+    versions.clear()
+    assert all("changed: versions" in result.message for result in reproduce())
 
 
 def test_failed_second_run_leaves_no_stamp(course):

@@ -8,7 +8,7 @@ import pytest
 from lineart.evaluation import Row, paper_table
 from lineart.features import metric_names
 from lineart.tables import (COLUMNS, TOLERANCE, extended_markdown, headline, seeds_markdown, summary_markdown,
-                            table_1_latex, table_1_markdown, verdict, write_csv, write_text)
+                            table_1_latex, table_1_markdown, verdict, write_csv)
 
 
 def rows_of(backbone="bundled", data="toon", size=128):
@@ -123,6 +123,14 @@ def test_a_bundled_number_is_nowhere_under_fid_or_lpips():
                 assert line[1] == line[4] == "–"
 
 
+def test_a_slot_that_is_in_few_drawings_has_its_own_n():
+    def row(metric, n):
+        return Row("toon", 128, "image", "P4", metric, 1.0, 0.5, n, "", "bundled", "")
+    text = extended_markdown([row("PSNR", 512), row("CIEDE2000, eyes", 80), row("bleeding", 512)])
+    assert "**P4**, n = 512, toon at 128 px" in text and "in P3 over the three lists" in text
+    assert "| Method | PSNR ↑ | CIEDE2000, eyes ↓ (n = 80) | bleeding ↓ |" in text
+
+
 def test_latex_is_the_same_numbers_without_characters_that_it_cannot_set():
     text = table_1_latex(rows_of())
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
@@ -167,14 +175,6 @@ def test_verdict_of_what_does_not_compare():
     assert verdict("PSNR", replace(row, size=128)) == "another data set: order only"
     assert verdict("LPIPS", replace(row, metric="ST-LPIPS")) == "another backbone: order only"
     assert verdict("LPIPS", replace(row, metric="ST-LPIPS", data="toon")) == "another data set and backbone: order only"
-
-
-def test_text_is_written_whole(tmp_path):
-    path = tmp_path / "table.md"
-    for text in ("first", "Fréchet ↓\n"):
-        assert write_text(path, text) == path
-    assert path.read_bytes() == "Fréchet ↓\n".encode()
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_csv_comes_whole_or_not_at_all(tmp_path):

@@ -23,7 +23,7 @@ from lineart.config import ROOT, Config
 from lineart.data import Pairs
 from lineart.log import Log
 from lineart.networks import PatchDiscriminator
-from lineart.training import LAST, PREVIOUS, Trainer, config_of, train
+from lineart.training import LAST, PREVIOUS, Trainer, config_of, make_fabric, train
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from train_weights import METHODS  # noqa: E402
@@ -315,9 +315,13 @@ def test_a_cycle_teaches_no_gradient_through_what_it_painted(tmp_path):
     assert not trainer.cycle_references(batch["line"], batch["color"], batch["palette"]).requires_grad
 
 
-def test_a_cycle_needs_a_second_drawing():
-    with pytest.raises(ValueError, match="'cycle' needs a batch_size of at least 2 for each of 2 devices, got 3"):
-        Config(train_reference="cycle", batch_size=3, devices=2)
+def test_a_cycle_needs_a_second_drawing(monkeypatch):
+    with pytest.raises(ValueError, match="'cycle' needs a batch_size of at least 2 for each of the 2 processes, got 2"):
+        make_fabric(Config(train_reference="cycle", batch_size=2, devices=2))
+    for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("LOCAL_WORLD_SIZE", "4"), ("WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="for each of the 4 processes, got 4"):  # whatever `devices` says
+        make_fabric(Config(train_reference="cycle", batch_size=4))
 
 
 def test_the_comparison_would_notice(tmp_path, undisturbed):

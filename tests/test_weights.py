@@ -17,10 +17,10 @@ from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
 from lineart.data import load
 from lineart.evaluation import Evaluator, read_rows
+from lineart.files import sha256
 from lineart.leak import attention_shares
 from lineart.plotting import METHOD_COLORS
 from lineart.protocols import trials
-from lineart.provenance import sha256
 from lineart.training import LAST, Trainer
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -215,6 +215,25 @@ def test_a_cycle_from_nothing_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         train_weights.main()
     assert "image-cycle needs a phase as image-warped before, the recipe of kaggle has one" in capsys.readouterr().err
+
+
+def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypatch):
+    """Rows come more often than checkpoints; what was logged after the last one says nothing about these weights."""
+    monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
+    monkeypatch.setattr(train_weights, "ROOT", tmp_path)
+    run = train_weights.folder("toon", "image-warped", 0, 64)
+    config = Config.from_profile("smoke", **train_weights.METHODS["image-warped"], steps=2)
+    train_weights.train_to_the_end(config, run)
+    with open(run / "metrics.csv", "a") as file:
+        file.write(",".join(["3", "1000"] + ["99"] * 13) + "\n")
+    train_weights.export("toon", "image-warped", 0, tmp_path / "out")
+    card = json.loads((tmp_path / "out" / "toon-image-warped.json").read_text())
+    assert card["steps"] == card["phases"][0]["steps"] == 2 and card["phases"][0]["hours"] < 0.1
+    assert read_checkpoint(tmp_path / "out" / "toon-image-warped.safetensors")[1] == 2
+    rows = (tmp_path / "out" / "toon-image-warped-64px.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["2"]
+    with pytest.raises(SystemExit, match="image-cycle with seed 0 must be trained .*image-cycle-s0-128px holds no last"):
+        train_weights.export("toon", "image-cycle", 0, tmp_path / "out")  # it begins as image-warped
 
 
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):

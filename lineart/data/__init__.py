@@ -21,6 +21,7 @@ from lineart.data.pairs import showing_references
 from lineart.data.prepare import default_folder, prepare
 from lineart.data.slots import region_shown
 from lineart.data.store import SPLITS, Store, is_store, open_store
+from lineart.files import whole
 from lineart.palette import extract_palette
 
 CACHE = ROOT / "runs" / "data"
@@ -163,9 +164,6 @@ def _draw_batch(names: list[str], size: int, k: int, slots: np.ndarray | None = 
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Under a temporary name first: a killed process leaves no half file that looks whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with whole(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
-    os.replace(temporary, path)

@@ -22,9 +22,9 @@ def extract_lines(image: Image.Image | np.ndarray, sigma: float = 0.6, k: float 
     """Dark lines on white from a colour picture, mode L, same size.
 
     image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array. The names are the paper's
-    (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels at 256 px a
-    side, scaled with the picture; k, ratio of the two widths; p, strength of the edges; epsilon, response above which a
-    pixel is paper, where 1 is as bright as the surroundings; phi, hardness of the step from line to paper.
+    (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels, scaled up with
+    pictures whose shorter side is above 256 px; k, ratio of the two widths; p, strength of the edges; epsilon, response
+    above which a pixel is paper, where 1 is as bright as the surroundings; phi, hardness of the step from line to paper.
     Raises ValueError where sigma, k - 1, p or phi is not positive, and for pixels of 32 bits.
     """
     for name, value in (("sigma", sigma), ("k - 1", k - 1), ("p", p), ("phi", phi)):

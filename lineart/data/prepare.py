@@ -30,8 +30,9 @@ from lineart.data import sources
 from lineart.data.decode import SUFFIXES, Unfit, colorness, decode, split_pair, square
 from lineart.data.lines import extract_lines
 from lineart.data.sources import Entry
-from lineart.data.store import (ARRAYS, COLUMNS, RECORD, SPLITS, Store, file_sha256, is_store, open_store, paper_counts,
+from lineart.data.store import (ARRAYS, COLUMNS, RECORD, SPLITS, Store, is_store, open_store, paper_counts,
                                 write_table)
+from lineart.files import sha256, whole
 from lineart.palette import extract_palette
 
 PREPARED = ROOT / "runs" / "data"
@@ -48,9 +49,9 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
             processes: int | None = None, max_rejected: float = 0.01) -> Store:
     """Prepare a set and return it, opened; a set that is there already is only opened.
 
-    name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default from Kaggle. size: pixels a side;
-    k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`; processes: by default one a core.
-    Files that can't be used are listed in `rejected.csv`.
+    name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default the set that is there, and where none
+    is, Kaggle's; size: pixels a side; k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`;
+    processes: by default one a core. Files that can't be used are listed in `rejected.csv`.
     Raises ValueError where more than `max_rejected` of the pictures (a share) are rejected (the set is there all the
     same), where fewer than three different ones are left, or where `out` holds something else; OSError where the disk
     is full.
@@ -60,14 +61,22 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
             raise ValueError(f"{setting} must be at least 1, got {value}")
     if not 0 <= max_rejected <= 1:
         raise ValueError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
-    path = sources.locate(name, source).resolve()
     out = Path(out) if out else default_folder(name, size)
+    settings = {"format": FORMAT, "name": name, "source": None, "size": size, "k": k}
+    if source is None and is_store(out):
+        store = open_store(out)
+        settings["source"] = store.record["source"]  # wherever it came from
+        if not _agrees(store, settings):
+            raise _never_overwritten(store, settings)
+        refuse_too_many(store, max_rejected)
+        return store
+    path = sources.locate(name, source).resolve()
     entries, others = sources.list_entries(path, without=out)  # which may lie in the source, with a contact sheet
     found = sources.assign(name, entries)
     if not found:
         raise ValueError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
     source_name = os.fsencode(path.name).decode(errors="backslashreplace")  # JSON is UTF-8, a folder's name may not be
-    settings = {"format": FORMAT, "name": name, "source": source_name, "size": size, "k": k}
+    settings["source"] = source_name
     parts = _plan(settings, found)
     if not is_store(out):
         _refuse_foreign(out)
@@ -79,16 +88,23 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
                 _make_parts(out / "parts", path, parts, settings, processes or os.cpu_count() or 1)
                 _assemble(out, settings, parts, others)
     store = open_store(out)
-    same = {key: store.record[key] for key in settings} == settings
+    same = _agrees(store, settings)
     unchanged = same and (store.record["plan"] == _digest([part.digest for part in parts])
                           or _holds(store, path, [entry for entry, _ in found], settings))
     if not unchanged:
-        held = ", ".join(f"{key} {store.record[key]}" for key in settings)
-        what = "pictures that have changed since" if same else held
-        raise ValueError(f"a set is never overwritten: {out} holds {what}; remove it or name another folder")
+        raise _never_overwritten(store, settings, "pictures that have changed since" if same else None)
     shutil.rmtree(out / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
     refuse_too_many(store, max_rejected)
     return store
+
+
+def _agrees(store: Store, settings: dict) -> bool:
+    return {key: store.record[key] for key in settings} == settings
+
+
+def _never_overwritten(store: Store, settings: dict, held: str | None = None) -> ValueError:
+    held = held or ", ".join(f"{key} {store.record[key]}" for key in settings)
+    return ValueError(f"a set is never overwritten: {store.path} holds {held}; remove it or name another folder")
 
 
 def refuse_too_many(store: Store, max_rejected: float) -> None:
@@ -216,14 +232,8 @@ def _make_part(part: Part, path: Path, source: Path, settings: dict) -> int:
     empty = _empty(settings)
     arrays = {name: np.stack([picture[i] for picture in pictures]) if pictures else empty[name]
               for i, name in enumerate(ARRAYS)}
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays, rows=json.dumps(rows), rejected=json.dumps(rejected))
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # on a full disk even this little helps
-        raise
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays, rows=json.dumps(rows), rejected=json.dumps(rejected))
     return len(part.files)
 
 
@@ -320,7 +330,7 @@ def _write_store(out: Path, settings: dict, parts: list[Part], others: int) -> N
         "notes": dict(sorted(Counter(row[5] for row in rows if row[5]).items())),
         "rejected": len(rejected),
         "others": others,
-        "sha256": {name: file_sha256(temporary) for name, temporary in temporaries.items()},
+        "sha256": {name: sha256(temporary) for name, temporary in temporaries.items()},
     }
     temporaries[RECORD] = out / f"{RECORD}.tmp"
     temporaries[RECORD].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,6 @@ Rows are sorted by split, then by name; so a split is one slice of the arrays.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from lineart.files import sha256
 
 SPLITS = ("train", "val", "test")
 ARRAYS = ("line", "color", "palette")
@@ -82,7 +83,7 @@ def check(path: str | Path) -> list[str]:
     """What is in a prepared set, as lines to print. Raises ValueError where a file is not as it was written."""
     store = open_store(path)
     for name, digest in store.record["sha256"].items():
-        if file_sha256(store.path / name) != digest:
+        if sha256(store.path / name) != digest:
             raise ValueError(f"{store.path / name} has changed since it was written; remove the set and prepare it again")
     record, index, rejected = store.record, store.index(), store.rejected()
     sizes = Counter(f"{row['width']}x{row['height']}" for row in index)
@@ -135,11 +136,6 @@ def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 11
         swatches = Image.fromarray(store.palette[row].round().astype(np.uint8)[None])
         sheet.paste(swatches.resize((side, strip), Image.Resampling.NEAREST), (x, y + 2 * side))
     return sheet
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

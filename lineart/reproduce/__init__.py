@@ -7,8 +7,9 @@ and what came out, so that a second call does no work and a failed one goes on w
 
 What makes a notebook run again: its code cells (prose does not count, so the recorded minutes can be written into
 its opening), its parameters, the profile, LINEART_SOURCE, a file of the package, a file under `data/`, the versions
-of Python and torch, the results of the notebooks that its metadata names (`lineart: {"needs": ["09_table_1"]}`), and
-a result under `figures/` that is gone or was changed.
+of Python and of the packages that decide results, what its metadata names, results of notebooks and of benchmarks
+(`lineart: {"needs": ["09_table_1"], "reads": ["figures/seeds_toon.csv"]}`), and a result under `figures/` that is gone
+or was changed.
 
 papermill, nbformat and yaml are imported where they are used: `import lineart` works without them.
 """
@@ -25,10 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineart import config
+from lineart.files import write_text
 from lineart.reproduce.kernel import execute, import_extra, without_outputs
 from lineart.reproduce.plan import INJECTED, Notebook, ReproduceError, make_plan, tags_of
 from lineart.reproduce.stamp import (cells_digest, common_inputs, file_digest, inputs_of, read_stamp, reason_to_run,
-                                     snapshot, take_over, write, write_stamp)
+                                     snapshot, take_over, write_stamp)
 
 TIMEOUT = 600  # seconds a cell
 
@@ -143,7 +145,7 @@ def publish(
         nbformat.validate(clean)
         text = nbformat.writes(clean) + "\n"
         if text != notebook.text:
-            write(notebook.path, text)
+            write_text(notebook.path, text)
             changed.append(notebook.name)
     return changed
 

@@ -28,7 +28,8 @@ class Notebook:
     path: Path
     text: str
     cells: list[dict]
-    needs: list[str]
+    needs: list[str]  # notebooks before it whose results it reads
+    reads: list[str]  # files of the repository that no notebook writes, such as figures/seeds_toon.csv
     parameters: dict  # the values to inject
 
     @property
@@ -87,11 +88,12 @@ def _read(path: Path, profile: str, parameters: dict, names: list[str]) -> Noteb
             raise ReproduceError(f"{path.stem} has no parameter {name!r}; its parameters cell assigns "
                                  f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)")
         check_type(path.stem, name, value, *known[name])
-    needs = (content["metadata"].get("lineart") or {}).get("needs", [])
+    own = content["metadata"].get("lineart") or {}
+    needs = own.get("needs", [])
     for need in needs:
         if need not in names[: names.index(path.stem)]:
             raise ReproduceError(f"{path.stem} needs {need!r}, which is not a notebook before it")
-    return Notebook(path, text, cells, needs, values)
+    return Notebook(path, text, cells, needs, own.get("reads", []), values)
 
 
 def tags_of(cell: dict) -> list[str]:

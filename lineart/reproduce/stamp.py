@@ -10,19 +10,25 @@ from importlib import metadata
 from pathlib import Path
 
 from lineart import config
+from lineart.files import sha256, write_text
+from lineart.provenance import PACKAGES
 from lineart.reproduce.plan import Notebook, tags_of
 
 
 def common_inputs(profile: str) -> dict[str, str]:
-    """What every notebook depends on. The version of torch is read, not imported: that takes seconds."""
+    """What every notebook depends on. The versions are read, nothing is imported: that takes seconds."""
     package = sorted((config.ROOT / "lineart").rglob("*.py"))
     data = sorted(p for p in (config.ROOT / "data").rglob("*") if p.is_file() and _is_input(p))
-    try:
-        torch = metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        torch = "none"
     return {"profile": profile, "package": _files_digest(package), "data": _files_digest(data),
-            "python": platform.python_version(), "torch": torch, "source": os.environ.get("LINEART_SOURCE", "")}
+            "python": platform.python_version(), "versions": {name: _version(name) for name in PACKAGES},
+            "source": os.environ.get("LINEART_SOURCE", "")}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _is_input(path: Path) -> bool:
@@ -36,10 +42,7 @@ def _digest(value) -> str:
 
 
 def file_digest(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path) if path.is_file() else None
 
 
 def _files_digest(paths: list[Path]) -> str:
@@ -52,7 +55,9 @@ def cells_digest(cells: list[dict]) -> str:
 
 def inputs_of(notebook: Notebook, common: dict[str, str], output: Path) -> dict:
     needs = {need: (read_stamp(output, need) or {}).get("outputs") for need in notebook.needs}
-    return {"code_cells": cells_digest(notebook.cells), "parameters": notebook.parameters, **common, "needs": needs}
+    reads = {name: file_digest(config.ROOT / name) for name in notebook.reads}
+    return {"code_cells": cells_digest(notebook.cells), "parameters": notebook.parameters, **common, "needs": needs,
+            "reads": reads}
 
 
 def read_stamp(output: Path, name: str) -> dict | None:
@@ -63,14 +68,8 @@ def read_stamp(output: Path, name: str) -> dict | None:
     return stamp if isinstance(stamp, dict) and {"inputs", "outputs", "executed"} <= set(stamp) else None
 
 
-def write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
 def write_stamp(output: Path, name: str, stamp: dict) -> None:
-    write(output / f"{name}.json", json.dumps(stamp, indent=1) + "\n")
+    write_text(output / f"{name}.json", json.dumps(stamp, indent=1) + "\n")
 
 
 def reason_to_run(notebook: Notebook, inputs: dict, output: Path, profile: str) -> str | None:
