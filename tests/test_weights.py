@@ -231,7 +231,7 @@ def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypa
     assert card["steps"] == card["phases"][0]["steps"] == 2 and card["phases"][0]["hours"] < 0.1
     assert read_checkpoint(tmp_path / "out" / "toon-image-warped.safetensors")[1] == 2
     rows = (tmp_path / "out" / "toon-image-warped-64px.csv").read_text().splitlines()[1:]
-    assert [row.split(",")[0] for row in rows] == ["2"]
+    assert [row.split(",")[0] for row in rows] == ["1", "2"]
     with pytest.raises(SystemExit, match="image-cycle with seed 0 must be trained .*image-cycle-s0-128px holds no last"):
         train_weights.export("toon", "image-cycle", 0, tmp_path / "out")  # it begins as image-warped
 
