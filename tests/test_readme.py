@@ -34,7 +34,7 @@ def test_true_transfer_numbers_are_those_under_figures():
         value = {(row["method"], row["protocol"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}
     stated = re.search(r"the paper's: ([\d.]+) dB and a colour error of ([\d.]+) against ([\d.]+) dB and ([\d.]+)\. .*"
                        r"gains nothing .*\(([\d.]+) dB, ([\d.]+) % bleeding against ([\d.]+) %\) and costs a decibel in "
-                       r"P2, but .* of P3 from ([\d.]+) to ([\d.]+)\. .*can give: ([\d.]+) dB, and ([\d.]+) % bleeding",
+                       r"P2\. .* of P3 goes from ([\d.]+) to ([\d.]+); .*can give: ([\d.]+) dB, and ([\d.]+) % bleeding",
                        README).groups()
     warped, cycle, other = "image-warped", "image-cycle", "image-other"
     two = lambda method, protocol, metric: f"{value[method, protocol, metric]:.2f}"
@@ -43,10 +43,16 @@ def test_true_transfer_numbers_are_those_under_figures():
     assert stated == (*(two(method, "P4", metric) for method in (warped, "image") for metric in ("PSNR", "CIEDE2000")),
                       two(cycle, "P4", "PSNR"), percent(cycle), percent(warped), *distances,
                       two(other, "P4", "PSNR"), percent(other))
+    lead = re.search(r"more than the ([\d.]+) by which it is ahead of no attention", README)[1]
+    assert lead == f"{value['image', 'P1', 'PSNR'] - value['none', 'P1', 'PSNR']:.1f}"
     assert round(value[warped, "P2", "PSNR"] - value[cycle, "P2", "PSNR"]) == 1
     never_saw = {method: x for (method, protocol, metric), x in value.items()
                  if (protocol, metric) == ("P4", "PSNR") and method in METHOD_NAMES and method != other}
     assert max(never_saw, key=never_saw.get) == warped  # what the name `toon` stands for
+    small = ("P4", "CIEDE2000, eyes"), ("P4", "CIEDE2000, accessories")
+    wrong = [value[method, *slot] for method in METHOD_NAMES for slot in small]
+    errors = re.search(r"uncoloured drawing: colour errors of (\d+) to (\d+), against (\d+) and (\d+)\.", README).groups()
+    assert errors == tuple(f"{x:.0f}" for x in (min(wrong), max(wrong), *(value["line drawing", *slot] for slot in small)))
 
 
 def test_numbers_on_faces_are_those_under_figures():
@@ -123,7 +129,7 @@ def test_hours_of_the_papers_training_follow_from_the_measured_speed():
 def test_the_leak_is_that_under_figures():
     parts = json.loads((ROOT / "figures" / "leak_toon.json").read_text())["parts"]
     image, warped = parts["image"], parts["image-warped"]
-    stated = re.search(r"PSNR ([\d.]+) dB are position; .* it is ([\d.]+) dB, and the truth's colours are worth "
+    stated = re.search(r"PSNR ([\d.]+) dB are position, .* it is ([\d.]+) dB, and the truth's colours are worth "
                        r"([\d.]+) dB instead of ([\d.]+)\.", README).groups()
     numbers = (image["position"], abs(warped["position"]), warped["colours"], image["colours"])
     assert stated == tuple(f"{number:.1f}" for number in numbers)

@@ -1,0 +1,121 @@
+"""What the course's exercises ask for, kept off the page so that no answer stands beside its question.
+
+The names begin with the notebook; the folded solutions there say how to get the values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from lineart.evaluation import Row
+from lineart.layers import WSConv2d
+from lineart.metrics import ciede2000, srgb_to_lab
+from lineart.networks import Generator, count_parameters
+
+
+def e00_wins_of_copying() -> list[int]:
+    """FID, PSNR, MS-SSIM, LPIPS: 1 where returning the reference wins."""
+    return [1, 1, 1, 1]
+
+
+def e01_rows_of_ink() -> int:
+    """Of twelve, with two more counting as inked, so that at least 0.8 are."""
+    return 8
+
+
+def e01_ink_threshold(p: float = 20.0, epsilon: float = 0.75, phi: float = 12.0) -> float:
+    """The difference of the two blurs at which XDoG is middle grey."""
+    return float((epsilon - 1 - np.arctanh(0.5) / phi) / p)
+
+
+def e02_two_steps_of_kmeans() -> list[list[int]]:
+    """The centres after each step."""
+    return [[0, 140], [5, 205]]
+
+
+def e02_channel_of_the_fourth_green() -> int:
+    """Counted from 0."""
+    return 3 + 3 * 3 + 1
+
+
+def e03_gradient_along_filters(x: torch.Tensor, weight: torch.Tensor, standardized: bool = False) -> torch.Tensor:
+    """(C_out,): each filter times its gradient, over its channel's part of the loss, the sum of squares of the output.
+
+    x (N, C_in, H, W); weight (C_out, C_in, k, k), taken as it is or standardised.
+    """
+    out, channels, side, _ = weight.shape
+    conv = (WSConv2d if standardized else nn.Conv2d)(channels, out, side, padding=side // 2, bias=False)
+    conv.weight.data = weight.detach().clone()
+    parts = conv(x.detach()).square().sum((0, 2, 3))
+    parts.sum().backward()
+    return ((conv.weight * conv.weight.grad).flatten(1).sum(1) / parts).detach()
+
+
+def e04_mixture(scores: torch.Tensor, colors: torch.Tensor, sharpness: float = 4.0) -> torch.Tensor:
+    """(3,): the dictionary's answer. scores (k,), colors (k, 3)."""
+    return (sharpness * scores).softmax(0) @ colors
+
+
+def e04_mebibytes_of_scores() -> float:
+    """Of one layer at level 1, batch 4, in 32-bit floats."""
+    return 4 * 128**4 * 4 / 2**20
+
+
+def e04_own_place(attention: torch.Tensor) -> float:
+    """Mean share that a position gives to its own position. attention (n, H, W, H W)."""
+    return float(attention.flatten(1, 2).diagonal(dim1=1, dim2=2).mean())
+
+
+def e05_share_of_the_decoder(generator: Generator) -> float:
+    """Of all trainable numbers."""
+    return count_parameters(generator.decoder) / count_parameters(generator)
+
+
+def e06_patches_inside() -> int:
+    """Of the 900 at 256 px."""
+    starts = np.array([8 * i - 23 for i in range(30)])
+    return int(((starts >= 0) & (starts + 69 <= 255)).sum()) ** 2
+
+
+def e07_color_of_l1(paintings: np.ndarray) -> np.ndarray:
+    """(3,), of equally likely paintings (n, 3)."""
+    return np.median(paintings, axis=0)
+
+
+def e07_side_of_the_pupil() -> int:
+    """In pixels."""
+    sides = np.arange(1, 30)
+    return int(sides[sides**2 * 50 / (3 * 256**2) > 4 * sides * 5e-4][0])
+
+
+def e08_steps_of_the_wrong_way(beta: float = 0.9) -> int:
+    """Gradients of -1 until a mean that stood at 1 is below zero."""
+    return next(k for k in range(1, 100) if 2 * beta**k - 1 < 0)
+
+
+def e08_drawings_of_step_six(seed: int) -> np.ndarray:
+    """(4,) sorted indices."""
+    return np.sort(np.random.default_rng([seed, 1]).permutation(16)[8:12])
+
+
+def e09_improvement(paper: dict[tuple[str, str], float]) -> float:
+    """Percent, of the paper's FID; paper: as `evaluation.paper_table` returns it."""
+    return 100 * (1 - paper["image", "FID"] / paper["none", "FID"])
+
+
+def e09_standard_errors(a: Row, b: Row) -> float:
+    """By how many standard errors b lies above a, as of two independent samples."""
+    return (b.value - a.value) / np.sqrt((a.spread**2 + b.spread**2) / a.n)
+
+
+def e11_step_of_grey() -> float:
+    """CIEDE2000 between the greys 128 and 129."""
+    one, other = srgb_to_lab(np.array([[128, 128, 128], [129, 129, 129]]))
+    return float(ciede2000(one, other))
+
+
+def e11_three_coins() -> float:
+    """A probability."""
+    return 0.5**3

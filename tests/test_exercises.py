@@ -1,0 +1,159 @@
+"""The course's answers, got another way than in `lineart.exercises`."""
+
+import inspect
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from lineart import exercises
+from lineart.config import ROOT
+from lineart.data import toon
+from lineart.evaluation import Row, paper_table, read_rows
+from lineart.losses import total_variation
+from lineart.networks import Generator
+from lineart.palette import palette_planes
+
+
+def test_every_answer_is_asked_for_in_its_notebook_and_stands_on_no_page():
+    names = [name for name, value in vars(exercises).items() if inspect.isfunction(value) and re.match(r"e\d\d_", name)]
+    asked = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        code = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        found = {name for cell in code for name in re.findall(r"exercises\.(e\w+)", cell)}
+        assert all(name[1:3] == path.name[:2] for name in found), (path.name, found)
+        asked += sorted(found)
+        for cell in code:  # what `solve` compares with is computed elsewhere, or named; never a bare number
+            assert not re.search(r"solve\(answer, (?:-?\d|\[)", cell), cell
+    assert sorted(asked) == sorted(names)
+
+
+def test_copying_wins_every_column_of_the_paper():
+    rows = read_rows(ROOT / "figures" / "extended_toon.csv")
+
+    def best(protocol, metric, sign):
+        values = {row.method: sign * row.value for row in rows if (row.protocol, row.metric) == (protocol, metric)}
+        return max(values, key=values.get) == "copy the reference"
+    columns = (("P3", "Fréchet distance (ST-VGG)", -1), ("P1", "PSNR", 1), ("P1", "MS-SSIM", 1), ("P1", "ST-LPIPS", -1))
+    assert [int(best(*column)) for column in columns] == exercises.e00_wins_of_copying()
+
+
+def test_eight_rows_of_ink_are_the_fewest_that_pass():
+    def share(rows):
+        mask, line = np.zeros((12, 12), np.uint8), np.full((12, 12), 255, np.uint8)
+        mask[:, 6:] = toon.SLOTS.index("skin")
+        mask[:rows, 6], line[:rows, 6] = toon.INK, 0
+        return toon.outline_share(mask, line)
+    passing = [rows for rows in range(1, 13) if share(rows) >= toon.MIN_OUTLINE]
+    assert passing[0] == exercises.e01_rows_of_ink()
+
+
+def test_at_the_threshold_xdog_is_middle_grey():
+    response = 1 + 20 * exercises.e01_ink_threshold()
+    assert 1 + np.tanh(12 * (response - 0.75)) == pytest.approx(0.5)
+
+
+def test_two_steps_of_lloyd():
+    pixels, centres, steps = np.array([0.0, 10, 200, 210]), np.array([0.0, 10]), []
+    for _ in range(2):
+        nearest = np.abs(pixels[:, None] - centres).argmin(1)
+        centres = np.array([pixels[nearest == i].mean() for i in range(2)])
+        steps.append(centres.tolist())
+    assert steps == exercises.e02_two_steps_of_kmeans()
+
+
+def test_the_channel_holds_the_fourth_green():
+    palette = torch.zeros(1, 9, 3)
+    palette[0, 3, 1] = 0.5
+    planes = torch.cat([torch.zeros(1, 3, 8, 8), palette_planes(palette, 8, 8)], 1)
+    assert planes.abs().sum((0, 2, 3)).nonzero().flatten().tolist() == [exercises.e02_channel_of_the_fourth_green()]
+
+
+def test_a_plain_filter_pulls_along_itself_and_a_standardised_one_does_not():
+    """The loss is quadratic in each filter: by Euler's theorem filter times gradient is twice the loss."""
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 3, 8, 8), torch.randn(5, 3, 3, 3)
+    torch.testing.assert_close(exercises.e03_gradient_along_filters(x, weight), torch.full((5,), 2.0))
+    along = exercises.e03_gradient_along_filters(x, weight, standardized=True)
+    torch.testing.assert_close(along, torch.zeros(5), atol=1e-4, rtol=0)
+
+
+def test_a_mixture_by_hand():
+    scores, colors = torch.tensor([0.0, float(np.log(3)) / 4]), torch.tensor([[1.0, 0, -1], [0, 1, -1]])
+    torch.testing.assert_close(exercises.e04_mixture(scores, colors), torch.tensor([0.25, 0.75, -1]))  # weights 1 to 3
+
+
+def test_scores_of_level_1_fill_four_gibibytes():
+    positions = 128 * 128
+    assert exercises.e04_mebibytes_of_scores() == torch.empty(4, positions, positions, device="meta").nbytes / 2**20 == 4096
+
+
+def test_own_place_is_all_for_an_address_and_chance_for_the_undecided():
+    assert exercises.e04_own_place(torch.eye(6).view(1, 2, 3, 6)) == 1
+    assert exercises.e04_own_place(torch.full((4, 2, 3, 6), 1 / 6)) == pytest.approx(1 / 6)
+    assert exercises.e04_own_place(torch.eye(6).roll(1, 0).view(1, 2, 3, 6)) == 0
+
+
+def test_the_decoder_has_the_numbers_that_its_blocks_have():
+    generator = Generator(4, 4)
+    numbers = {name: value.numel() for name, value in generator.named_parameters()}
+    own = sum(count for name, count in numbers.items() if name.startswith("decoder."))
+    assert exercises.e05_share_of_the_decoder(generator) == own / sum(numbers.values()) and own > 0
+
+
+def test_patches_inside_the_picture():
+    def inside(i):
+        return 0 <= 8 * i - 23 and 8 * i + 46 < 256
+    assert exercises.e06_patches_inside() == sum(inside(i) and inside(j) for i in range(30) for j in range(30))
+
+
+def test_l1_takes_the_colour_with_the_least_absolute_error():
+    paintings = np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0)
+    tries = np.stack(np.meshgrid(*3 * [np.linspace(0, 1, 11)], indexing="ij"), -1).reshape(-1, 3)
+    errors = np.abs(tries[:, None] - paintings).sum((1, 2))
+    assert tries[errors.argmin()].tolist() == exercises.e07_color_of_l1(paintings).tolist() == [1, 1, 0]
+
+
+def test_the_smallest_pupil_that_pays_for_its_border():
+    def pays(side):
+        truth = torch.ones(1, 3, 256, 256)
+        truth[..., 100 : 100 + side, 100 : 100 + side] = 0
+        l1 = 50 * (1 - truth)[:, 0].sum() / (3 * 256**2)  # in one channel, over all values
+        border = 5e-4 * total_variation(truth) * truth.numel() / 3
+        return bool(l1 > border)
+    assert [side for side in range(1, 30) if pays(side)][0] == exercises.e07_side_of_the_pupil()
+
+
+@pytest.mark.parametrize(("beta", "steps"), [(0.9, 7), (0.5, 2)])
+def test_adam_walks_the_wrong_way(beta, steps):
+    m, seen = 1.0, 0
+    while m >= 0:
+        m, seen = beta * m + (1 - beta) * -1, seen + 1
+    assert exercises.e08_steps_of_the_wrong_way(beta) == seen == steps
+
+
+def test_step_six_is_the_third_of_the_second_epoch():
+    batches = [np.random.default_rng([3, epoch]).permutation(16).reshape(4, 4) for epoch in range(2)]
+    assert sorted(np.concatenate(batches)[6]) == exercises.e08_drawings_of_step_six(3).tolist()
+
+
+def test_the_papers_improvement_is_that_of_its_text():
+    assert round(exercises.e09_improvement(paper_table()), 2) == 41.77
+
+
+def test_a_difference_in_standard_errors():
+    a, b = (Row("toon", 128, "x", "P1", "PSNR", value, spread, 25, "", "bundled", "") for value, spread in ((10, 3), (12, 4)))
+    assert exercises.e09_standard_errors(a, b) == pytest.approx(2.0)  # the spread of a difference is 5, of 25 means 1
+
+
+def test_a_step_of_grey_is_a_difference_in_lightness_alone():
+    lightness = [116 * (((v / 255 + 0.055) / 1.055) ** 2.4) ** (1 / 3) - 16 for v in (128, 129)]
+    middle = (np.mean(lightness) - 50) ** 2
+    weight = 1 + 0.015 * middle / np.sqrt(20 + middle)  # S_L of CIEDE2000
+    assert exercises.e11_step_of_grey() == pytest.approx((lightness[1] - lightness[0]) / weight, abs=1e-3)
+
+
+def test_three_coins():
+    assert exercises.e11_three_coins() == sum(all(n >> i & 1 for i in range(3)) for n in range(8)) / 8
