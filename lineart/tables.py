@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,20 +84,21 @@ def summary_markdown(rows: list[Row]) -> str:
 
 
 def seeds_markdown(rows: list[Row]) -> str:
-    """The summary of trainings "none (seed 0)", "image (seed 0)" and so on, with the same seeds of both methods.
+    """The summary of trainings "none (seed 0)", "image (seed 0)" and so on, with the same seeds of all methods.
 
-    Below, each method's mean over the seeds and the mean difference of two trainings of one seed, ± the standard
-    deviation over the seeds.
+    Below, each method's mean over the seeds and, from each method to the next, the mean difference of two trainings of
+    one seed, ± the standard deviation over the seeds.
     """
     values, asked = {(row.method, row.protocol, row.metric): row.value for row in rows}, _asked(rows)
     names = list(dict.fromkeys(row.method for row in rows))
     runs = {name: np.array([values[name, *key] for key in asked]) for name in names}
     lines = [[method_title(name, names), *(_number(metric, value) for (_, metric), value in zip(asked, run))]
              for name, run in runs.items()]
-    none, image = (np.stack([run for name, run in runs.items() if name.startswith(f"{method} (")])
-                   for method in ("none", "image"))
-    for title, sample, sign in ((METHOD_NAMES["none"], none, ""), (METHOD_NAMES["image"], image, ""),
-                                ("difference, seed by seed", image - none, "+")):
+    methods = dict.fromkeys(name.partition(" (seed")[0] for name in names)
+    samples = {method: np.stack([run for name, run in runs.items() if name.startswith(f"{method} (")]) for method in methods}
+    below = [(METHOD_NAMES[method], sample, "") for method, sample in samples.items()]
+    below += [(f"{b} − {a}, seed by seed", samples[b] - samples[a], "+") for a, b in pairwise(methods)]
+    for title, sample, sign in below:
         lines.append([title, *(f"{_number(metric, mean, sign)} ± {_number(metric, spread)}" for (_, metric), mean, spread
                                in zip(asked, sample.mean(0), sample.std(0, ddof=1)))])
     return _grid(_summary_head(asked), *lines) + "\n"

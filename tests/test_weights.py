@@ -16,7 +16,7 @@ from lineart.cli import main
 from lineart.colorize import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
 from lineart.data import load
-from lineart.evaluation import Evaluator, read_rows
+from lineart.evaluation import Evaluator, Row, read_rows
 from lineart.files import sha256
 from lineart.leak import attention_shares
 from lineart.plotting import METHOD_COLORS
@@ -271,29 +271,66 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     assert card["sha256"] == sha256(path) and card["bytes"] == path.stat().st_size
 
 
-def test_seeds_are_compared_only_when_both_methods_have_them(tmp_path):
-    def there(*names):
-        for name in names:
-            (tmp_path / f"toon-{name}.safetensors").touch()
-    there("none-s2", "image-s1", "gate-s1")
-    with pytest.raises(SystemExit, match=r"there are none \(seed 0\), image \(seed 0\), none \(seed 2\), image \(seed 1\)"):
-        seeds.trainings(tmp_path)
-    there("none-s1", "image-s2")
+def test_weights_of_other_seeds_are_found_beside_the_shipped_ones(tmp_path):
+    for name in ("none-s2", "image-warped-s1", "gate-s1", "none-s0", "image"):
+        (tmp_path / f"toon-{name}.safetensors").write_text(name)
     found = seeds.trainings(tmp_path)
-    assert [*found] == [f"{method} (seed {seed})" for method in ("none", "image") for seed in (0, 1, 2)]
-    assert found["image (seed 2)"] == tmp_path / "toon-image-s2.safetensors"
-    assert found["none (seed 0)"].parent == PRETRAINED  # the shipped one
-    there("none-s0")
-    assert seeds.trainings(tmp_path) == found
+    assert {*found} == {*(f"{method} (seed 0)" for method in seeds.METHODS), "none (seed 2)", "image-warped (seed 1)"}
+    assert found["none (seed 0)"].parent == PRETRAINED and found["none (seed 2)"] == tmp_path / "toon-none-s2.safetensors"
+    with pytest.raises(SystemExit, match="weights must have their card beside them, .*toon-(none-s2|image-warped-s1).json"):
+        seeds.cards_of(found)
+    (tmp_path / "toon-none-s2.json").write_text('{"steps": 7, "phases": [1], "licence": "x"}')
+    card = {"sha256": sha256(found["none (seed 2)"]), "steps": 7, "phases": [1]}
+    assert seeds.cards_of({"none (seed 2)": found["none (seed 2)"]}) == {"none (seed 2)": card}
 
 
-def test_trainings_of_other_lengths_are_not_compared(tmp_path):
-    found = {f"none (seed {seed})": tmp_path / f"{seed}.safetensors" for seed in range(2)}
-    (tmp_path / "0.json").write_text('{"steps": 11000}')
-    with pytest.raises(SystemExit, match="weights must have their card beside them, .*1.json is not there"):
-        seeds.cards_of(found)
-    (tmp_path / "1.json").write_text('{"steps": 7000}')
-    with pytest.raises(SystemExit, match=r"got 11,000 of none \(seed 0\), 7,000 of none \(seed 1\)"):
-        seeds.cards_of(found)
-    (tmp_path / "1.json").write_text('{"steps": 11000, "phases": []}')
-    assert seeds.cards_of(found)["none (seed 1)"] == {"steps": 11000, "phases": []}
+def test_seeds_are_compared_only_when_all_methods_have_them_and_equally_long():
+    names = [f"{method} (seed {seed})" for method in seeds.METHODS for seed in (0, 1)]
+    cards = {name: {"steps": 11_000} for name in names}
+    assert [*seeds.in_order(dict(reversed(cards.items())))] == names
+    for lost in names:
+        with pytest.raises(SystemExit, match="two seeds or more of none, image, image-warped alike must be trained"):
+            seeds.in_order({name: card for name, card in cards.items() if name != lost})
+    with pytest.raises(SystemExit, match=r"got 11,000 of none \(seed 0\), .* 7,000 of image-warped \(seed 1\)"):
+        seeds.in_order(cards | {names[-1]: {"steps": 7_000}})
+
+
+def test_a_seed_is_added_to_the_table_and_the_others_keep_their_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path))
+    monkeypatch.setattr(seeds, "Evaluator", lambda pairs, weights, data: SimpleNamespace(pairs=pairs))
+    monkeypatch.setattr(seeds, "load", lambda *_: None)
+    there = {f"{method} (seed {seed})" for method in seeds.METHODS for seed in range(2)}
+    digest, asked = {}, []  # of the weights that are here
+
+    def measure(evaluator, methods, protocol, scale):
+        asked.append((protocol, *methods))
+        metric = "Fréchet distance (ST-VGG)" if protocol == "P3" else "PSNR"
+        return [Row("toon", 128, name, protocol, metric, float(len(asked)), 0.0, 4, "", "bundled", "x") for name in methods]
+
+    monkeypatch.setattr(seeds, "measure", measure)
+    monkeypatch.setattr(seeds, "trainings", lambda folder: {name: PRETRAINED / "toon-none.safetensors" for name in digest})
+    monkeypatch.setattr(seeds, "cards_of", lambda found: {
+        name: {"sha256": digest[name], "steps": 5, "phases": []} for name in found})
+
+    def call(*words):
+        asked.clear()
+        monkeypatch.setattr(sys, "argv", ["script", "--n", "4", *words])
+        seeds.main()
+        return {(row.method, row.protocol): row.value for row in read_rows(tmp_path / "seeds_toon.csv")}
+
+    digest |= dict.fromkeys(there, "first")
+    first = call()
+    assert len(asked) == 4 and {*asked[0][1:]} == there and len(first) == 4 * len(there)
+    for name in there - {"none (seed 0)"}:  # their weights are elsewhere now
+        del digest[name]
+    assert call() == first and asked == []
+    digest |= {f"{method} (seed 2)": "first" for method in seeds.METHODS}
+    second = call()
+    assert {*asked[0][1:]} == {*digest} - {"none (seed 0)"} and first.items() <= second.items()
+    digest["none (seed 0)"] = "trained again"
+    call()
+    assert asked[0] == ("P1", "none (seed 0)")
+    record = json.loads((tmp_path / "seeds_toon.json").read_text())
+    assert record["weights"]["none (seed 0)"]["sha256"] == "trained again" and len(record["weights"]) == 9
+    with pytest.raises(SystemExit, match="two seeds or more"):  # on other drawings no row of before can stand
+        call("--n-random", "7")
