@@ -4,9 +4,9 @@
     python benchmarks/claims.py --seeds 0 1 2 3 4
 
 The base is the classroom's network without attention at 64 px, trained at the paper's batch of 4 with the paper's
-weights except the feature loss. Beside it: BatchNorm and plain filters in the place of GN + WS; L2 in the place of L1,
-with the same weight of 50, so that near the truth, where its slope is small, the adversarial term weighs more; no noise;
-cross-attention to the reference picture. A run that is finished is not run again (`runs/claims`). Writes
+weights except the feature loss. Beside it: BatchNorm and plain filters in the place of GN + WS; L2 in the place of L1;
+no noise; cross-attention to the reference picture. (L2 has L1's weight of 50; near the truth its slope is smaller, so
+that the adversarial term weighs more beside it.) A run that is finished is not run again (`runs/claims`). Writes
 `figures/claims_training.csv`, a line a run, `claims_curves.csv`, validation PSNR against the step, and the side-cars.
 """
 

@@ -7,7 +7,7 @@ Seed 0 is the shipped weights; the other trainings take about an hour of one cor
 gives all methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, P3 on 2,048. A training that the
 table holds already, by the sha256 of its weights, keeps its rows, so that a method or a seed can be added without the
 weights of all others; `--anew` measures all. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what each
-training took and by which commit it was measured.
+training took and by which commit and versions it was measured.
 """
 
 import argparse
@@ -53,7 +53,13 @@ def table(path: Path, n: int, n_random: int) -> tuple[list[Row], dict[str, dict]
     record = json.loads(path.with_suffix(".json").read_text())
     if (record["n"], record["n_random"]) != (n, n_random):
         return [], {}
-    return read_rows(path), {name: {"measured_at": record["commit"]} | card for name, card in record["weights"].items()}
+    took = {name: {"measured": measured(record)} | card for name, card in record["weights"].items()}
+    return read_rows(path), took
+
+
+def measured(record: dict) -> dict:
+    """By what the rows of a call were made; the table may hold rows of several."""
+    return {name: record[name] for name in ("commit", "device", "python", "versions")}
 
 
 def in_order(cards: dict[str, dict]) -> dict[str, dict]:
@@ -84,7 +90,7 @@ def main() -> None:
     rows, known = ([], {}) if args.anew else table(path, args.n, args.n_random)
     cards = in_order(known | {name: card for name, card in cards.items()
                               if card["sha256"] != known.get(name, {}).get("sha256")})  # before anything is measured
-    new = {name: found[name] for name, card in cards.items() if "measured_at" not in card}
+    new = {name: found[name] for name, card in cards.items() if "measured" not in card}
     rows = [row for row in rows if row.method in {*cards} - {*new}]
     config = Colorizer.from_pretrained(found["none (seed 0)"]).config
     record = provenance(config)
@@ -97,7 +103,7 @@ def main() -> None:
     text = seeds_markdown(rows)
     write_rows(path, rows)
     write_text(path.with_suffix(".md"), text)
-    cards = {name: {"measured_at": record["commit"]} | card for name, card in cards.items()}
+    cards = {name: {"measured": measured(record)} | card for name, card in cards.items()}
     write_sidecar(path, record | {"weights": cards, "n": args.n, "n_random": args.n_random})
     print(text)
 

@@ -132,8 +132,7 @@ def _train(args: argparse.Namespace) -> int:
     @rank_zero_only  # the others may be here before the checkpoint is written
     def status() -> int:
         print(folder)
-        trained, step, _ = read_checkpoint(folder / LAST)
-        return 0 if step >= trained.total_steps else 130
+        return 0 if read_checkpoint(folder / LAST)[1] >= config_of(folder).total_steps else 130
     return status() or 0
 
 
@@ -258,14 +257,15 @@ def _check_picture_file(path: Path) -> None:
 
 
 def _save_picture(image, path: Path) -> None:
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")  # the suffix tells Pillow the format
+    from PIL import Image
+
+    from lineart.files import whole
+
     try:
-        image.save(temporary)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            image.save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
     except OSError as error:
         raise OSError(f"{path} could not be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _data_prepare(args: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ class Config:
     n_test: int = 3_545  # drawings in the test set
     augment: bool = True  # random crop and random flip
     line_variants: bool = False  # half of the line drawings extracted anew: thin, thick, soft or hard
-    # "self": the truth as it is; "warped": bent, turned and flipped, so that no position fits; "cycle": half of them
+    # "self": the truth as it is; "warped": bent, turned and flipped, so that no position is sure; "cycle": half of them
     # other drawings, which the network colours itself from the truth; "other": another drawing in the same colours,
     # which only `toon` has
     train_reference: str = "self"  # "self", "warped", "cycle" or "other"

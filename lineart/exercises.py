@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
-from lineart.evaluation import Row
+from lineart.colorize import Colorizer
+from lineart.evaluation import Row, as_images
 from lineart.layers import WSConv2d
-from lineart.metrics import ciede2000, srgb_to_lab
+from lineart.metrics import ciede2000, colorfulness, srgb_to_lab
 from lineart.networks import Generator, count_parameters
 
 
 def e00_wins_of_copying() -> list[int]:
     """FID, PSNR, MS-SSIM, LPIPS: 1 where returning the reference wins."""
     return [1, 1, 1, 1]
+
+
+def e00_times_larger() -> float:
+    """The paper's generator against the classroom's, in trainable numbers."""
+    with torch.device("meta"):  # counts, without memory for the numbers
+        return count_parameters(Generator(64, 7)) / count_parameters(Generator(16, 6))
 
 
 def e01_rows_of_ink() -> int:
@@ -68,6 +76,12 @@ def e04_own_place(attention: torch.Tensor) -> float:
     return float(attention.flatten(1, 2).diagonal(dim1=1, dim2=2).mean())
 
 
+def e05_channels_into_decoder_3() -> int:
+    """At width 64 and seven levels."""
+    with torch.device("meta"):
+        return Generator(64, 7).decoder["3"].conv1.in_channels
+
+
 def e05_share_of_the_decoder(generator: Generator) -> float:
     """Of all trainable numbers."""
     return count_parameters(generator.decoder) / count_parameters(generator)
@@ -90,6 +104,11 @@ def e07_side_of_the_pupil() -> int:
     return int(sides[sides**2 * 50 / (3 * 256**2) > 4 * sides * 5e-4][0])
 
 
+def e07_best_logit() -> float:
+    """Where real patches are three times as frequent as fake ones."""
+    return float(np.log(3))
+
+
 def e08_steps_of_the_wrong_way(beta: float = 0.9) -> int:
     """Gradients of -1 until a mean that stood at 1 is below zero."""
     return next(k for k in range(1, 100) if 2 * beta**k - 1 < 0)
@@ -108,6 +127,13 @@ def e09_improvement(paper: dict[tuple[str, str], float]) -> float:
 def e09_standard_errors(a: Row, b: Row) -> float:
     """By how many standard errors b lies above a, as of two independent samples."""
     return (b.value - a.value) / np.sqrt((a.spread**2 + b.spread**2) / a.n)
+
+
+def e10_colorfulness_under_grey(colorizer: Colorizer, line: np.ndarray, reference: np.ndarray) -> float:
+    """Of a result whose palette is grey all over, 0 for grey. line (H, W), reference (H, W, 3), 8-bit."""
+    pictures = (Image.fromarray(array) for array in (line, reference))
+    result = np.array(colorizer.colorize(*pictures, palette=np.full((9, 3), 128)))
+    return colorfulness(as_images(result[None])).item()
 
 
 def e11_step_of_grey() -> float:

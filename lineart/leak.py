@@ -40,7 +40,7 @@ def shares(grid: dict[tuple[str, str], np.ndarray]) -> dict[str, float]:
     """P1 in three parts, dB, that add up to it.
 
     neither: with a random picture's colours and palette; colours: what the warped truth with the truth's palette adds,
-    where all colours are there and none lies where the drawing needs it; position: what is left up to P1.
+    where all colours are there and hardly a line lies where the drawing has it; position: what is left up to P1.
     """
     neither, colors, p1 = (float(grid[key].mean()) for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
     return {"neither": neither, "colours": colors - neither, "position": p1 - colors}

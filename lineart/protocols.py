@@ -4,7 +4,7 @@ P1, self-reference (the paper's): the truth itself. It lets a network copy by po
 P2, warped self-reference: the truth bent, turned and flipped, one seed a picture, and the palette of that.
 P3, random reference: another picture of the set, by three seeded lists without fixed points. The answer is not known.
 P4, true transfer (`toon`): another drawing in the same colours, by a seeded list of references that show every slot of
-the drawing. So every colour of the answer can be seen in the reference, and the answer is known.
+which the drawing has more than a few pixels. So those colours can be seen in the reference, and the answer is known.
 """
 
 from __future__ import annotations

@@ -246,6 +246,7 @@ class Trainer:
         if self.folder is None:
             self.folder = Path(self.fabric.broadcast(str(_new_folder(self.config)) if first else ""))
         with _alone(self.folder) if first else nullcontext():
+            self.fabric.barrier()  # the others wait for the lock of the first
             if resume:
                 self.resume()
             self.loop()

@@ -182,7 +182,7 @@ def test_a_failing_write_leaves_nothing_behind(trained, tmp_path, capsys, monkey
         Image.new("L", (9, 9), 255).save(tmp_path / name)
     before = (tmp_path / "out.png").read_bytes()
 
-    def half(image, path):
+    def half(image, path, format):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 

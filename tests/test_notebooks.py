@@ -59,6 +59,15 @@ def test_links_to_neighbours_and_files_lead_somewhere(path):
 
 
 @every
+def test_results_of_benchmarks_are_named_as_inputs(path):
+    """Or `lineart reproduce` would call the notebook unchanged when they have changed."""
+    reads = set(read(path).metadata.get("lineart", {}).get("reads", []))
+    code = "\n".join(cell.source for cell in code_cells(path))
+    assert reads == {f"figures/{name}" for name in re.findall(r'ROOT / "figures" / "([^"]+)"', code)}
+    assert all((ROOT / name).is_file() for name in reads)
+
+
+@every
 def test_pace(path):
     cells = read(path).cells
     code = [len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code"]

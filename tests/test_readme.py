@@ -10,7 +10,7 @@ from lineart.config import ROOT, Config
 from lineart.data.prepare import VAL_PICTURES
 from lineart.evaluation import read_rows
 from lineart.plotting import METHOD_NAMES
-from lineart.tables import seeds_markdown
+from lineart.tables import extended_markdown, seeds_markdown
 
 README = (ROOT / "README.md").read_text()
 
@@ -27,6 +27,12 @@ def test_table_1_is_the_one_under_figures():
 def test_the_table_of_all_methods_is_the_one_under_figures():
     table = block("extended")
     assert table.count("|") > 60 and (ROOT / "figures" / "extended_toon.md").read_text().startswith(table)
+
+
+@pytest.mark.parametrize("data", ["toon", "faces"])
+def test_a_table_for_people_is_the_one_for_programs(data):
+    rows = read_rows(ROOT / "figures" / f"extended_{data}.csv")
+    assert (ROOT / "figures" / f"extended_{data}.md").read_text() == extended_markdown(rows)
 
 
 def test_true_transfer_numbers_are_those_under_figures():
@@ -87,11 +93,12 @@ def test_spread_over_seeds_is_that_under_figures():
     rows = read_rows(ROOT / "figures" / "seeds_toon.csv")
     text = seeds_markdown(rows)
     assert (ROOT / "figures" / "seeds_toon.md").read_text() == text and {row.n for row in rows if row.metric == "PSNR"} == {512}
-    p1, p2, p4 = [cell.strip() for cell in text.splitlines()[-1].split("|")][2:5]
+    difference = next(line for line in text.splitlines() if line.startswith("| image − none"))
+    p1, p2, p4 = [cell.strip() for cell in difference.split("|")][2:5]
     stated = re.search(r"ahead by (\S+ ± \S+) dB in P1 and by (\S+ ± \S+) in P4, and behind by (\S+ ± \S+) in P2", README)
     assert [f"+{stated[1]}", f"+{stated[2]}", f"-{stated[3]}"] == [p1, p4, p2]
     assert re.search(r"distance in P3 is (\S+ ± \S+) larger \(n = 2,048\), smaller with one of the seeds", README)[1] == (
-        text.splitlines()[-1].split("|")[7].strip().removeprefix("+"))
+        difference.split("|")[7].strip().removeprefix("+"))
     distance = {row.method: row.value for row in rows if row.metric.startswith("Fréchet")}
     assert sum(distance[f"image (seed {seed})"] < distance[f"none (seed {seed})"] for seed in range(3)) == 1
 

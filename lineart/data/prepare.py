@@ -68,8 +68,7 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
         settings["source"] = store.record["source"]  # wherever it came from
         if not _agrees(store, settings):
             raise _never_overwritten(store, settings)
-        refuse_too_many(store, max_rejected)
-        return store
+        return _finished(store, max_rejected)
     path = sources.locate(name, source).resolve()
     entries, others = sources.list_entries(path, without=out)  # which may lie in the source, with a contact sheet
     found = sources.assign(name, entries)
@@ -93,7 +92,11 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
                           or _holds(store, path, [entry for entry, _ in found], settings))
     if not unchanged:
         raise _never_overwritten(store, settings, "pictures that have changed since" if same else None)
-    shutil.rmtree(out / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
+    return _finished(store, max_rejected)
+
+
+def _finished(store: Store, max_rejected: float) -> Store:
+    shutil.rmtree(store.path / "parts", ignore_errors=True)  # still there where a run was killed as the last thing it did
     refuse_too_many(store, max_rejected)
     return store
 

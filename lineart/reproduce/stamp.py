@@ -15,7 +15,7 @@ from lineart.provenance import PACKAGES
 from lineart.reproduce.plan import Notebook, tags_of
 
 
-def common_inputs(profile: str) -> dict[str, str]:
+def common_inputs(profile: str) -> dict:
     """What every notebook depends on. The versions are read, nothing is imported: that takes seconds."""
     package = sorted((config.ROOT / "lineart").rglob("*.py"))
     data = sorted(p for p in (config.ROOT / "data").rglob("*") if p.is_file() and _is_input(p))
