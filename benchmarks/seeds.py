@@ -4,9 +4,9 @@
     python benchmarks/seeds.py
 
 Seed 0 is the shipped weights; the other trainings take about an hour of one core each and are not shipped. One seed
-gives all methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, P3 on 2,048. A training that the
-table holds already, by the sha256 of its weights, keeps its rows, so that a method or a seed can be added without the
-weights of all others; `--anew` measures all. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what each
+gives all methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, P3 on 2,048. A training keeps the
+rows that the table holds already, by protocol and the sha256 of its weights, so that a method, a seed or a protocol can
+be added without the weights of all others; `--anew` measures all. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what each
 training took and by which commit and versions it was measured.
 """
 
@@ -26,6 +26,7 @@ from lineart.provenance import provenance, write_sidecar
 from lineart.tables import seeds_markdown
 
 METHODS = ("none", "image", "image-warped")
+PROTOCOLS = ("P1", "P2", "P4", "P3")
 
 
 def trainings(folder: Path) -> dict[str, Path]:
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ROOT / "runs" / "seeds", help="of the other seeds (runs/seeds)")
     parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
     parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
+    parser.add_argument("--protocol", nargs="+", default=PROTOCOLS, choices=PROTOCOLS, help="what to measure (all four)")
     parser.add_argument("--anew", action="store_true", help="measure also what the table holds already")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
@@ -90,16 +92,19 @@ def main() -> None:
     rows, known = ([], {}) if args.anew else table(path, args.n, args.n_random)
     cards = in_order(known | {name: card for name, card in cards.items()
                               if card["sha256"] != known.get(name, {}).get("sha256")})  # before anything is measured
-    new = {name: found[name] for name, card in cards.items() if "measured" not in card}
-    rows = [row for row in rows if row.method in {*cards} - {*new}]
+    rows = [row for row in rows if "measured" in cards[row.method]]
+    held = {(row.method, row.protocol) for row in rows}
     config = Colorizer.from_pretrained(found["none (seed 0)"]).config
     record = provenance(config)
-    for n, protocols in ((args.n, ("P1", "P2", "P4")), (args.n_random, ("P3",))) if new else ():
-        evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
-        for protocol in protocols:
-            rows += measure(evaluator, new, protocol, scale=False)
-    protocols, names = ("P1", "P2", "P4", "P3"), [*cards]
-    rows.sort(key=lambda row: (protocols.index(row.protocol), names.index(row.method)))  # stable: metrics stay in order
+    for n, protocols in ((args.n, ("P1", "P2", "P4")), (args.n_random, ("P3",))):
+        missing = {protocol: {name: path for name, path in found.items() if (name, protocol) not in held}
+                   for protocol in protocols if protocol in args.protocol}
+        if any(missing.values()):
+            evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
+            for protocol, new in missing.items():
+                rows += measure(evaluator, new, protocol, scale=False)
+    names = [*cards]
+    rows.sort(key=lambda row: (PROTOCOLS.index(row.protocol), names.index(row.method)))  # stable: metrics stay in order
     text = seeds_markdown(rows)
     write_rows(path, rows)
     write_text(path.with_suffix(".md"), text)

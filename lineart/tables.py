@@ -87,11 +87,11 @@ def seeds_markdown(rows: list[Row]) -> str:
     """The summary of trainings "none (seed 0)", "image (seed 0)" and so on, with the same seeds of all methods.
 
     Below, each method's mean over the seeds and, from each method to the next, the mean difference of two trainings of
-    one seed, ± the standard deviation over the seeds.
+    one seed, ± the standard deviation over the seeds; "–" where a training has no such row.
     """
     values, asked = {(row.method, row.protocol, row.metric): row.value for row in rows}, _asked(rows)
     names = list(dict.fromkeys(row.method for row in rows))
-    runs = {name: np.array([values[name, *key] for key in asked]) for name in names}
+    runs = {name: np.array([values.get((name, *key), np.nan) for key in asked]) for name in names}
     lines = [[method_title(name, names), *(_number(metric, value) for (_, metric), value in zip(asked, run))]
              for name, run in runs.items()]
     methods = dict.fromkeys(name.partition(" (seed")[0] for name in names)
@@ -99,8 +99,8 @@ def seeds_markdown(rows: list[Row]) -> str:
     below = [(METHOD_NAMES[method], sample, "") for method, sample in samples.items()]
     below += [(f"{b} − {a}, seed by seed", samples[b] - samples[a], "+") for a, b in pairwise(methods)]
     for title, sample, sign in below:
-        lines.append([title, *(f"{_number(metric, mean, sign)} ± {_number(metric, spread)}" for (_, metric), mean, spread
-                               in zip(asked, sample.mean(0), sample.std(0, ddof=1)))])
+        lines.append([title, *("–" if np.isnan(mean) else f"{_number(metric, mean, sign)} ± {_number(metric, spread)}"
+                               for (_, metric), mean, spread in zip(asked, sample.mean(0), sample.std(0, ddof=1)))])
     return _grid(_summary_head(asked), *lines) + "\n"
 
 
@@ -185,4 +185,4 @@ def _grid(head: list[str], *body: list[str]) -> str:
 
 
 def _number(metric: str, value: float, sign: str = "") -> str:
-    return f"{value:{sign}.{DIGITS.get(metric, 2)}f}"
+    return "–" if np.isnan(value) else f"{value:{sign}.{DIGITS.get(metric, 2)}f}"
