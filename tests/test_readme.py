@@ -95,8 +95,13 @@ def test_spread_over_seeds_is_that_under_figures():
     assert (ROOT / "figures" / "seeds_toon.md").read_text() == text and {row.n for row in rows if row.metric == "PSNR"} == {512}
     difference = next(line for line in text.splitlines() if line.startswith("| image − none"))
     p1, p2, p4 = [cell.strip() for cell in difference.split("|")][2:5]
-    stated = re.search(r"ahead by (\S+ ± \S+) dB in P1 and by (\S+ ± \S+) in P4, and behind by (\S+ ± \S+) in P2", README)
+    stated = re.search(r"ahead of none by (\S+ ± \S+) dB in P1 and by (\S+ ± \S+) in P4, and behind by (\S+ ± \S+) in P2", README)
     assert [f"+{stated[1]}", f"+{stated[2]}", f"-{stated[3]}"] == [p1, p4, p2]
+    warped = next(line for line in text.splitlines() if line.startswith("| image-warped − image"))
+    p1, p2, p4 = [cell.strip() for cell in warped.split("|")][2:5]
+    stated = re.search(r"ahead of the paper's by (\S+ ± \S+) dB in P4 and by (\S+ ± \S+) in P2, and behind by "
+                       r"(\S+ ± \S+) in P1\.", README)
+    assert [f"+{stated[1]}", f"+{stated[2]}", f"-{stated[3]}"] == [p4, p2, p1]
     assert re.search(r"distance in P3 is (\S+ ± \S+) larger \(n = 2,048\), smaller with one of the seeds", README)[1] == (
         difference.split("|")[7].strip().removeprefix("+"))
     distance = {row.method: row.value for row in rows if row.metric.startswith("Fréchet")}
