@@ -185,7 +185,7 @@ def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> Non
     axis.set_xlabel("PSNR in self-reference (P1), dB")
     axis.set_title(title, fontsize=9)
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
-    write_figure(figure, path)
+    write_figure(figure, path, dpi=100)  # a page shows it
     plt.close(figure)
 
 

@@ -181,8 +181,8 @@ def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, *
     return path
 
 
-def write_figure(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path, dpi: float = 1.5 * DPI) -> None:
     """A .png or .pdf, whole or not at all. Without a date inside, so that the same picture is the same bytes."""
     metadata = {"Software": None} if path.suffix == ".png" else {"CreationDate": None}
     with whole(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], dpi=DPI * 1.5, bbox_inches="tight", metadata=metadata)
+        figure.savefig(temporary, format=path.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata)
