@@ -388,7 +388,7 @@ def test_publish_puts_clean_outputs_into_the_notebooks(course, capsys):
     assert not any(word in text for word in ("papermill", "injected", "start_time", "iopub", "stale"))
     assert [(c.id, c.source, c.metadata) for c in after.cells] == [(c.id, c.source, c.metadata) for c in before.cells]
     assert after.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                              "language_info": {"name": "python"}, "lineart": {"needs": []}}
+                              "language_info": {"name": "python"}, "lineart": {"needs": [], "reads": []}}
     code = [c for c in after.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == [1, 2, None, 3, 4]
     assert code[1].outputs[0].text == "classroom\n"
