@@ -6,8 +6,8 @@
 Seed 0 is the shipped weights; the other trainings take about an hour of one core each and are not shipped. One seed
 gives all methods the same drawings in the same order. P1, P2 and P4 on 512 drawings, P3 on 2,048. A training keeps the
 rows that the table holds already, by protocol and the sha256 of its weights, so that a method, a seed or a protocol can
-be added without the weights of all others; `--anew` measures all. Writes `figures/seeds_toon.csv`, `.md`, and the side-car with what each
-training took and by which commit and versions it was measured.
+be added without the weights of all others; `--anew` measures all. Writes `figures/seeds_toon.csv`, `.md`, and the
+side-car with what each training took, and by which commit and on which device each protocol was measured.
 """
 
 import argparse
@@ -54,13 +54,7 @@ def table(path: Path, n: int, n_random: int) -> tuple[list[Row], dict[str, dict]
     record = json.loads(path.with_suffix(".json").read_text())
     if (record["n"], record["n_random"]) != (n, n_random):
         return [], {}
-    took = {name: {"measured": measured(record)} | card for name, card in record["weights"].items()}
-    return read_rows(path), took
-
-
-def measured(record: dict) -> dict:
-    """By what the rows of a call were made; the table may hold rows of several."""
-    return {name: record[name] for name in ("commit", "device", "python", "versions")}
+    return read_rows(path), record["weights"]
 
 
 def in_order(cards: dict[str, dict]) -> dict[str, dict]:
@@ -93,22 +87,24 @@ def main() -> None:
     cards = in_order(known | {name: card for name, card in cards.items()
                               if card["sha256"] != known.get(name, {}).get("sha256")})  # before anything is measured
     rows = [row for row in rows if "measured" in cards[row.method]]
-    held = {(row.method, row.protocol) for row in rows}
     config = Colorizer.from_pretrained(found["none (seed 0)"]).config
     record = provenance(config)
+    measured = {name: record[name] for name in ("commit", "device")}  # the commit's lock has the versions
     for n, protocols in ((args.n, ("P1", "P2", "P4")), (args.n_random, ("P3",))):
-        missing = {protocol: {name: path for name, path in found.items() if (name, protocol) not in held}
+        missing = {protocol: {name: path for name, path in found.items()
+                              if protocol not in cards[name].get("measured", {})}
                    for protocol in protocols if protocol in args.protocol}
         if any(missing.values()):
             evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
             for protocol, new in missing.items():
                 rows += measure(evaluator, new, protocol, scale=False)
+                for name in new:
+                    cards[name].setdefault("measured", {})[protocol] = measured
     names = [*cards]
     rows.sort(key=lambda row: (PROTOCOLS.index(row.protocol), names.index(row.method)))  # stable: metrics stay in order
     text = seeds_markdown(rows)
     write_rows(path, rows)
     write_text(path.with_suffix(".md"), text)
-    cards = {name: {"measured": measured(record)} | card for name, card in cards.items()}
     write_sidecar(path, record | {"weights": cards, "n": args.n, "n_random": args.n_random})
     print(text)
 
