@@ -20,20 +20,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from train_weights import train_to_the_end
 
 from lineart import losses, training
 from lineart.checkpoint import load_module, make_generator, read_checkpoint
 from lineart.config import ROOT, Config, figures_dir
-from lineart.data import load
-from lineart.data.augment import take, to_uint8
-from lineart.evaluation import as_images
+from lineart.course.plotting import read_curve
+from lineart.data.augment import take
+from lineart.data.sets import load
+from lineart.evaluation.metrics import colorfulness
+from lineart.evaluation.tables import write_csv
+from lineart.files import provenance, write_sidecar
+from lineart.images import as_images, to_uint8
 from lineart.layers import WSConv2d
-from lineart.metrics import colorfulness
 from lineart.networks import Generator
-from lineart.plotting import read_curve
-from lineart.provenance import provenance, write_sidecar
-from lineart.tables import write_csv
-from train_weights import train_to_the_end
 
 BASE = dict(size=64, batch_size=4, n_train=2048, attention="none", lambda_fm=0.0, steps=1500, log_every=50,
             sample_every=100, checkpoint_every=500)

@@ -24,16 +24,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from lineart.colorize import PRETRAINED, Colorizer
+from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config, figures_dir
-from lineart.data import load
+from lineart.course.plotting import plot_curves, read_curve, save_figure, write_figure
 from lineart.data.prepare import prepare
-from lineart.evaluation import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
-from lineart.files import sha256, whole, write_text
-from lineart.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.plotting import METHOD_NAMES, method_title, plot_curves, read_curve, save_figure, write_figure
-from lineart.provenance import PACKAGES, provenance, write_sidecar
-from lineart.tables import extended_markdown, write_csv
+from lineart.data.sets import load
+from lineart.evaluation.leak import REFERENCES, attention_shares, leak_grid, shares
+from lineart.evaluation.measure import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
+from lineart.evaluation.tables import extended_markdown, write_csv
+from lineart.files import PACKAGES, provenance, sha256, whole, write_sidecar, write_text
+from lineart.methods import METHOD_NAMES, method_title
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"

@@ -24,13 +24,15 @@ from sklearn.cluster import KMeans
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from lineart.config import Config, figures_dir
-from lineart.data import Pairs, find_store, load, toon
-from lineart.data.augment import to_unit, training_batch
+from lineart.data import toon
+from lineart.data.augment import training_batch
 from lineart.data.lines import extract_lines
+from lineart.data.sets import Pairs, find_store, load
 from lineart.data.store import read_table
-from lineart.palette import palette_planes
-from lineart.provenance import provenance, write_sidecar
-from lineart.tables import write_csv
+from lineart.evaluation.tables import write_csv
+from lineart.files import provenance, write_sidecar
+from lineart.images import to_unit
+from lineart.layers import palette_planes
 
 
 class NaiveData(Dataset):

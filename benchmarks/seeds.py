@@ -15,15 +15,14 @@ import json
 from pathlib import Path
 
 import torch
-
 from extended_table import measure, weights_of
-from lineart.colorize import PRETRAINED, Colorizer
+
+from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import ROOT, figures_dir
-from lineart.data import load
-from lineart.evaluation import Evaluator, Row, read_rows, write_rows
-from lineart.files import sha256, write_text
-from lineart.provenance import provenance, write_sidecar
-from lineart.tables import seeds_markdown
+from lineart.data.sets import load
+from lineart.evaluation.measure import Evaluator, Row, read_rows, write_rows
+from lineart.evaluation.tables import seeds_markdown
+from lineart.files import provenance, sha256, write_sidecar, write_text
 
 METHODS = ("none", "image", "image-warped")
 PROTOCOLS = ("P1", "P2", "P4", "P3")

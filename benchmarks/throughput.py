@@ -30,16 +30,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from lineart import losses
 from lineart.checkpoint import make_generator
 from lineart.config import Config, figures_dir
-from lineart.data import Pairs, load
+from lineart.course.plotting import write_figure
 from lineart.data.augment import training_batch
 from lineart.data.prepare import prepare
+from lineart.data.sets import Pairs, load
+from lineart.evaluation.tables import write_csv
 from lineart.features import FeatureExtractor
-from lineart.layers import ResidualBlock
+from lineart.files import provenance, write_sidecar
+from lineart.layers import ResidualBlock, palette_planes
 from lineart.networks import PatchDiscriminator
-from lineart.palette import palette_planes
-from lineart.plotting import write_figure
-from lineart.provenance import provenance, write_sidecar
-from lineart.tables import write_csv
 
 TRICKS = {
     "data": "pictures prepared once, palettes included",

@@ -20,14 +20,13 @@ import numpy as np
 import torch
 
 from lineart.checkpoint import load_module, make_generator, read_checkpoint, save_checkpoint
-from lineart.colorize import PRETRAINED
+from lineart.coloring.colorizer import PRETRAINED
 from lineart.config import ROOT, Config
+from lineart.course.plotting import read_curve
 from lineart.data.prepare import prepare
-from lineart.features import frechet_features
-from lineart.files import sha256, write_text
-from lineart.metrics import PerceptualDistance
-from lineart.plotting import read_curve
-from lineart.provenance import provenance, write_sidecar
+from lineart.evaluation.features import frechet_features
+from lineart.evaluation.metrics import PerceptualDistance
+from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.training import LAST, checkpoints, train
 
 METHODS = {

@@ -10,12 +10,12 @@ __version__ = "0.1.0"
 _HOME = {
     "Config": "config",
     "PROFILES": "config",
-    "extract_palette": "palette",
+    "extract_palette": "data.palette",
     "extract_lines": "data.lines",
     "Generator": "networks",
     "PatchDiscriminator": "networks",
     "train": "training",
-    "Colorizer": "colorize",
+    "Colorizer": "coloring.colorizer",
 }
 __all__ = [*_HOME, "__version__"]
 

@@ -11,8 +11,8 @@ import types
 import typing
 from pathlib import Path
 
-from lineart import reproduce
 from lineart.config import DATA, PROFILES, Config, figures_dir
+from lineart.course import reproduce
 
 
 def main(words: list[str] | None = None) -> int:
@@ -137,11 +137,10 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from lineart.colorize import Colorizer, checkpoint_path
-    from lineart.data import load
-    from lineart.evaluation import Evaluator, evaluate, scale_rows, write_rows
-    from lineart.files import sha256
-    from lineart.provenance import provenance, write_sidecar
+    from lineart.coloring.colorizer import Colorizer, checkpoint_path
+    from lineart.data.sets import load
+    from lineart.evaluation.measure import Evaluator, evaluate, scale_rows, write_rows
+    from lineart.files import provenance, sha256, write_sidecar
 
     if not args.weights and not args.scale:
         raise ValueError("evaluate needs --weights, or --scale for the methods without a network")
@@ -194,9 +193,9 @@ def _check_table_file(path: Path) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
-    from lineart.evaluation import paper_table, read_rows
-    from lineart.features import metric_names
-    from lineart.tables import COLUMNS, comparison
+    from lineart.evaluation.features import metric_names
+    from lineart.evaluation.measure import paper_table, read_rows
+    from lineart.evaluation.tables import COLUMNS, comparison
 
     path = args.table or figures_dir("classroom") / "table_1.csv"
     if not path.is_file():
@@ -215,7 +214,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _colorize(args: argparse.Namespace) -> None:
-    from lineart.colorize import Colorizer
+    from lineart.coloring.colorizer import Colorizer
 
     _check_picture_file(args.result)
     pictures = [_open_picture(path) for path in (args.line, args.reference)]
@@ -229,7 +228,7 @@ def _open_picture(path: Path):
     """The picture of a file: RGB, upright. Raises ValueError or FileNotFoundError."""
     from PIL import Image, UnidentifiedImageError
 
-    from lineart.data.decode import rgb
+    from lineart.images import rgb
 
     if not path.is_file():
         raise FileNotFoundError(f"a picture must be a file, found none at {path}")
@@ -246,7 +245,7 @@ def _open_picture(path: Path):
 
 def _check_picture_file(path: Path) -> None:
     """Whether a result can go there, before any work."""
-    from lineart.data.decode import SUFFIXES
+    from lineart.images import SUFFIXES
 
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"the name of a picture must end in one of {', '.join(SUFFIXES)}, got {path}")
@@ -269,8 +268,8 @@ def _save_picture(image, path: Path) -> None:
 
 
 def _data_prepare(args: argparse.Namespace) -> None:
-    from lineart.data import load
     from lineart.data.prepare import prepare, refuse_too_many, summary
+    from lineart.data.sets import load
 
     if args.name == "toon":  # nothing to read: drawn, as many as the classroom profile takes
         _refuse_source_of_toon(args.name, args.source)

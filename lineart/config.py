@@ -15,6 +15,16 @@ DATA = ("toon", "kaggle", "faces", "folder", "pairs")
 ATTENTIONS = ("none", "gate", "cross")
 REFERENCES = ("image", "palette")
 TRAIN_REFERENCES = ("self", "warped", "cycle", "other")
+
+
+class InputError(ValueError):
+    """What a user can mend, in one sentence with the rule and the value; the command line shows it without a traceback."""
+
+
+class MissingFile(InputError, FileNotFoundError):
+    """A file or folder that should be there and is not."""
+
+
 MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
 

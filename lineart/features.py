@@ -10,7 +10,6 @@ importing it needs IPython and torchsummary, and its VGG allocates 500 MB of cla
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -37,7 +36,7 @@ class FeatureExtractor(nn.Module):
 
     def __init__(self, layers: Sequence[str] = LAYERS[:4], weights: str = "imagenet") -> None:
         super().__init__()
-        _check_source(weights)
+        check_source(weights)
         unknown = [layer for layer in layers if layer not in LAYERS]
         if unknown or not layers or isinstance(layers, str):
             raise ValueError(f"layers must be one or more of {', '.join(LAYERS)}, got {layers!r}")
@@ -49,7 +48,7 @@ class FeatureExtractor(nn.Module):
             self.stack, ends = vgg16_stack(stages, blur=weights == "bundled")
         self.ends = {end: layer for end, layer in ends.items() if layer in self.layers}
         state = imagenet_vgg16() if weights == "imagenet" else bundled_network("vgg")
-        _load(self.stack, state)
+        load_stack(self.stack, state)
         self.requires_grad_(False)
         self.eval()
 
@@ -107,113 +106,10 @@ def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]
     return nn.Sequential(*modules), ends
 
 
-class ShiftTolerantLPIPS(nn.Module):
-    """ST-LPIPS (Ghildyal & Liu 2022) on its AlexNet: Eq. 11 on features of unit length, with learned weights."""
-
-    ends = (2, 6, 10, 12, 14)  # the five ReLUs
-    channels = (64, 192, 384, 256, 256)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = InputScale()
-        state = bundled_network("alex")
-        with torch.device("meta"):
-            self.stack = shift_tolerant_alexnet()
-        _load(self.stack, state)
-        # w_l of Eq. 11, one number a channel
-        self.weights = nn.ParameterList(state[f"lin{i}.model.1.weight"] for i in range(len(self.ends)))
-        self.requires_grad_(False)
-        self.eval()
-
-    def features(self, image: Tensor) -> list[Tensor]:
-        features, x = [], self.scale(image).contiguous(memory_format=torch.channels_last)
-        for index, module in enumerate(self.stack):
-            x = module(x)
-            if index in self.ends:
-                features.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))  # unit length at each place
-        return features
-
-    def forward(self, image: Tensor, other: Tensor) -> Tensor:
-        """Two batches (N, 3, H, W) in [-1, 1] -> (N, 1, 1, 1), 0 for equal pictures, larger for less similar ones."""
-        pairs = zip(self.features(image), self.features(other), self.weights)
-        return sum(F.conv2d((a - b).square(), w).mean((2, 3), keepdim=True) for a, b, w in pairs)
-
-
-def shift_tolerant_alexnet() -> nn.Sequential:
-    """AlexNet's five convolutions; every step of two pixels is a `BlurPool`, the first one before its ReLU."""
-    a, b, c, d, e = ShiftTolerantLPIPS.channels
-    return nn.Sequential(
-        nn.Conv2d(3, a, 11, padding=2), BlurPool(a), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(a), nn.Conv2d(a, b, 5, padding=2), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(b), nn.Conv2d(b, c, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(c, d, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(d, e, 3, padding=1), nn.ReLU(inplace=True),
-    )
-
-
-class PooledVGG(nn.Module):
-    """Spatial mean of the bundled VGG's fourth stage, the features of the bundled Fréchet and kernel distance.
-
-    Unlike the features of an ImageNet classifier they see colour: the means of a classifier's last layer hardly change
-    with the hue.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.extractor = FeatureExtractor(("relu4_3",), weights="bundled")
-
-    def forward(self, image: Tensor) -> Tensor:
-        """image uint8 (N, 3, H, W) -> (N, 512) float."""
-        return self.extractor(image.float() / 127.5 - 1)["relu4_3"].mean((2, 3))
-
-
-def perceptual_distance(weights: str) -> nn.Module:
-    """LPIPS (Zhang et al. 2018, AlexNet, Eq. 11) for "imagenet", ST-LPIPS for "bundled"; both are frozen.
-
-    Called with two batches (N, 3, H, W) in [-1, 1], gives (N, 1, 1, 1): one distance a pair.
-    """
-    _check_source(weights)
-    if weights == "bundled":
-        return ShiftTolerantLPIPS()
-    import lpips
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # lpips calls torchvision by an argument that torchvision calls deprecated
-        network = _downloaded("AlexNet", lambda: lpips.LPIPS(net="alex", verbose=False))
-    return network.requires_grad_(False)
-
-
-def frechet_features(weights: str) -> nn.Module:
-    """The network whose features the Fréchet and the kernel distance compare: uint8 (N, 3, H, W) -> (N, d) float.
-
-    "imagenet": d = 2048, torchmetrics' Inception (torch-fidelity's weights), so that FID is torchmetrics' FID.
-    "bundled": d = 512, `PooledVGG`.
-    """
-    _check_source(weights)
-    if weights == "bundled":
-        return PooledVGG()
-    if importlib.util.find_spec("torch_fidelity") is None:
-        raise ModuleNotFoundError(
-            "weights='imagenet' needs the package torch-fidelity for FID's Inception network, which is not installed; "
-            "weights='bundled' works without it"
-        )
-    from torchmetrics.image import fid
-
-    return _downloaded("Inception", lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]))
-
-
-def metric_names(weights: str) -> dict[str, str]:
-    """The names under which results are printed; FID, KID and LPIPS are reserved for the ImageNet networks."""
-    _check_source(weights)
-    if weights == "imagenet":
-        return {"frechet": "FID", "kernel": "KID", "perceptual": "LPIPS"}
-    return {"frechet": "Fréchet distance (ST-VGG)", "kernel": "KID (ST-VGG)", "perceptual": "ST-LPIPS"}
-
-
 def imagenet_vgg16() -> dict[str, Tensor]:
     """torchvision's VGG16 weights, `features` only: {"0.weight": ...}. Downloads 528 MB the first time."""
     load = VGG16_Weights.IMAGENET1K_V1.get_state_dict
-    state = _downloaded("VGG16", lambda: load(progress=False, check_hash=True, map_location="cpu"))
+    state = downloaded("VGG16", lambda: load(progress=False, check_hash=True, map_location="cpu"))
     prefix = "features."
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
@@ -236,13 +132,13 @@ def bundled_file(name: str) -> Path:
     return path
 
 
-def _load(stack: nn.Sequential, state: dict[str, Tensor]) -> None:
+def load_stack(stack: nn.Sequential, state: dict[str, Tensor]) -> None:
     """Put the stored weights into a stack made on "meta"; whatever the stack does not have is left out."""
     stack.load_state_dict({name: state[name] for name in stack.state_dict()}, assign=True)
     stack.to(memory_format=torch.channels_last)  # on a CPU half as fast again: pooling takes a third of the time
 
 
-def _downloaded(name: str, load: Callable):
+def downloaded(name: str, load: Callable):
     """Run `load`, which may download, and say in one sentence why it could not."""
     try:
         return load()
@@ -253,6 +149,6 @@ def _downloaded(name: str, load: Callable):
         ) from error
 
 
-def _check_source(weights: str) -> None:
+def check_source(weights: str) -> None:
     if weights not in SOURCES:
         raise ValueError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")

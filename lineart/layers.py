@@ -176,3 +176,9 @@ class NoiseInjection(nn.Module):
         n, _, h, w = x.shape
         noise = torch.randn(n, 1, h, w, generator=generator, dtype=x.dtype, device=x.device)
         return x + self.scale * noise
+
+
+def palette_planes(palette: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The palette as constant planes: (N, k, 3) tensor -> (N, 3k, height, width), colour after colour."""
+    n, k, channels = palette.shape
+    return palette.reshape(n, k * channels, 1, 1).expand(-1, -1, height, width)

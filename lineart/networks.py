@@ -7,8 +7,15 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lineart.layers import CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate, conv_of_constants
-from lineart.palette import palette_planes
+from lineart.layers import (
+    CrossAttention,
+    NoiseInjection,
+    PaletteBlock,
+    ResidualBlock,
+    SkipGate,
+    conv_of_constants,
+    palette_planes,
+)
 
 MULTIPLIERS = (1, 2, 4, 8, 8, 8, 8)  # channels of level i over those of level 1
 
@@ -112,7 +119,7 @@ class Generator(nn.Module):
         """The maps of levels 1 to `levels`: level i (N, C_i, H/2^i, W/2^i)."""
         maps = []
         for i, block in enumerate(self.encoder, start=1):
-            x = block(line, palette_planes(palette, 1, 1)) if i == 1 else block(x)
+            x = block(line, palette_planes(palette, 1, 1)) if i == 1 else block(maps[-1])
             if tokens is not None and str(i) in self.encoder_attention:
                 x = self.encoder_attention[str(i)](x, tokens[i - 1])
             maps.append(x)

@@ -24,13 +24,16 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from safetensors import SafetensorError
 
-from lineart import diagnosis, losses, metrics
+from lineart import log as diagnosis
+from lineart import losses
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config
-from lineart.data import load
-from lineart.data.augment import random_collage, random_jitter, random_warp, take, to_uint8, training_batch
+from lineart.data.augment import random_collage, random_jitter, random_warp, take, training_batch
+from lineart.data.sets import load
+from lineart.evaluation import metrics
 from lineart.features import FeatureExtractor
 from lineart.files import whole, write_text
+from lineart.images import to_uint8
 from lineart.log import Log
 from lineart.networks import PatchDiscriminator
 

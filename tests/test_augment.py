@@ -6,10 +6,19 @@ import torch
 
 from lineart import losses
 from lineart.config import Config
-from lineart.data import augment, load, toon
-from lineart.data.augment import (CROP_MARGIN, batch_lines, random_crop_flip, random_jitter, random_lines,
-                                  random_warp, take, to_batch, to_uint8, to_unit)
+from lineart.data import augment, toon
+from lineart.data.augment import (
+    CROP_MARGIN,
+    batch_lines,
+    random_crop_flip,
+    random_jitter,
+    random_lines,
+    random_warp,
+    take,
+)
 from lineart.data.lines import VARIANTS, extract_lines
+from lineart.data.sets import load
+from lineart.images import to_batch, to_uint8, to_unit
 from lineart.training import Trainer
 
 

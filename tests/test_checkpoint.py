@@ -11,8 +11,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lineart import checkpoint
-from lineart.checkpoint import (load_generator, load_module, load_optimizer, make_generator, read_checkpoint,
-                                save_checkpoint)
+from lineart.checkpoint import (
+    load_generator,
+    load_module,
+    load_optimizer,
+    make_generator,
+    read_checkpoint,
+    save_checkpoint,
+)
 from lineart.config import Config
 
 CONFIG = Config.from_profile("smoke", size=32, seed=7, feature_layers=("relu1_2", "relu2_2"))

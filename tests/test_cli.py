@@ -60,7 +60,7 @@ def test_the_backbone_has_one_name_in_all_commands():
 
 def test_evaluate_writes_rows_of_both_protocols(trained, tmp_path, capsys):
     assert main(["evaluate", "--weights", str(trained), "--n", "4", "--out", str(tmp_path / "rows.csv")]) == 0
-    from lineart.evaluation import read_rows
+    from lineart.evaluation.measure import read_rows
 
     rows = read_rows(tmp_path / "rows.csv")
     assert {row.protocol for row in rows} == {"P1", "P3"} and {row.n for row in rows} == {4}
@@ -88,7 +88,7 @@ def test_weights_of_any_training_are_measured_on_any_data(pictures, tmp_path, ca
     assert main(["evaluate", "--weights", str(run), "--data", "folder", "--source", str(out), "--protocol", "P1"]) == 0
     assert "none-other  P1  PSNR" in capsys.readouterr().out
     # What can't be measured there is refused before anything is
-    monkeypatch.setattr("lineart.evaluation.evaluate", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("lineart.evaluation.measure.evaluate", lambda *_: pytest.fail("measured"))
     assert main(["evaluate", "--weights", str(run), "--data", "folder", "--source", str(out), "--protocol", "P1", "P4"]) == 1
     assert "P4 needs drawings whose slots are known" in capsys.readouterr().err
 
@@ -164,7 +164,7 @@ def test_a_photograph_lies_as_its_exif_says(trained, tmp_path):
     ("link.png", "the result must be another file"),
 ])
 def test_a_result_that_can_not_be_written_stops_before_any_work(tmp_path, result, sentence, capsys, monkeypatch):
-    monkeypatch.setattr("lineart.colorize.Colorizer.from_pretrained", lambda *_: pytest.fail("worked"))
+    monkeypatch.setattr("lineart.coloring.colorizer.Colorizer.from_pretrained", lambda *_: pytest.fail("worked"))
     line, reference = tmp_path / "line.png", tmp_path / "reference.png"
     for i, path in enumerate((line, reference)):
         Image.new("L", (9, 9), i).save(path)

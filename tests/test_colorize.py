@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart import colorize
 from lineart.checkpoint import make_generator, save_checkpoint
-from lineart.colorize import PRETRAINED, Colorizer, checkpoint_path, pretrained_path
+from lineart.coloring import colorizer as colorize
+from lineart.coloring.colorizer import PRETRAINED, Colorizer, checkpoint_path, pretrained_path
 from lineart.config import Config
+from lineart.data.palette import extract_palette
 from lineart.data.toon import draw
-from lineart.palette import extract_palette
 
 SIZE = 32
 CONFIG = Config.from_profile("smoke", size=SIZE)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lineart.data import decode, toon
-from lineart.data.decode import Unfit, colorness, split_pair, square
+from lineart import images as decode
+from lineart.data import toon
+from lineart.images import Unfit, colorness, split_pair, square
 
 RED, LIME, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
 

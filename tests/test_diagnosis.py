@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lineart.diagnosis import WARM_UP, color_spread, complaints, gradient_norm, relative_spread
+from lineart.log import WARM_UP, color_spread, complaints, gradient_norm, relative_spread
 
 WELL = {"spread": 0.9, "loss_d": 1.2, "psnr_val": 20.0, "psnr_swapped": 15.0}
 

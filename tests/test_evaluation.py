@@ -8,13 +8,24 @@ import pytest
 import torch
 from torch import nn
 
-from lineart import evaluation, metrics
 from lineart.checkpoint import make_generator
 from lineart.config import Config
-from lineart.data import load
-from lineart.data.pairs import random_references
-from lineart.evaluation import (DERANGEMENTS, Evaluator, Row, as_images, colorize_set, copy_the_reference, evaluate,
-                                paper_table, read_rows, write_rows)
+from lineart.data.references import random_references
+from lineart.data.sets import load
+from lineart.evaluation import measure as evaluation
+from lineart.evaluation import metrics
+from lineart.evaluation.measure import (
+    DERANGEMENTS,
+    Evaluator,
+    Row,
+    colorize_set,
+    copy_the_reference,
+    evaluate,
+    paper_table,
+    read_rows,
+    write_rows,
+)
+from lineart.images import as_images
 
 CONFIG = Config.from_profile("smoke")
 P1 = ["PSNR", "MS-SSIM", "ST-LPIPS"]

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from lineart import exercises
-from lineart.colorize import Colorizer
+from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
+from lineart.course import exercises
 from lineart.data import toon
-from lineart.evaluation import Row, paper_table, read_rows
+from lineart.evaluation.measure import Row, paper_table, read_rows
+from lineart.layers import palette_planes
 from lineart.losses import total_variation
 from lineart.networks import Generator, level_channels
-from lineart.palette import palette_planes
 
 
 def test_every_answer_is_asked_for_in_its_notebook_and_stands_on_no_page():

@@ -4,8 +4,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lineart.layers import (CrossAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate, WSConv2d,
-                            conv_of_constants, group_norm)
+from lineart.layers import (
+    CrossAttention,
+    NoiseInjection,
+    PaletteBlock,
+    ResidualBlock,
+    SkipGate,
+    WSConv2d,
+    conv_of_constants,
+    group_norm,
+)
 
 
 @pytest.fixture(autouse=True)

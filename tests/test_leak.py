@@ -9,12 +9,13 @@ from torch import nn
 
 from lineart.checkpoint import make_generator
 from lineart.config import Config
-from lineart.data import load
-from lineart.evaluation import as_images, colorize_trial
-from lineart.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
-from lineart.metrics import psnr
-from lineart.protocols import trials
-from lineart.regions import attention_on_slot
+from lineart.data.sets import load
+from lineart.evaluation.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
+from lineart.evaluation.measure import colorize_trial
+from lineart.evaluation.metrics import psnr
+from lineart.evaluation.protocols import trials
+from lineart.evaluation.regions import attention_on_slot
+from lineart.images import as_images
 
 CONFIG = Config.from_profile("smoke")
 

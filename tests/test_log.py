@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lineart.data import Pairs
+from lineart.data.sets import Pairs
 from lineart.log import COLUMNS, Log
 
 ROW = {"loss_d": 1.386, "l1": 0.5}

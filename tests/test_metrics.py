@@ -12,7 +12,8 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
-from lineart import features, metrics
+from lineart import features
+from lineart.evaluation import metrics
 
 # Sharma, Wu & Dalal (2005), Table 1: two CIELAB colours and their CIEDE2000 difference
 SHARMA = np.array([

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from lineart.layers import palette_planes
 from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
-from lineart.palette import palette_planes
 
 METHODS = [("none", "image"), ("gate", "image"), ("cross", "palette"), ("cross", "image")]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from lineart.course.notebook import solve, source
 from lineart.layers import WSConv2d
-from lineart.notebook import solve, source
 
 
 def test_source_is_the_code_itself():

@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 
 from lineart.config import Config
-from lineart.data import load, pairs
-from lineart.data.pairs import FOLDER, derangement, list_path, random_references, read_list, showing_references, write_list
-from lineart.data.slots import region_shown
-from lineart.evaluation import DERANGEMENTS
+from lineart.data import references as pairs
+from lineart.data.references import (
+    FOLDER,
+    derangement,
+    list_path,
+    random_references,
+    read_list,
+    region_shown,
+    showing_references,
+    write_list,
+)
+from lineart.data.sets import load
+from lineart.evaluation.measure import DERANGEMENTS
 
 COMMITTED = sorted(FOLDER.glob("*.csv"))
 

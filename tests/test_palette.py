@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lineart import palette as palette_module
-from lineart.palette import extract_palette, palette_planes
+from lineart.data import palette as palette_module
+from lineart.data.palette import extract_palette
+from lineart.layers import palette_planes
 
 
 def flat_picture(colors, sizes, seed=0):

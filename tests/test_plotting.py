@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from lineart.plotting import (METHOD_COLORS, METHOD_NAMES, as_picture, compact, method_title, plot_curves, read_curve,
-                              save_figure, show_attention, show_grid, show_maps, swatches)
+from lineart.course.plotting import (
+    as_picture,
+    compact,
+    plot_curves,
+    read_curve,
+    save_figure,
+    show_attention,
+    show_grid,
+    show_maps,
+    swatches,
+)
+from lineart.methods import METHOD_COLORS, METHOD_NAMES, method_title
 
 
 @pytest.fixture(autouse=True)

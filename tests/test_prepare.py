@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import lineart.data  # noqa: F401  loads the module, whose name in the package is the function's
+import lineart.data.sets  # noqa: F401  loads the module, whose name in the package is the function's
 from lineart.cli import main
 from lineart.data import sources, toon
 from lineart.data.lines import extract_lines
+from lineart.data.palette import extract_palette
 from lineart.data.prepare import default_folder, prepare, summary
 from lineart.data.store import ARRAYS, check, is_store, open_store
-from lineart.palette import extract_palette
 
 module = sys.modules["lineart.data.prepare"]
 FILES = {"line.npy", "color.npy", "palette.npy", "index.csv", "rejected.csv", "set.json"}

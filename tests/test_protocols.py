@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from lineart.config import Config
-from lineart.data import Pairs, load, toon
-from lineart.data.pairs import random_references, showing_references
-from lineart.data.slots import region_shown
-from lineart.palette import extract_palette
-from lineart.protocols import DERANGEMENTS, trials, warped_references
+from lineart.data import toon
+from lineart.data.palette import extract_palette
+from lineart.data.references import random_references, region_shown, showing_references
+from lineart.data.sets import Pairs, load
+from lineart.evaluation.protocols import DERANGEMENTS, trials, warped_references
 
 CONFIG = Config.from_profile("smoke")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lineart import provenance as module
+from lineart import files as module
 from lineart.config import ROOT, Config
-from lineart.provenance import PACKAGES, provenance, write_sidecar
+from lineart.files import PACKAGES, provenance, write_sidecar
 
 
 def test_a_record_says_by_what_code_settings_and_versions():

@@ -8,9 +8,9 @@ import pytest
 
 from lineart.config import ROOT, Config
 from lineart.data.prepare import VAL_PICTURES
-from lineart.evaluation import read_rows
-from lineart.plotting import METHOD_NAMES
-from lineart.tables import extended_markdown, seeds_markdown
+from lineart.evaluation.measure import read_rows
+from lineart.evaluation.tables import extended_markdown, seeds_markdown
+from lineart.methods import METHOD_NAMES
 
 README = (ROOT / "README.md").read_text()
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lineart.data import toon
-from lineart.metrics import ciede2000, srgb_to_lab
-from lineart.regions import attention_on_slot, bleeding, region_error
+from lineart.evaluation.metrics import ciede2000, srgb_to_lab
+from lineart.evaluation.regions import attention_on_slot, bleeding, region_error
 
 SLOTS = np.array([[[200, 40, 40], [40, 200, 40], [40, 40, 200], [0, 0, 0], [9, 9, 9], [99, 9, 9]]], np.uint8)
 

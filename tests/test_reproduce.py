@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lineart import config
-from lineart.reproduce import ReproduceError, add_arguments, main, publish, reproduce, stamp
-from lineart.reproduce.plan import check_type, parameters_cell
+from lineart.course import stamp
+from lineart.course.plan import check_type, parameters_cell
+from lineart.course.reproduce import ReproduceError, add_arguments, main, publish, reproduce
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("papermill")

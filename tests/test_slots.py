@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lineart.data.slots import region, region_shown
+from lineart.data.references import region, region_shown
 
 
 def test_a_region_leaves_out_its_rim_and_is_nothing_below_twenty_pixels():

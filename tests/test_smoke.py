@@ -7,7 +7,7 @@ import sys
 from PIL import Image
 
 from lineart.config import ROOT
-from lineart.evaluation import read_rows
+from lineart.evaluation.measure import read_rows
 
 
 def reproduce(tmp_path, monkeypatch):

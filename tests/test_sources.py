@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from lineart.data import sources
-from lineart.data.decode import Unfit
 from lineart.data.sources import Entry, assign, list_entries, locate, read
+from lineart.images import Unfit
 
 
 def listed(source) -> dict[str, str]:

@@ -14,9 +14,9 @@ from PIL import Image
 
 from lineart import data
 from lineart.config import Config
-from lineart.data import load
 from lineart.data.augment import take
 from lineart.data.prepare import prepare
+from lineart.data.sets import load
 from lineart.data.store import ARRAYS, SPLITS, check, contact_sheet, open_store, read_table, write_table
 from lineart.training import train
 

@@ -5,10 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from lineart.evaluation import Row, paper_table
-from lineart.features import metric_names
-from lineart.tables import (COLUMNS, TOLERANCE, extended_markdown, headline, seeds_markdown, summary_markdown,
-                            table_1_latex, table_1_markdown, verdict, write_csv)
+from lineart.evaluation.features import metric_names
+from lineart.evaluation.measure import Row, paper_table
+from lineart.evaluation.tables import (
+    COLUMNS,
+    TOLERANCE,
+    extended_markdown,
+    headline,
+    seeds_markdown,
+    summary_markdown,
+    table_1_latex,
+    table_1_markdown,
+    verdict,
+    write_csv,
+)
 
 
 def rows_of(backbone="bundled", data="toon", size=128):

@@ -7,8 +7,8 @@ import torch
 
 from lineart import data
 from lineart.config import ROOT, Config
-from lineart.data import load
 from lineart.data.augment import training_batch
+from lineart.data.sets import load
 from lineart.training import Trainer
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -10,9 +10,10 @@ from scipy.ndimage import binary_erosion
 
 from lineart import data
 from lineart.config import Config
-from lineart.data import load, toon
+from lineart.data import toon
+from lineart.data.palette import extract_palette
 from lineart.data.prepare import prepare
-from lineart.palette import extract_palette
+from lineart.data.sets import load
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_another_generator_is_another_set(tmp_path, monkeypatch):
     assert len(files()) == len(files()) == 1
     monkeypatch.setattr(data, "PACKAGE", shutil.copytree(data.PACKAGE, tmp_path / "lineart"))
     assert len(files()) == 1  # the same, wherever it lies
-    for n, name in enumerate(("palette.py", "data/toon.py"), start=2):
+    for n, name in enumerate(("data/palette.py", "data/toon.py"), start=2):
         with open(tmp_path / "lineart" / name, "a") as file:
             file.write("# another\n")
         assert len(files()) == n

@@ -20,7 +20,7 @@ from PIL import Image
 from lineart import checkpoint, data, losses, training
 from lineart.checkpoint import read_checkpoint
 from lineart.config import ROOT, Config
-from lineart.data import Pairs
+from lineart.data.sets import Pairs
 from lineart.log import Log
 from lineart.networks import PatchDiscriminator
 from lineart.training import LAST, PREVIOUS, Trainer, config_of, make_fabric, train

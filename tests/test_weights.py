@@ -13,14 +13,14 @@ from PIL import Image
 
 from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
-from lineart.colorize import PRETRAINED, Colorizer
+from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config
-from lineart.data import load
-from lineart.evaluation import Evaluator, Row, read_rows
+from lineart.data.sets import load
+from lineart.evaluation.leak import attention_shares
+from lineart.evaluation.measure import Evaluator, Row, read_rows
+from lineart.evaluation.protocols import trials
 from lineart.files import sha256
-from lineart.leak import attention_shares
-from lineart.plotting import METHOD_COLORS
-from lineart.protocols import trials
+from lineart.methods import METHOD_COLORS
 from lineart.training import LAST, Trainer
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

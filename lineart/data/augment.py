@@ -9,23 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from lineart.config import Config
-from lineart.data import Pairs
 from lineart.data.lines import VARIANTS
+from lineart.data.sets import Pairs
+from lineart.images import to_batch, to_unit
 
 CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
 WARP_POINTS = 4  # control points a side of the thin-plate spline
 WARP_BEND, WARP_SHIFT = 0.15, 0.2  # how far a control point, and all together, move, as shares of the half side
 WARP_TURN, WARP_SCALE = 20, 1.25  # degrees; factor
-
-
-def to_unit(image: torch.Tensor) -> torch.Tensor:
-    """uint8 0..255 -> float [-1, 1]."""
-    return image.float() / 127.5 - 1
-
-
-def to_uint8(image: torch.Tensor) -> torch.Tensor:
-    """float [-1, 1] -> uint8 0..255, rounded to nearest."""
-    return ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def random_crop_flip(line: torch.Tensor, color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -161,19 +152,6 @@ def random_jitter(reference: torch.Tensor, palette: torch.Tensor, strength: floa
     change = (1 + contrast / 2) * turn @ ((1 + saturation / 2) * (one - mean) + mean)  # (N, 3, 3)
     apply = lambda colors: (change @ colors + brightness / 2).clamp(-1, 1)  # of (N, 3, any number)
     return apply(reference.float().flatten(2)).view_as(reference), apply(palette.mT).mT
-
-
-def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
-    """line (N, H, W) and color (N, H, W, 3) uint8, palette (N, k, 3) 0..255 -> floats in [-1, 1].
-
-    `line` (N, 3, H, W), the same plane three times as the paper's 3-channel line drawing, `color` (N, 3, H, W),
-    `palette` (N, k, 3).
-    """
-    return {
-        "line": to_unit(line)[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last),
-        "color": to_unit(color).permute(0, 3, 1, 2),  # already channels-last in memory
-        "palette": to_unit(palette),
-    }
 
 
 def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0,

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lineart.data.decode import rgb
+from lineart.images import rgb
 
 # Other hands, for a network that shall not learn one extractor's habit; settings of `extract_lines`
 VARIANTS: dict[str, dict[str, float]] = {

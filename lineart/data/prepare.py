@@ -27,13 +27,12 @@ from tqdm import tqdm
 
 from lineart.config import ROOT
 from lineart.data import sources
-from lineart.data.decode import SUFFIXES, Unfit, colorness, decode, split_pair, square
 from lineart.data.lines import extract_lines
+from lineart.data.palette import extract_palette
 from lineart.data.sources import Entry
-from lineart.data.store import (ARRAYS, COLUMNS, RECORD, SPLITS, Store, is_store, open_store, paper_counts,
-                                write_table)
+from lineart.data.store import ARRAYS, COLUMNS, RECORD, SPLITS, Store, is_store, open_store, paper_counts, write_table
 from lineart.files import sha256, whole
-from lineart.palette import extract_palette
+from lineart.images import SUFFIXES, Unfit, colorness, decode, split_pair, square
 
 PREPARED = ROOT / "runs" / "data"
 PICTURES = 32  # a part

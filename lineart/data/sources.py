@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from lineart.config import DATA
-from lineart.data.decode import SUFFIXES, Unfit
+from lineart.images import SUFFIXES, Unfit
 
 PAIRED = ("kaggle", "pairs")  # colour and sketch side by side; of the others the lines are extracted
 KAGGLE = {"kaggle": "ktaebum/anime-sketch-colorization-pair", "faces": "arnaud58/selfie2anime"}

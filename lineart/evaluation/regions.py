@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lineart.data.slots import region
+from lineart.data.references import region
 from lineart.data.toon import SLOTS
-from lineart.metrics import ciede2000, srgb_to_lab
+from lineart.evaluation.metrics import ciede2000, srgb_to_lab
 
 
 def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     if isinstance(image, Image.Image):
-        from lineart.data.decode import rgb  # not above: the package `lineart.data` imports this module
+        from lineart.images import rgb  # not above: the package `lineart.data` imports this module
 
         image = rgb(image)
     pixels = np.asarray(image)
@@ -46,7 +46,3 @@ def _cluster(colors: np.ndarray, counts: np.ndarray, k: int, seed: int) -> tuple
     return means.cluster_centers_.round(2), np.bincount(means.labels_, weights=counts, minlength=k)
 
 
-def palette_planes(palette, height: int, width: int):
-    """The palette as constant planes: (N, k, 3) tensor -> (N, 3k, height, width), colour after colour."""
-    n, k, channels = palette.shape
-    return palette.reshape(n, k * channels, 1, 1).expand(-1, -1, height, width)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lineart import metrics
-from lineart.data import Pairs
-from lineart.evaluation import as_images, colorize_trial
+from lineart.data.sets import Pairs
+from lineart.evaluation import metrics
+from lineart.evaluation.measure import colorize_trial
+from lineart.evaluation.protocols import Trial
+from lineart.evaluation.regions import attention_sums
+from lineart.images import as_images
 from lineart.networks import Generator
-from lineart.protocols import Trial
-from lineart.regions import attention_sums
 
 PALETTES = ("none", "truth", "warped", "random")
 REFERENCES = {"truth": "P1", "warped": "P2", "random": "P3"}  # and the protocol that has it

@@ -1,4 +1,4 @@
-"""From the bytes of any picture file to 8-bit RGB, or a reason why not."""
+"""The one border of the system: picture files and 8-bit arrays outside, tensors in [-1, 1] inside."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import warnings
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -103,3 +104,31 @@ def colorness(image: Image.Image) -> float:
     """Mean difference, 0 to 255, between the largest and the smallest channel of a pixel; 0 for a grey picture."""
     small = np.asarray(image.reduce(max(1, min(image.size) // 64)), np.int16)
     return float(np.ptp(small, axis=2).mean())
+
+
+def to_unit(image: torch.Tensor) -> torch.Tensor:
+    """uint8 0..255 -> float [-1, 1]."""
+    return image.float() / 127.5 - 1
+
+
+def to_uint8(image: torch.Tensor) -> torch.Tensor:
+    """float [-1, 1] -> uint8 0..255, rounded to nearest."""
+    return ((image.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> dict[str, torch.Tensor]:
+    """line (N, H, W) and color (N, H, W, 3) uint8, palette (N, k, 3) 0..255 -> floats in [-1, 1].
+
+    `line` (N, 3, H, W), the same plane three times as the paper's 3-channel line drawing, `color` (N, 3, H, W),
+    `palette` (N, k, 3).
+    """
+    return {
+        "line": to_unit(line)[:, None].expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last),
+        "color": to_unit(color).permute(0, 3, 1, 2),  # already channels-last in memory
+        "palette": to_unit(palette),
+    }
+
+
+def as_images(color: np.ndarray) -> torch.Tensor:
+    """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
+    return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only

@@ -26,11 +26,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineart import config
+from lineart.course.kernel import execute, import_extra, without_outputs
+from lineart.course.plan import INJECTED, Notebook, ReproduceError, make_plan, tags_of
+from lineart.course.stamp import (
+    cells_digest,
+    common_inputs,
+    file_digest,
+    inputs_of,
+    read_stamp,
+    reason_to_run,
+    snapshot,
+    take_over,
+    write_stamp,
+)
 from lineart.files import write_text
-from lineart.reproduce.kernel import execute, import_extra, without_outputs
-from lineart.reproduce.plan import INJECTED, Notebook, ReproduceError, make_plan, tags_of
-from lineart.reproduce.stamp import (cells_digest, common_inputs, file_digest, inputs_of, read_stamp, reason_to_run,
-                                     snapshot, take_over, write_stamp)
 
 TIMEOUT = 600  # seconds a cell
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lineart import config
-from lineart.reproduce.plan import INJECTED, Notebook, ReproduceError, tags_of
+from lineart.course.plan import INJECTED, Notebook, ReproduceError, tags_of
 
 SAMPLE_EVERY = 0.5  # seconds between two looks at the kernel's memory
 BANNER = "papermill-error-cell-tag"  # papermill's tag of the two cells that it adds after an error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,28 +14,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
 from lineart.config import figures_dir
-from lineart.files import whole
-from lineart.provenance import provenance, write_sidecar
+from lineart.files import provenance, whole, write_sidecar
+from lineart.methods import METHOD_COLORS, method_title
 
 DPI = 100
-METHOD_COLORS = {"none": "#8c8c8c", "gate": "#c77f2e", "palette": "#4f8f5b", "image": "#3b62b8",
-                 "image-warped": "#8a4fa3", "image-cycle": "#1f9aa8", "image-other": "#b03a3a"}
-METHOD_NAMES = {"none": "no attention", "gate": "skip gate", "palette": "cross-attention (palette)",
-                "image": "cross-attention (image)", "image-warped": "the same, trained on warped references",
-                "image-cycle": "the same, trained on drawings that it coloured itself",
-                "image-other": "the same, trained on other drawings in the same colours"}
-
-
-def method_title(method: str, among: Iterable[str]) -> str:
-    """The name of a method for people, in a table or figure of the methods `among`.
-
-    What stands behind the name in brackets, such as a seed, stays; "the same" needs the method that it is the same as.
-    """
-    name, bracket, rest = method.partition(" (")
-    title = METHOD_NAMES.get(name, name)
-    return (title if "image" in among else title.replace("the same", METHOD_NAMES["image"])) + bracket + rest
-
-
 def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
     """(H, W) or (H, W, 3) uint8 from uint8, or from a tensor (3, H, W) in [-1, 1] or uint8."""
     if torch.is_tensor(image):

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart.colorize import Colorizer
-from lineart.evaluation import Row, as_images
+from lineart.coloring.colorizer import Colorizer
+from lineart.evaluation.measure import Row
+from lineart.evaluation.metrics import ciede2000, colorfulness, srgb_to_lab
+from lineart.images import as_images
 from lineart.layers import WSConv2d
-from lineart.metrics import ciede2000, colorfulness, srgb_to_lab
 from lineart.networks import Generator, count_parameters
 
 

@@ -12,18 +12,19 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from lineart import metrics
 from lineart.config import ROOT
-from lineart.data import Pairs, toon
-from lineart.data.augment import to_batch, to_uint8
+from lineart.data import toon
 from lineart.data.lines import extract_lines
-from lineart.data.slots import region_shown
-from lineart.features import frechet_features, metric_names
+from lineart.data.palette import extract_palette
+from lineart.data.references import region_shown
+from lineart.data.sets import Pairs
+from lineart.evaluation import metrics
+from lineart.evaluation.features import frechet_features, metric_names
+from lineart.evaluation.protocols import DERANGEMENTS, Trial, trials
+from lineart.evaluation.regions import bleeding, region_error
 from lineart.files import whole
+from lineart.images import as_images, to_batch, to_uint8
 from lineart.networks import Generator
-from lineart.palette import extract_palette
-from lineart.protocols import DERANGEMENTS, Trial, trials
-from lineart.regions import bleeding, region_error
 
 PAPER_TABLE = ROOT / "data" / "paper_table_1.csv"
 Method = Callable[[Pairs, Trial], torch.Tensor]  # -> (n, 3, H, W) uint8
@@ -66,11 +67,6 @@ def colorize_trial(generator: Generator, pairs: Pairs, trial: Trial, batch_size:
 def colorize_set(generator: Generator, pairs: Pairs, reference: np.ndarray, batch_size: int = 32) -> torch.Tensor:
     """Every drawing of `pairs` in the colours of picture `reference[i]` of the same set, whose palette it gets too."""
     return colorize_trial(generator, pairs, Trial(pairs.color[reference], pairs.palette[reference]), batch_size)
-
-
-def as_images(color: np.ndarray) -> torch.Tensor:
-    """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
-    return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only
 
 
 class Evaluator:

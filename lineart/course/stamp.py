@@ -10,9 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from lineart import config
-from lineart.files import sha256, write_text
-from lineart.provenance import PACKAGES
-from lineart.reproduce.plan import Notebook, tags_of
+from lineart.course.plan import Notebook, tags_of
+from lineart.files import PACKAGES, sha256, write_text
 
 
 def common_inputs(profile: str) -> dict:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from lineart.data.sources import PAPER_COUNTS
-from lineart.evaluation import PAPER_TABLE, Row, paper_table
-from lineart.features import metric_names
+from lineart.evaluation.features import metric_names
+from lineart.evaluation.measure import PAPER_TABLE, Row, paper_table
 from lineart.files import whole
-from lineart.plotting import METHOD_NAMES, method_title
+from lineart.methods import METHOD_NAMES, method_title
 
 TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}

@@ -6,10 +6,13 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 
 from lineart.config import ROOT
+from lineart.data.toon import SLOTS
 
 FOLDER = ROOT / "data" / "pairs"
+MIN_PIXELS = 20  # a region with fewer pixels has no colour that a person would judge
 
 
 def derangement(n: int, seed: int) -> np.ndarray:
@@ -66,3 +69,14 @@ def write_list(path: Path, reference: np.ndarray) -> Path:
         writer.writerow(["drawing", "reference"])
         writer.writerows(enumerate(reference.tolist()))
     return path
+
+
+def region(mask: np.ndarray, slot: int) -> np.ndarray:
+    """(H, W) bool: the pixels of a slot without its rim; none where fewer than 20 are left."""
+    inside = binary_erosion(mask == slot)
+    return inside if inside.sum() >= MIN_PIXELS else np.zeros_like(inside)
+
+
+def region_shown(masks: np.ndarray) -> np.ndarray:
+    """(n, 6) bool: whether a picture shows a slot as a region."""
+    return np.array([[region(mask, slot).any() for slot in range(len(SLOTS))] for mask in masks])

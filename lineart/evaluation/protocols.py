@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lineart.data import Pairs, toon
-from lineart.data.augment import random_warp, to_uint8, to_unit
-from lineart.data.pairs import list_path, random_references, read_list, showing_references
-from lineart.data.slots import region_shown
-from lineart.palette import extract_palette
+from lineart.data import toon
+from lineart.data.augment import random_warp
+from lineart.data.palette import extract_palette
+from lineart.data.references import list_path, random_references, read_list, region_shown, showing_references
+from lineart.data.sets import Pairs
+from lineart.images import to_uint8, to_unit
 
 PROTOCOLS = ("P1", "P2", "P3", "P4")
 DERANGEMENTS = (0, 1, 2)  # seeds of P3's three lists

@@ -11,10 +11,9 @@ from PIL import Image, ImageChops
 
 from lineart.checkpoint import load_generator
 from lineart.config import ROOT, Config
-from lineart.data.augment import to_batch, to_uint8
-from lineart.data.decode import rgb
+from lineart.data.palette import extract_palette
+from lineart.images import rgb, to_batch, to_uint8
 from lineart.networks import Generator
-from lineart.palette import extract_palette
 
 PRETRAINED = ROOT / "data" / "pretrained"
 
