@@ -88,7 +88,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
 
 def make_generator(config: Config) -> Generator:
     """The generator that a config describes, untrained."""
-    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k)
+    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k, config.keys,
+                     config.fine_levels)
 
 
 def load_generator(path: Path) -> tuple[Generator, Config]:

@@ -54,6 +54,8 @@ class Config:
     levels: int | None = None  # None: until the bottleneck is 2x2, the paper's 7 at 256 px
     attention: str = "cross"  # "none", "gate" or "cross"
     reference: str = "image"  # what keys and values come from: "image" (text) or "palette" (Figure 2)
+    keys: str = "none"  # what an encoder for matching alone sees of the reference: "colors" or "lines"; "none": the paper
+    fine_levels: int = 0  # finer decoder levels that attend, too
     noise: bool = True  # random noise injected into the generator
     discriminator_width: int = 64  # channels of its first level
     k: int = 9  # colours of the palette
@@ -142,6 +144,7 @@ class Config:
     def method(self) -> str:
         """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" and the like behind."""
         name = self.reference if self.attention == "cross" else self.attention
+        name = name if self.keys == "none" else self.keys
         return name if self.train_reference == "self" else f"{name}-{self.train_reference}"
 
     @property

@@ -199,7 +199,7 @@ class Trainer:
     def restore(self, path: Path, only_networks: bool = False) -> None:
         """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
         config, step, tensors = read_checkpoint(path)
-        for name in ("width", "depth", "attention", "reference", "noise", "discriminator_width", "k"):
+        for name in ("width", "depth", "attention", "reference", "noise", "discriminator_width", "k", "keys", "fine_levels"):
             if getattr(config, name) != getattr(self.config, name):
                 raise ValueError(f"{name} must be the checkpoint's {getattr(config, name)!r}, "
                                  f"got {getattr(self.config, name)!r}")
