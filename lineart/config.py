@@ -169,7 +169,7 @@ class Config:
         known = {field.name: field for field in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
-                raise ValueError(f"unknown setting {name!r}; known are {', '.join(known)}")
+                raise InputError(f"unknown setting {name!r}; known are {', '.join(known)}")
         # JSON has no tuples
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
