@@ -1,7 +1,7 @@
 """RESULTS.md, and the numbers of the README: filled in from `figures/`, never typed.
 
-The prose of RESULTS.md stands in `results.in.md`, beside this file. There `{{claims.md}}` is the table of that name, and
-`{{toon/P4/image/PSNR:.1f}}` a number with its format. A difference of two is `{{toon/P1/image/PSNR - toon/P1/none/PSNR:.1f}}`.
+The prose of RESULTS.md stands in `results.in.md`, beside this file. There `{{claims.md}}` is the table of that name,
+`{{toon/P4/image/PSNR:.1f}}` a number with its format, and `{{toon/P1/image/PSNR - toon/P1/none/PSNR:.1f}}` a difference.
 The README holds its prose itself; a number there stands between `<!-- toon/P4/image/PSNR:.1f -->` and `<!-- / -->`.
 """
 
@@ -56,14 +56,15 @@ def number(wanted: str, values: dict[str, float]) -> str:
 
 
 def numbers() -> dict[str, float]:
-    """Every number that prose may state: of the tables of all methods, of the leak, and of the mirror."""
+    """Every number that prose may state, by its name: of the tables of all methods, the leak, and the mirror."""
     found = {}
-    for data in ("toon", "faces"):
-        rows = _read(f"extended_{data}.csv")
+    for name, file in (("toon", "extended_toon.csv"), ("faces", "extended_faces.csv"), ("tried", "tried.csv")):
+        rows = _read(file)
         if "finish" in rows:  # prose speaks of what the networks painted
             rows = rows[rows["finish"].isin(["", "smooth"])]
         for row in rows.itertuples():
-            found[f"{data}/{row.protocol}/{row.method}/{row.metric}"] = row.value
+            found[f"{name}/{row.protocol}/{row.method}/{row.metric}"] = row.value
+    for data in ("toon", "faces"):
         for method, parts in leak_parts(data).iterrows():
             found |= {f"leak/{data}/{method}/{part}": value for part, value in parts.items()}
     for method, values in _read("transfer.csv").set_index("method").iterrows():
@@ -89,7 +90,7 @@ def tables() -> dict[str, str]:
         found[name] = _markdown([*rows], rows.to_numpy().tolist())
     for data in ("toon", "faces"):
         parts = leak_parts(data)
-        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in zip(parts.index, parts.to_numpy())]
+        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in zip(parts.index, parts.to_numpy(), strict=True)]
         found[f"leak_{data}"] = _markdown(["method", *(f"{part}, dB" for part in parts)], lines)
     return found | {"hours": hours_table()}
 
