@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from lineart.config import ROOT
+from lineart.config import ROOT, MissingFile
 from lineart.evaluation import results
 
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "RESULTS.md", "data/README.md")}
@@ -44,12 +44,20 @@ def test_numbers_are_those_of_the_tables():
         values[method, palette, reference] = float(psnr)
     position = values["image", "truth", "truth"] - values["image", "truth", "warped"]
     known = results.numbers()
-    assert results.number("leak/toon/image/position:.1f", known) == f"{position:.1f}"
+    assert known["leak/toon/image/position"] == pytest.approx(position, abs=1e-6)
     parts = [known[f"leak/toon/image/{part}"] for part in ("neither", "colours", "position")]
     assert sum(parts) == pytest.approx(known["toon/P1/image/PSNR"], abs=1e-3)
     assert results.number("a - b:.1%", {"a": 0.75, "b": 0.5}) == "25.0%"
     with pytest.raises(KeyError):
         results.number("toon/P9/image/PSNR:.1f", known)
+
+
+def test_without_the_results_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FIGURES", tmp_path / "figures")
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(MissingFile):
+        results.write_results(tmp_path / "RESULTS.md")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_the_front_door_is_short():

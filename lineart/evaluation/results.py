@@ -1,7 +1,7 @@
 """RESULTS.md, and the numbers of the README: filled in from `figures/`, never typed.
 
 The prose of RESULTS.md stands in `results.in.md`, beside this file. There `{{claims.md}}` is the table of that name,
-`{{toon/P4/image/PSNR:.1f}}` a number with its format, and `{{toon/P1/image/PSNR - toon/P1/none/PSNR:.1f}}` a difference.
+`{{toon/P4/image/PSNR:.1f}}` a number and its format, and `{{toon/P1/image/PSNR - toon/P1/none/PSNR:.1f}}` a difference.
 The README holds its prose itself; a number there stands between `<!-- toon/P4/image/PSNR:.1f -->` and `<!-- / -->`.
 """
 
@@ -29,10 +29,10 @@ def write_results(path: str | Path = ROOT / "RESULTS.md") -> Path:
 
     Raises MissingFile where the results are not there, as in an installed package without its checkout.
     """
-    readme = Path(path).with_name("README.md")
+    text, readme = results_text(), Path(path).with_name("README.md")
     if readme.is_file():
         write_text(readme, readme_text(readme.read_text(encoding="utf-8")))
-    return write_text(path, results_text())
+    return write_text(path, text)
 
 
 def results_text() -> str:
@@ -90,7 +90,7 @@ def tables() -> dict[str, str]:
         found[name] = _markdown([*rows], rows.to_numpy().tolist())
     for data in ("toon", "faces"):
         parts = leak_parts(data)
-        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in zip(parts.index, parts.to_numpy(), strict=True)]
+        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in parts.iterrows()]
         found[f"leak_{data}"] = _markdown(["method", *(f"{part}, dB" for part in parts)], lines)
     return found | {"hours": hours_table()}
 
