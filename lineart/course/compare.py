@@ -31,7 +31,7 @@ def _of_tables(ours: Path, committed: Path) -> str | None:
     worst, where = 0.0, None
     for name in a:
         x, y = (pd.to_numeric(table[name], errors="coerce") for table in (a, b))
-        if not a[name].where(x.isna(), "").equals(b[name].where(y.isna(), "")):  # what is no number
+        if not a[name].where(x.isna(), "0").equals(b[name].where(y.isna(), "0")):  # what is no number
             return f"other entries in column {name}"
         off = ((x - y).abs() / y.abs()).where(x != y, 0).max()  # a number that should be 0 is infinitely far off
         worst, where = max((worst, where), (off, name), key=lambda pair: pair[0])

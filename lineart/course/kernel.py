@@ -174,6 +174,8 @@ def _failure(executed, problem: str | None) -> str | None:
 
 def _kernel_manager(environment: dict[str, str]) -> type:
     """A class of kernel managers whose `python3` is this very interpreter, whatever other `python3` the machine has."""
+    import zmq
+    from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
@@ -186,10 +188,13 @@ def _kernel_manager(environment: dict[str, str]) -> type:
         started: list = []
         kernel_spec = KernelSpec(
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python",
+            metadata=get_kernel_dict().get("metadata", {}),  # what this ipykernel can do, such as encryption
             env={name: value.replace("$", "$$") for name, value in environment.items()})  # each is a string.Template
 
         def __init__(self, **settings) -> None:
             super().__init__(**settings)
+            if self.has_trait("transport_encryption") and zmq.has("curve"):  # else a new ipykernel warns
+                self.transport_encryption = "auto"
             self.started.append(self)
 
     return ThisPython

@@ -3,12 +3,9 @@
 Papermill alone forgives what a reproduction must not: a misspelt parameter, a missing `parameters` tag and
 `sys.exit(0)` in a cell all end with exit code 0. Here each is refused with one sentence. After a clean run a stamp
 (`NAME.json` beside the executed notebook) records what went in and what came out, so that a second call does no work
-and a failed one goes on where it stopped. The stamps are our own because jupyter-cache knows only of code cells, and
-doit must be told beforehand what a notebook will write.
-
-A notebook runs again if one of these changed: its code cells, its parameters, the profile, LINEART_SOURCE, the package,
-`data/`, the versions that decide results, a result of its own, and what its metadata names, notebooks and files:
-`lineart: {"needs": ["09_table_1"], "reads": ["figures/seeds_toon.csv"]}`.
+and a failed one goes on where it stopped: code cells, parameters, package, data, versions, results, and what the
+metadata names, `lineart: {"needs": ["09_table_1"], "reads": ["figures/seeds_toon.csv"]}`. The stamps are our own:
+jupyter-cache knows only of code cells, and doit must be told beforehand what a notebook will write.
 
 Results go to `runs/<profile>/figures` and are compared with the committed `figures/`, which only `publish` writes.
 """
@@ -25,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -64,19 +62,13 @@ def reproduce(
 ) -> int:
     """Bring the results up to date, with `publish` write them to `figures/` and into the notebooks, then compare.
 
-    Args:
-        profile: of `PROFILES`; LINEART_PROFILE for the kernels.
-        only: names or numbers of notebooks ("09_table_1", "09"); empty for all.
-        parameters: values to inject; every chosen notebook must assign each name in its parameters cell.
-        notebooks: folder of `NN_name.ipynb`, by default `notebooks/`; also the working directory of the kernels.
-        output: folder for executed notebooks and stamps, by default `runs/<profile>/notebooks`.
-        timeout: seconds that one cell may take.
-        force: run even what is unchanged.
-        publish: see above.
-        strict: return 1 where a result is not as committed.
-        jobs: notebooks at a time.
+    profile is of `PROFILES`; only holds names or numbers of notebooks ("09_table_1", "09"), none for all. Every chosen
+    notebook must assign each of the `parameters`. `notebooks` is their folder, in which the kernels work, too; executed
+    ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds, `jobs`
+    notebooks run at a time, with `force` also unchanged ones.
 
-    Raises ReproduceError; a notebook that failed is then in `output` as `NAME.failed.ipynb`.
+    Returns 1 if `strict` and a result is not as committed, else 0. Raises ReproduceError; a notebook that failed is then
+    in `output` as `NAME.failed.ipynb`.
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
@@ -137,12 +129,13 @@ class Course:
             if type(number) is not int or number < 1:
                 raise ReproduceError(f"{name} must be a whole number, at least 1, got {number!r}")
         self.output.mkdir(parents=True, exist_ok=True)
-        common, start = self._common_inputs(), time.perf_counter()
+        _package_and_data.cache_clear()
+        start = time.perf_counter()
 
         def attempt(notebook: Notebook) -> Result:
             began, message, error = time.perf_counter(), "", None
             try:
-                inputs = common | self._inputs(notebook)
+                inputs = self._inputs(notebook)
                 reason = "forced" if force else self._reason_to_run(notebook.name, inputs)
                 status = "ran" if reason else "unchanged"
                 if reason:
@@ -232,29 +225,38 @@ class Course:
         write_text(self.output / f"{notebook.name}.json", json.dumps(record, indent=1) + "\n")
         return peak_mb
 
-    def _common_inputs(self) -> dict:
-        """What every notebook depends on. The versions are read, nothing is imported: that takes seconds."""
-        versions = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
-        return {"profile": self.profile, "parameters": self.parameters, "source": os.environ.get("LINEART_SOURCE", ""),
-                "python": platform.python_version(), "package": _digest_of("lineart"), "data": _digest_of("data"),
-                "versions": {name: found and found.version for name, found in versions.items()}}
-
     def _inputs(self, notebook: Notebook) -> dict:
+        """All that decides what a notebook does, by name."""
         code = [(cell["source"], sorted(tags_of(cell))) for cell in notebook.cells if cell["cell_type"] == "code"]
-        return {"code cells": hashlib.sha256(json.dumps(code).encode()).hexdigest(),
-                "reads": {name: _digest(config.ROOT / name) for name in notebook.reads},
-                "needs": {need: (self.stamp(need) or {}).get("outputs") for need in notebook.needs}}
+        needs = {need: (self.stamp(need) or {}).get("outputs") for need in notebook.needs}
+        return _package_and_data() | {
+            "code cells": hashlib.sha256(json.dumps(code).encode()).hexdigest(), "parameters": self.parameters,
+            "profile": self.profile, "LINEART_SOURCE": os.environ.get("LINEART_SOURCE"), "needs": needs,
+            **{name: _digest(config.ROOT / name) for name in notebook.reads}}
 
     def _reason_to_run(self, name: str, inputs: dict) -> str | None:
         """Why the notebook has to run, or None where its last run still stands."""
         if (stamp := self.stamp(name)) is None:
             return "no finished run"
-        if changed := [key for key in inputs if inputs[key] != stamp["inputs"].get(key)]:
-            return f"changed: {', '.join(changed)}"
+        before = stamp["inputs"]
+        changed = [key for key in sorted({*inputs, *before}) if inputs.get(key) != before.get(key)]
         if _digest(self.output / f"{name}.ipynb") != stamp["executed"]:
-            return "executed notebook gone or changed"
-        gone = [file for file, digest in stamp["outputs"].items() if _digest(self.figures / file) != digest]
-        return f"{gone[0]} gone or changed" if gone else None
+            changed.append("executed notebook")
+        changed += [file for file, digest in stamp["outputs"].items() if _digest(self.figures / file) != digest]
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return f"changed: {changed[0]}{more}" if changed else None
+
+
+@cache
+def _package_and_data() -> dict:
+    """What every notebook depends on. Versions are read, nothing is imported: that takes seconds."""
+    found = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
+    inputs = {"python": platform.python_version(), **{name: found[name] and found[name].version for name in found}}
+    for path in sorted(file for folder in ("lineart", "data") for file in (config.ROOT / folder).rglob("*.*")):
+        parts = path.relative_to(config.ROOT).parts  # READMEs say nothing to the code, and caches come and go
+        if path.suffix != ".md" and not any(part.startswith(".") or "cache" in part for part in parts):
+            inputs["/".join(parts)] = _digest(path)
+    return inputs
 
 
 def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], Result], jobs: int) -> list[Result]:
@@ -287,16 +289,6 @@ def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], Result], jo
 
 def _digest(path: Path) -> str | None:
     return sha256(path) if path.is_file() else None
-
-
-def _digest_of(folder: str) -> str:
-    """Of all files but those that say nothing to the code: READMEs, and caches, which come and go."""
-    digest = hashlib.sha256()
-    for path in sorted((config.ROOT / folder).rglob("*")):
-        parts = path.relative_to(config.ROOT).parts
-        if path.is_file() and path.suffix != ".md" and not any(p.startswith(".") or "cache" in p for p in parts):
-            digest.update(f"{parts} {sha256(path)}".encode())
-    return digest.hexdigest()
 
 
 # ---------------------------------------------------------------- until the command line is typed
