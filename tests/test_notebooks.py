@@ -103,8 +103,8 @@ def public_names():
         parts = path.relative_to(ROOT).with_suffix("").parts
         if path.stem != "cli" and not {"course", "studio"} & {*parts}:
             module = import_module(".".join(parts))
-            own = {name: value for name, value in vars(module).items() if inspect.isroutine(value) or inspect.isclass(value)}
-            names |= {name for name, value in own.items() if value.__module__ == module.__name__}
+            own = inspect.getmembers(module, lambda value: getattr(value, "__module__", "") == module.__name__)
+            names |= {name for name, value in own if inspect.isroutine(value) or inspect.isclass(value)}
     return names
 
 

@@ -187,7 +187,9 @@ def _kernel_manager(environment: dict[str, str]) -> type:
     class ThisPython(AsyncKernelManager):
         started: list = []
         kernel_spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python",
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
+                  "--log-level=CRITICAL"],  # else it complains of the interrupt that comes before a shutdown
+            language="python",
             metadata=get_kernel_dict().get("metadata", {}),  # what this ipykernel can do, such as encryption
             env={name: value.replace("$", "$$") for name, value in environment.items()})  # each is a string.Template
 

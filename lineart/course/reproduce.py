@@ -67,8 +67,8 @@ def reproduce(
     ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds, `jobs`
     notebooks run at a time, with `force` also unchanged ones.
 
-    Returns 1 if `strict` and a result is not as committed, else 0. Raises ReproduceError; a notebook that failed is then
-    in `output` as `NAME.failed.ipynb`.
+    Returns 1 if `strict` and a result is not as committed, else 0. Raises ReproduceError; a notebook that failed is
+    then in `output` as `NAME.failed.ipynb`.
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
@@ -141,7 +141,7 @@ class Course:
                 if reason:
                     message = f"{self._execute(notebook, inputs, timeout, jobs):5d} MB  ({reason})"
             except ReproduceError as failure:
-                status, error = "failed", failure
+                status, message, error = "failed", str(failure), failure
             return Result(notebook.name, status, time.perf_counter() - began, message, error)
 
         results = _in_parallel(self.notebooks, attempt, jobs)
