@@ -83,10 +83,10 @@ def reproduce(
 
 def parse_parameters(pairs: Sequence[Sequence[str]]) -> dict:
     """Parameters of the command line; YAML gives true, null and [1, 2] their types, which papermill's -p does not."""
-    import yaml
-
     values = {}
     for name, text in pairs:
+        import yaml
+
         try:
             values[name] = yaml.safe_load(text)
         except yaml.YAMLError:
