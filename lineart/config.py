@@ -217,11 +217,11 @@ PROFILES: dict[str, dict] = {
 
 
 def figures_dir(profile: str) -> Path:
-    """Where the results of a profile go: `figures/` for the classroom's, `runs/<profile>/figures` for others.
+    """Where the results of a profile go: `runs/<profile>/figures`, or where LINEART_FIGURES says.
 
-    LINEART_FIGURES overrides it, so that tests leave the committed figures alone.
+    Of notebooks, `lineart reproduce --publish` alone writes the committed `figures/`; a benchmark does where
+    LINEART_FIGURES names them.
     """
-    default = ROOT / "figures" if profile == "classroom" else ROOT / "runs" / profile / "figures"
-    path = Path(os.environ.get("LINEART_FIGURES", default))
+    path = Path(os.environ.get("LINEART_FIGURES", ROOT / "runs" / profile / "figures"))
     path.mkdir(parents=True, exist_ok=True)
     return path

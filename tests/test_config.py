@@ -100,10 +100,10 @@ def test_unknown_profile_and_setting():
         Config.from_dict({"lr": 1})
 
 
-def test_only_the_classroom_writes_to_figures(monkeypatch, tmp_path):
+def test_no_run_writes_to_the_committed_figures(monkeypatch, tmp_path):
     monkeypatch.delenv("LINEART_FIGURES", raising=False)
-    assert figures_dir("classroom") == ROOT / "figures"
-    assert figures_dir("smoke") == ROOT / "runs" / "smoke" / "figures"
+    for profile in PROFILES:
+        assert figures_dir(profile) == ROOT / "runs" / profile / "figures"
     monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "here"))
     assert figures_dir("classroom") == tmp_path / "here" and (tmp_path / "here").is_dir()
 

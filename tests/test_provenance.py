@@ -90,6 +90,19 @@ def test_a_side_car_stands_beside_its_result_and_is_the_same_every_time(tmp_path
     assert write_sidecar(tmp_path / "figure.pdf", {"a": [1.5, None], "b": 1}).read_bytes() == written
 
 
+def test_a_notebooks_side_car_holds_what_decides_and_the_run_is_told_apart(tmp_path):
+    """The same result from another machine, later, is the same side-car."""
+    (tmp_path / "figures").mkdir()
+    record = provenance(Config.from_profile("smoke"), profile="smoke", seed=3, seconds=1.5)
+    path = write_sidecar(tmp_path / "figures" / "table.csv", record)
+    run = json.loads((tmp_path / "provenance" / "table.json").read_text())
+    assert {*run} == {"commit", "device", "threads", "python", "seconds"} and run["threads"] == record["threads"]
+    assert json.loads(path.read_text()) == json.loads(json.dumps({k: v for k, v in record.items() if k not in run}))
+    written = path.read_bytes()
+    write_sidecar(path, record | {"device": "another", "commit": None, "seconds": 99})
+    assert path.read_bytes() == written
+
+
 def test_a_side_car_comes_whole_or_not_at_all(tmp_path, monkeypatch):
     path = write_sidecar(tmp_path / "x.csv", {"first": True})
     with pytest.raises(TypeError):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from lineart import features
+from lineart.evaluation import features
 
 PSNR_CEILING = 100.0  # dB; identical pictures count as this in a mean
 MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # fine to coarse, Wang et al. (2003)
