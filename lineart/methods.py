@@ -1,22 +1,42 @@
-"""The compared methods: key, title, colour."""
+"""The compared methods: key, title, colour and settings, each of them once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-METHOD_COLORS = {"none": "#8c8c8c", "gate": "#c77f2e", "palette": "#4f8f5b", "image": "#3b62b8",
-                 "image-warped": "#8a4fa3", "image-cycle": "#1f9aa8", "image-other": "#b03a3a"}
-METHOD_NAMES = {"none": "no attention", "gate": "skip gate", "palette": "cross-attention (palette)",
-                "image": "cross-attention (image)", "image-warped": "the same, trained on warped references",
-                "image-cycle": "the same, trained on drawings that it coloured itself",
-                "image-other": "the same, trained on other drawings in the same colours"}
+from dataclasses import dataclass
 
 
-def method_title(method: str, among: Iterable[str]) -> str:
-    """The name of a method for people, in a table or figure of the methods `among`.
+@dataclass(frozen=True)
+class Method:
+    """One line of the tables: the key that rows carry, its title and colour for people, and what it sets of `Config`."""
 
-    What stands behind the name in brackets, such as a seed, stays; "the same" needs the method that it is the same as.
-    """
-    name, bracket, rest = method.partition(" (")
-    title = METHOD_NAMES.get(name, name)
-    return (title if "image" in among else title.replace("the same", METHOD_NAMES["image"])) + bracket + rest
+    key: str
+    title: str
+    color: str
+    settings: dict[str, str | int]
+
+
+IMAGE = {"attention": "cross", "reference": "image"}
+# An encoder of its own for matching, and one more level of the decoder that attends: design of the matching methods
+COLORS = IMAGE | {"keys": "colors", "fine_levels": 1}
+LINES = IMAGE | {"keys": "lines", "fine_levels": 1}
+WARPED, OTHER = {"train_reference": "warped"}, {"train_reference": "other"}
+MATCHING = "matching apart from colour, keys from"
+
+# Colours that also readers who see no red or no green can tell apart: the order of lightness helps where the hue does not
+METHODS = {method.key: method for method in (
+    Method("none", "no attention", "#8c8c8c", {"attention": "none"}),
+    Method("gate", "skip gate", "#e69f00", {"attention": "gate"}),
+    Method("palette", "cross-attention to the palette", "#009e73", {"attention": "cross", "reference": "palette"}),
+    Method("image", "cross-attention to the image", "#0072b2", IMAGE),
+    Method("image-warped", "cross-attention to the image, warped references", "#cc79a7", IMAGE | WARPED),
+    Method("colors-warped", f"{MATCHING} colours, warped references", "#56b4e9", COLORS | WARPED),
+    Method("lines-warped", f"{MATCHING} lines, warped references", "#d55e00", LINES | WARPED),
+    Method("lines", f"{MATCHING} lines", "#f0e442", LINES),
+    Method("image-other", "cross-attention to the image, other drawings in the same colours", "#000000", IMAGE | OTHER),
+    Method("lines-other", f"{MATCHING} lines, other drawings in the same colours", "#5a2a00", LINES | OTHER),
+)}
+
+
+def method_title(key: str) -> str:
+    """The name of a method for people; what is no trained method, such as "copy the reference", is called by its key."""
+    return METHODS[key].title if key in METHODS else key

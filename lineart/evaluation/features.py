@@ -18,6 +18,7 @@ from lineart.features import (
     downloaded,
     load_stack,
 )
+from lineart.images import to_unit
 
 
 class ShiftTolerantLPIPS(nn.Module):
@@ -77,7 +78,7 @@ class PooledVGG(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image uint8 (N, 3, H, W) -> (N, 512) float."""
-        return self.extractor(image.float() / 127.5 - 1)["relu4_3"].mean((2, 3))
+        return self.extractor(to_unit(image))["relu4_3"].mean((2, 3))
 
 
 def perceptual_distance(weights: str) -> nn.Module:

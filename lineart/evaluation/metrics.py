@@ -13,36 +13,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
+from skimage.color import deltaE_ciede2000 as ciede2000
+from skimage.color import rgb2lab
 from torch import Tensor, nn
 
-from lineart import features
+from lineart.evaluation import features
+from lineart.images import to_unit
+from lineart.losses import PSNR_CEILING, mean_psnr, psnr  # noqa: F401  metrics of the paper, too
 
-PSNR_CEILING = 100.0  # dB; identical pictures count as this in a mean
 MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # fine to coarse, Wang et al. (2003)
 INK = 128  # a pixel of a line drawing darker than this is ink
-
-
-def psnr(a: Tensor, b: Tensor, batch_size: int = 64) -> Tensor:
-    """Peak signal-to-noise ratio in dB, Eq. 7 and 8 with MAX = 255; the error is averaged over the channels too.
-
-    uint8 (N, 3, H, W) twice -> (N,) float64; infinite for identical pictures (see `mean_psnr`).
-    """
-    _check_pair(a, b)
-    return _in_batches(_psnr, a, b, batch_size=batch_size)
-
-
-def mean_psnr(values: Tensor) -> float:
-    """Mean of the pictures' PSNR, where more than 100 dB counts as 100 dB.
-
-    Otherwise one identical picture would make the mean of a whole set infinite. 100 dB is what a single step of one
-    channel in a 8-bit picture of 226 x 226 amounts to, so the ceiling touches next to nothing else.
-    """
-    return float(values.double().clamp(max=PSNR_CEILING).mean())
-
-
-def _psnr(a: Tensor, b: Tensor) -> Tensor:
-    mse = (a.double() - b.double()).square().mean((1, 2, 3))  # Eq. 8
-    return 10 * torch.log10(255**2 / mse)  # Eq. 7
 
 
 def ms_ssim(a: Tensor, b: Tensor, batch_size: int = 4) -> Tensor:
@@ -125,7 +105,7 @@ class PerceptualDistance:
         return _in_batches(self._measure, a, b, batch_size=batch_size)
 
     def _measure(self, a: Tensor, b: Tensor) -> Tensor:
-        a, b = (x.to(self.device).float() / 127.5 - 1 for x in (a, b))  # as the networks were trained: [-1, 1]
+        a, b = (to_unit(x.to(self.device)) for x in (a, b))  # as the networks were trained: [-1, 1]
         return self.network(a, b).flatten().cpu()
 
 
@@ -181,47 +161,8 @@ def _kernel_sum(a: np.ndarray, b: np.ndarray, batch_size: int) -> float:
 
 
 def srgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """CIELAB (L 0..100, D65, 2 degrees) of sRGB colours 0..255 (IEC 61966-2-1), (..., 3) -> (..., 3) float64."""
-    c = np.asarray(rgb, dtype=np.float64) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-                       [0.0193339, 0.1191920, 0.9503041]])
-    t = linear @ (to_xyz / to_xyz.sum(1, keepdims=True)).T  # divided by the white's XYZ, so that greys have a = b = 0
-    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = np.moveaxis(f, -1, 0)
-    return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), axis=-1)
-
-
-def ciede2000(lab1: np.ndarray, lab2: np.ndarray) -> np.ndarray:
-    """CIEDE2000 colour difference of CIELAB colours (..., 3), broadcast -> (...); about 1 is just visible.
-
-    Formula and names as in Sharma, Wu & Dalal (2005), whose test data it reproduces.
-    """
-    l1, a1, b1 = np.moveaxis(np.asarray(lab1, dtype=np.float64), -1, 0)
-    l2, a2, b2 = np.moveaxis(np.asarray(lab2, dtype=np.float64), -1, 0)
-    g = 0.5 * (1 - _saturation((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2))
-    a1, a2 = (1 + g) * a1, (1 + g) * a2  # stretched, because near grey the a axis is too short
-    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
-    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
-    dh = (h2 - h1 + 180) % 360 - 180  # on the shorter arc
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
-    h = (h1 + h2 + np.where(np.abs(h1 - h2) > 180, 360, 0)) / 2 % 360  # the middle of that arc
-    t = 1 - 0.17 * _cos(h - 30) + 0.24 * _cos(2 * h) + 0.32 * _cos(3 * h + 6) - 0.20 * _cos(4 * h - 63)
-    lightness = (l2 - l1) / (1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2))
-    chroma = (c2 - c1) / (1 + 0.045 * c)
-    # A grey has no hue, and needs no case of its own: its c is 0 and takes every term with a hue along
-    hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2)) / (1 + 0.015 * c * t)
-    # blue: chroma and hue differences are not independent there
-    rotation = -np.sin(np.radians(60 * np.exp(-(((h - 275) / 25) ** 2)))) * 2 * _saturation(c)
-    return np.sqrt(lightness**2 + chroma**2 + hue**2 + rotation * chroma * hue)
-
-
-def _saturation(chroma: np.ndarray) -> np.ndarray:
-    return np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
-
-
-def _cos(degrees: np.ndarray) -> np.ndarray:
-    return np.cos(np.radians(degrees))
+    """CIELAB (L 0..100, D65, 2 degrees) of sRGB colours 0..255, (..., 3) -> (..., 3) float64."""
+    return rgb2lab(np.asarray(rgb, dtype=np.float64) / 255)
 
 
 def palette_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -20,7 +20,7 @@ def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np
         for slot in range(len(SLOTS)):
             inside = region(mask, slot)
             if inside.any():
-                errors[i, slot] = ciede2000(srgb_to_lab(image[inside]), target[slot]).mean()
+                errors[i, slot] = ciede2000(srgb_to_lab(image[inside]), target[slot : slot + 1]).mean()
     return errors
 
 
