@@ -35,7 +35,7 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> Path:
 
 def read_csv(path: str | Path, **options) -> pd.DataFrame:
     """Inverse of `write_csv`; an empty cell of a column of numbers is NaN."""
-    return pd.read_csv(path, float_precision="round_trip", **options)
+    return pd.read_csv(path, **options)
 
 
 def read_rows(path: str | Path) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def _texts(rows: pd.DataFrame, spread: bool = False) -> pd.Series:
 
 def _asked(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that `SUMMARY` asks for, under the backbone's names, in its order."""
-    frechet = metric_names(rows["backbone"].iloc[0])["frechet"]
+    rows, frechet = rows.reset_index(drop=True), metric_names(rows["backbone"].iloc[0])["frechet"]
     asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
     order = pd.Series([*zip(rows["protocol"], rows["metric"])], rows.index).map({key: i for i, key in enumerate(asked)})
     return rows.loc[order.dropna().sort_values(kind="stable").index]
