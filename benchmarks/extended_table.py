@@ -81,7 +81,7 @@ def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol
     for (method, seed), path in weights.items():
         started, checkpoint = time.perf_counter(), sha256(path)
 
-        def make():
+        def make(method=method, path=path, checkpoint=checkpoint):
             return evaluate(evaluator, method, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
         rows.append(kept([*common, checkpoint], make).assign(method=method, train_seed=seed))
         print(f"{protocol}  {method}, seed {seed}  {time.perf_counter() - started:.0f} s", flush=True)
@@ -94,8 +94,9 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[pd.Dat
     sources = {name: evaluator.plan(protocol)[0] for name, protocol in REFERENCES.items()}
     plans = [plan_digest(evaluator, protocol) for protocol in REFERENCES.values()]
     for name, path in methods.items():
-        grid = kept(["leak", *plans, sha256(path)], lambda: pd.DataFrame(leak_grid(
-            Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources)), read_grid)
+        def make(path=path):
+            return pd.DataFrame(leak_grid(Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
+        grid = kept(["leak", *plans, sha256(path)], make, read_grid)
         parts[name] = shares(grid)
         lines += [(name, *key, v.mean(), v.std(ddof=1), len(v)) for key, v in grid.items()]
         print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)

@@ -20,7 +20,7 @@ from lineart.course.plotting import (
     show_maps,
     swatches,
 )
-from lineart.methods import METHOD_COLORS, METHOD_NAMES, method_title
+from lineart.methods import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -95,15 +95,9 @@ def test_curves_skip_empty_cells_and_have_the_methods_colour(tmp_path):
     assert np.isnan(curve["psnr_val"][0])
     (line,) = plot_curves({"image": curve}, "psnr_val", "dB").lines
     assert line.get_xydata().tolist() == [[2, 20.5], [3, 21]]
-    assert line.get_color() == METHOD_COLORS["image"] and line.get_label() == METHOD_NAMES["image"]
+    assert line.get_color() == METHODS["image"].color and line.get_label() == METHODS["image"].title
     (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,20\n")
     assert read_curve(tmp_path / "metrics.csv")["step"].shape == (1,)
-
-
-def test_every_method_has_a_name_and_a_colour_and_a_seed_stays_behind_it():
-    assert set(METHOD_NAMES) == set(METHOD_COLORS)
-    assert method_title("image (seed 1)", ["image"]) == "cross-attention (image) (seed 1)"
-    assert method_title("copy the reference", ["image"]) == "copy the reference"
 
 
 def test_a_compact_figure_has_few_colours_and_is_closed():

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lineart.config import InputError
 from lineart.features import (
     BlurPool,
     FeatureExtractor,
@@ -107,7 +108,7 @@ def frechet_features(weights: str) -> nn.Module:
     if weights == "bundled":
         return PooledVGG()
     if importlib.util.find_spec("torch_fidelity") is None:
-        raise ModuleNotFoundError(
+        raise InputError(
             "weights='imagenet' needs the package torch-fidelity for FID's Inception network, which is not installed; "
             "weights='bundled' works without it"
         )
