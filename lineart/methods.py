@@ -21,9 +21,8 @@ COLORS = IMAGE | {"keys": "colors", "fine_levels": 1}
 LINES = IMAGE | {"keys": "lines", "fine_levels": 1}
 WARPED, OTHER = {"train_reference": "warped"}, {"train_reference": "other"}
 
-# "True pairs": the reference is another drawing in the same colours. "Matching by": what the encoder that is for matching
-# alone sees of the reference. Also readers who see no red or no green
-# tell these colours apart, by lightness where the hue does not help.
+# "Matching by": what the encoder for matching sees of the reference. "True pairs": the reference is another drawing in the
+# same colours. Readers who see no red or no green tell the colours apart by lightness where the hue does not help.
 METHODS = {method.key: method for method in (
     Method("none", "no attention", "#a2b19b", {"attention": "none"}),
     Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),

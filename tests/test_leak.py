@@ -13,7 +13,7 @@ from lineart.data.sets import load
 from lineart.evaluation.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
 from lineart.evaluation.metrics import psnr
 from lineart.evaluation.protocols import trials
-from lineart.evaluation.regions import attention_on_slot
+from lineart.evaluation.regions import attention_sums
 from lineart.images import as_images, paint
 
 CONFIG = Config.from_profile("smoke")
@@ -69,8 +69,8 @@ def test_attention_is_judged_by_the_slots_of_the_drawing_and_those_of_its_refere
     found = attention_shares(generator, pairs, trial)
     assert len(found) == 6 and not any(layer.record for layer in layers.values())
     for name, values in found.items():
-        assert values == pytest.approx(attention_on_slot(attention[name], pairs.mask, trial.mask), abs=1e-6)
-        assert values != pytest.approx(attention_on_slot(attention[name], trial.mask, pairs.mask), abs=1e-4)
+        right, wrong = (attention_sums(attention[name], *masks) for masks in ((pairs.mask, trial.mask), (trial.mask, pairs.mask)))
+        assert values == pytest.approx(right[:3] / right[3], abs=1e-6) and values != pytest.approx(wrong[:3] / wrong[3], abs=1e-4)
     masks = trial.mask.copy()
     masks[5] = 0  # shows the background alone: nothing is asked of it
     whole, single = (attention_shares(generator, pairs, replace(trial, mask=masks), size) for size in (8, 1))

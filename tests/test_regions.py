@@ -5,7 +5,7 @@ import pytest
 
 from lineart.data import toon
 from lineart.evaluation.metrics import ciede2000, srgb_to_lab
-from lineart.evaluation.regions import attention_on_slot, bleeding, region_error
+from lineart.evaluation.regions import attention_sums, bleeding, region_error
 
 SLOTS = np.array([[[200, 40, 40], [40, 200, 40], [40, 40, 200], [0, 0, 0], [9, 9, 9], [99, 9, 9]]], np.uint8)
 
@@ -48,15 +48,20 @@ def test_true_drawings_hardly_bleed():
     assert bleeding(image, mask, slots).mean() < 0.01 and np.nanmean(region_error(image, mask, slots)) < 1
 
 
+def shares(*arrays):
+    *sums, asked = attention_sums(*arrays)
+    return tuple(value / asked for value in sums)
+
+
 def test_attention_on_the_slot_by_hand():
     mask = np.array([[[1, 1, 2, 2]] * 2], np.uint8)  # two places: skin, hair
     mirrored = mask[:, :, ::-1]
     to_other = np.array([[[[0, 1], [1, 0]]]], float)  # each place looks at the other one
-    assert attention_on_slot(to_other, mask, mirrored) == (1, 0.5, 0)
-    assert attention_on_slot(to_other, mask, mask) == (0, 0.5, 1)
+    assert shares(to_other, mask, mirrored) == (1, 0.5, 0)
+    assert shares(to_other, mask, mask) == (0, 0.5, 1)
     half = np.full((1, 1, 2, 2), 0.5)
-    assert attention_on_slot(half, mask, mirrored) == (0.5, 0.5, 0)  # evenly spread is chance
+    assert shares(half, mask, mirrored) == (0.5, 0.5, 0)  # evenly spread is chance
     bald = np.ones_like(mask)  # shows skin alone: hair is not asked for
-    assert attention_on_slot(half, mask, bald) == (1, 1, 1)
+    assert shares(half, mask, bald) == (1, 1, 1)
     mask[:, :, 2:] = 0  # the background is not asked for either
-    assert attention_on_slot(to_other, mask, mask) == (0, 0.5, 1)
+    assert shares(to_other, mask, mask) == (0, 0.5, 1)
