@@ -53,7 +53,7 @@ def kept(key: list, make: Callable[[], pd.DataFrame], read: Callable[[Path], pd.
 
 
 def weights_in(folder: Path, data: str) -> dict[tuple[str, int], Path]:
-    """(method, seed of the training) -> file of its weights, `DATA-METHOD[-sSEED].safetensors`, in the order of methods."""
+    """(method, seed of the training) -> file of its weights, `DATA-METHOD[-sSEED].safetensors`, by method."""
     found = {}
     for path in folder.glob(f"{data}-*.safetensors"):
         method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
@@ -74,7 +74,8 @@ def plan_digest(evaluator: Evaluator, protocol: str) -> str:
     return sha.hexdigest()
 
 
-def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol: str, scale: bool = True) -> pd.DataFrame:
+def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol: str,
+            scale: bool = True) -> pd.DataFrame:
     """The rows of all trainings, with `scale` also of the methods without a network."""
     common = [plan_digest(evaluator, protocol), evaluator.weights, protocol]
     rows = [kept([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))] if scale else []
@@ -82,7 +83,8 @@ def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol
         started, checkpoint = time.perf_counter(), sha256(path)
 
         def make(method=method, path=path, checkpoint=checkpoint):
-            return evaluate(evaluator, method, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
+            generator = Colorizer.from_pretrained(path, DEVICE).generator
+            return evaluate(evaluator, method, generator, checkpoint, [protocol])
         rows.append(kept([*common, checkpoint], make).assign(method=method, train_seed=seed))
         print(f"{protocol}  {method}, seed {seed}  {time.perf_counter() - started:.0f} s", flush=True)
     return pd.concat(rows, ignore_index=True).astype({"train_seed": "Int64"})
@@ -99,7 +101,7 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[pd.Dat
         grid = kept(["leak", *plans, sha256(path)], make, read_grid)
         parts[name] = shares(grid)
         lines += [(name, *key, v.mean(), v.std(ddof=1), len(v)) for key, v in grid.items()]
-        print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)
+        print(f"leak  {name}", *(f"{part} {value:.2f} dB" for part, value in parts[name].items()), sep="  ", flush=True)
     table = pd.DataFrame(lines, columns=["method", "palette", "reference", "psnr", "spread", "n"]).round(4)
     return table, pd.DataFrame.from_dict(parts, orient="index")
 
@@ -125,8 +127,11 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> pd.Data
 
 def curves_of(weights: Path) -> dict[int, Path]:
     """Pixels a side -> curves of that phase of the training, `NAME-SIZEpx.csv` beside `NAME.safetensors`."""
-    named = ((re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem), path) for path in weights.parent.glob("*.csv"))
-    return dict(sorted((int(match[1]), path) for match, path in named if match))
+    found = {}
+    for path in weights.parent.glob("*.csv"):
+        if match := re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem):
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
 
 
 def draw_curves(methods: dict[str, Path], data: str) -> None:
@@ -143,7 +148,8 @@ def draw_curves(methods: dict[str, Path], data: str) -> None:
         plot_curves(smooth, "l1", f"{size} px: L1", left)
         plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
         left.get_legend().remove(), right.get_legend().remove()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
+                  fontsize=8)
     figure.suptitle(f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth",
                     fontsize=9)
     curves = {path.name: sha256(path) for phases in files.values() for path in phases.values()}

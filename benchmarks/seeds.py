@@ -74,14 +74,17 @@ def in_order(cards: dict[Training, dict]) -> dict[Training, dict]:
     return {key: cards[key] for key in order}
 
 
+def not_measured(protocol: str, found: dict[Training, Path], cards: dict[Training, dict]) -> dict[Training, Path]:
+    return {key: path for key, path in found.items() if protocol not in cards[key].get("measured", {})}
+
+
 def add_missing(rows: list[pd.DataFrame], found: dict[Training, Path], cards: dict[Training, dict],
                 drawings: dict[str, int], record: dict) -> None:
     """Measure what no card says was measured; drawings: protocol -> how many. Changes `rows` and `cards`."""
     config = Colorizer.from_pretrained(found["none", 0]).config
     measured = {name: record[name] for name in ("commit", "device")}  # the commit's lock has the versions
     for n in dict.fromkeys(drawings.values()):
-        missing = {protocol: {key: path for key, path in found.items() if protocol not in cards[key].get("measured", {})}
-                   for protocol in drawings if drawings[protocol] == n}
+        missing = {protocol: not_measured(protocol, found, cards) for protocol in drawings if drawings[protocol] == n}
         if any(missing.values()):
             evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
             for protocol, new in missing.items():
@@ -95,7 +98,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ROOT / "runs" / "seeds", help="of the other seeds (runs/seeds)")
     parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
     parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
-    parser.add_argument("--protocol", nargs="+", default=PROTOCOLS, choices=PROTOCOLS, help="what to measure (all four)")
+    parser.add_argument("--protocol", nargs="+", default=PROTOCOLS, choices=PROTOCOLS, help="by default all four")
     parser.add_argument("--anew", action="store_true", help="measure also what the table holds already")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
@@ -107,7 +110,9 @@ def main() -> None:
     before, known = (None, {}) if args.anew else table(path, args.n, args.n_random)
     cards = in_order(known | {key: card for key, card in cards.items()
                               if card["sha256"] != known.get(key, {}).get("sha256")})  # before anything is measured
-    rows = [] if before is None else [before[["measured" in cards[key] for key in zip(before["method"], before["train_seed"])]]]
+    rows = []
+    if before is not None:
+        rows.append(before[["measured" in cards[key] for key in zip(before["method"], before["train_seed"])]])
     record = provenance(Colorizer.from_pretrained(found["none", 0]).config)
     drawings = {protocol: args.n_random if protocol == "P3" else args.n for protocol in args.protocol}
     add_missing(rows, found, cards, drawings, record)

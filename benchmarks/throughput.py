@@ -298,8 +298,8 @@ def main() -> None:
               f"{row.images_a_second / rows[0].images_a_second:.2f}", f"{row.ms_a_step:.1f}", f"{row.memory_gb:.2f}",
               f"{count / config.batch_size * row.images_a_second / peak:.4f}", f"{row.l1:.4f}")
              for row in [*rows, *larger]]
-    write_csv(path, pd.DataFrame(lines, columns=["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb",
-                                                 "share_of_peak", "l1"]))
+    columns = ["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"]
+    write_csv(path, pd.DataFrame(lines, columns=columns))
     draw([*rows, *larger], f"Training at {config.size} px, width {config.width}, batch {config.batch_size}: {name}",
          path.with_suffix(".png"))
     write_sidecar(path, provenance(config.replace(source=None), device_name=name, steps=steps, flops_a_step=count,

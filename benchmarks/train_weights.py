@@ -97,8 +97,8 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
     recipe, phases = RECIPES[data], plan(data, method, seed)
     runs = {run: read_checkpoint(run / LAST)[1] for _, run in phases if (run / LAST).exists()}
     if not runs:
-        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; {phases[0][1]} holds "
-                         f"no {LAST}")
+        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; "
+                         f"{phases[0][1]} holds no {LAST}")
     config, _, tensors = read_checkpoint([*runs][-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
@@ -130,7 +130,8 @@ def _phase(run: Path, step: int) -> dict:
     settings = json.loads((run / "config.json").read_text())
     return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"),
             "batch_size": settings["batch_size"], "steps": step,
-            "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
+            "hours": round(float(seconds[ends].sum()) / 3600, 2),
+            "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
 
 
 def main() -> None:

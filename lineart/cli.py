@@ -153,8 +153,9 @@ def _refuse_source_of_toon(data: str, source: str | Path | None) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
+    from lineart.evaluation.paper import paper_table
     from lineart.evaluation.rows import read_rows
-    from lineart.evaluation.tables import comparison, paper_table
+    from lineart.evaluation.tables import comparison
 
     path = args.table or figures_dir("classroom") / "table_1.csv"
     if not path.is_file():

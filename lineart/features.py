@@ -80,7 +80,7 @@ class InputScale(nn.Module):
 
 
 class BlurPool(nn.Module):
-    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so H -> (H + 1) // 2 + 1 and W alike."""
+    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so H -> (H + 1) // 2 + 1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """One line of the tables: the key that rows carry, its title and colour for people, and what it sets of `Config`."""
+    """One line of the tables: the key that rows carry, title and colour for people, and what it sets of `Config`."""
 
     key: str
     title: str
@@ -21,8 +21,8 @@ COLORS = IMAGE | {"keys": "colors", "fine_levels": 1}
 LINES = IMAGE | {"keys": "lines", "fine_levels": 1}
 WARPED, OTHER = {"train_reference": "warped"}, {"train_reference": "other"}
 
-# "Matching by": what the encoder for matching sees of the reference. "True pairs": the reference is another drawing in the
-# same colours. Readers who see no red or no green tell the colours apart by lightness where the hue does not help.
+# "Matching by": what the encoder for matching sees of the reference. "True pairs": the reference is another drawing in
+# the same colours. Readers who see no red or no green tell the colours apart by lightness where the hue does not help.
 METHODS = {method.key: method for method in (
     Method("none", "no attention", "#a2b19b", {"attention": "none"}),
     Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
@@ -38,5 +38,5 @@ METHODS = {method.key: method for method in (
 
 
 def method_title(key: str) -> str:
-    """The name of a method for people; what is no trained method, such as "copy the reference", is called by its key."""
+    """The name of a method for people; what is no trained method, such as "oracle", is called by its key."""
     return METHODS[key].title if key in METHODS else key

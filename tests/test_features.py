@@ -187,7 +187,8 @@ def wrong_file(*args, **kwargs):
 
 @pytest.mark.parametrize("error", [no_network, wrong_file])
 @pytest.mark.parametrize(("build", "name"), [
-    (lambda: FeatureExtractor(("relu1_2",), weights="imagenet"), "VGG16"), (lambda: perceptual_distance("imagenet"), "AlexNet"),
+    (lambda: FeatureExtractor(("relu1_2",), weights="imagenet"), "VGG16"),
+    (lambda: perceptual_distance("imagenet"), "AlexNet"),
 ])
 def test_no_download_is_one_sentence_and_no_fallback(monkeypatch, error, build, name):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", error)

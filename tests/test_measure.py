@@ -65,7 +65,8 @@ def test_each_drawing_is_painted_with_its_own_reference_and_palette(pairs):
     mixed = StandIn(lambda line, palette, reference: (line + reference + palette[:, 0, :, None, None]) / 3)
     color = pairs.color[::-1]
     results = paint(mixed, pairs.line, color, pairs.palette, batch_size=3)
-    expected = (pairs.line[:, None] + color.transpose(0, 3, 1, 2).astype(float) + pairs.palette[:, 0, :, None, None]) / 3
+    reference, palette = color.transpose(0, 3, 1, 2).astype(float), pairs.palette[:, 0, :, None, None]
+    expected = (pairs.line[:, None] + reference + palette) / 3
     assert results.dtype == torch.uint8 and np.abs(results.numpy() - expected).max() <= 0.51
     assert torch.equal(results, paint(mixed, pairs.line, color, pairs.palette))
 
@@ -92,7 +93,8 @@ def test_a_row_says_how_to_get_it_again(evaluator, pairs):
     assert not rows["metric"].isin(["FID", "KID", "LPIPS"]).any()  # bundled numbers have names of their own
     without = copy_the_reference(evaluator)
     assert without["train_seed"].isna().all() and set(without["finish"]) == set(without["checkpoint"]) == {""}
-    assert str(evaluator._table({"KID": np.array([-1e-9])}, method="x", protocol="P3", reference_seed="")["value"][0]) == "0.0"
+    nearly = evaluator._table({"KID": np.array([-1e-9])}, method="x", protocol="P3", reference_seed="")
+    assert str(nearly["value"][0]) == "0.0"  # not -0.0
 
 
 def test_a_finish_changes_every_picture_before_it_is_measured(evaluator, pairs):
@@ -143,7 +145,8 @@ def test_p4_has_the_regions_and_counts_only_slots_that_the_reference_shows(evalu
 def test_the_scale_has_its_order_and_an_oracle_only_where_slots_are_known(evaluator, pairs):
     rows = scale_rows(evaluator, ["P1"])
     psnr = {row.method: row.value for row in rows.itertuples() if row.metric == "PSNR"}
-    assert psnr["line drawing"] < 15 < psnr["nearest palette colour"] < psnr["oracle"] < psnr["copy the reference"] == 100
+    assert psnr["line drawing"] < 15 < psnr["nearest palette colour"] < psnr["oracle"] < 100
+    assert psnr["copy the reference"] == 100
     assert "oracle" not in set(scale_rows(evaluator, ["P3"])["method"])
     grey = np.repeat(pairs.color.mean(3, keepdims=True), 3, axis=3).astype(np.uint8)
     same, other = (real_against_real(evaluator, pictures)["value"].iloc[0] for pictures in (pairs.color, grey))
@@ -152,7 +155,12 @@ def test_the_scale_has_its_order_and_an_oracle_only_where_slots_are_known(evalua
 
 def test_equal_pictures_are_looked_at_once(evaluator, monkeypatch):
     looked, see = [], metrics.image_features
-    monkeypatch.setattr(metrics, "image_features", lambda images, network: looked.append(len(images)) or see(images, network))
+
+    def counted(images, network):
+        looked.append(len(images))
+        return see(images, network)
+
+    monkeypatch.setattr(metrics, "image_features", counted)
     truth, new = evaluator.truth, evaluator.truth[:3].flip(-1)
     features = evaluator.features(torch.cat([truth[:2], new[[0, 1, 0]], truth[2:3]]))
     assert looked == [2]  # of six pictures two are new
@@ -166,7 +174,7 @@ def test_equal_pictures_are_looked_at_once(evaluator, monkeypatch):
 def test_two_runs_give_the_same_bytes(tmp_path):
     files = []
     for name in ("a", "b"):
-        rows = evaluate_weights(["toon-none"], ("P1", "P2", "P3", "P4"), n=3, out=tmp_path / f"{name}.csv")
+        rows = evaluate_weights(["toon-none"], ("P1", "P3", "P4"), n=2, out=tmp_path / f"{name}.csv")
         files.append((tmp_path / f"{name}.csv").read_bytes())
         pd.testing.assert_frame_equal(read_rows(tmp_path / f"{name}.csv"), rows)
     assert files[0] == files[1] and (tmp_path / "a.json").is_file()
@@ -175,9 +183,10 @@ def test_two_runs_give_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize(("request_", "said"), [
     (dict(names=[]), "--weights, or --scale"), (dict(protocols=["P4"], n=1), "--n must be at least 2 for P4, got 1"),
-    (dict(out="rows.txt"), "ends in .csv, got rows.txt"), (dict(source="pictures"), "toon is drawn and takes no --source"),
+    (dict(out="rows.txt"), "ends in .csv, got rows.txt"),
+    (dict(source="pictures"), "toon is drawn and takes no --source"),
     (dict(names=["toon-none", "small"]), "one size and k, small has 32 px"),
-    (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known .toon., faces has none"),
+    (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known"),
     (dict(names=["nobody"]), "nobody"),
 ])
 def test_what_cannot_be_measured_is_said_before_anything_is(monkeypatch, request_, said):

@@ -16,8 +16,8 @@ ROWS = as_rows([
     dict(data="toon", size=128, method="none", train_seed=0, finish="smooth", protocol="P1", reference_seed="",
          metric="PSNR", value=24.123456, spread=3.2, n=256, backbone="bundled", checkpoint="0" * 64),
     dict(data='a, "b"', size=64, method="copy the reference", train_seed=pd.NA, finish="", protocol="P3",
-         reference_seed="0 1 2", metric="Fréchet distance (ST-VGG)", value=-1e-06, spread=1 / 3, n=8, backbone="bundled",
-         checkpoint=""),
+         reference_seed="0 1 2", metric="Fréchet distance (ST-VGG)", value=-1e-06, spread=1 / 3, n=8,
+         backbone="bundled", checkpoint=""),
 ])
 
 

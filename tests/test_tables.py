@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from lineart.config import InputError
-from lineart.evaluation import tables
+from lineart.evaluation import paper, tables
 from lineart.evaluation.features import metric_names
 from lineart.evaluation.rows import as_rows, read_csv
 from lineart.methods import method_title
@@ -22,7 +22,8 @@ def rows_of(backbone="bundled", data="toon", size=128):
     """Two trained methods and one that copies; every value different."""
     names, rows = metric_names(backbone), []
     for i, method in enumerate(("copy the reference", "none", "image")):
-        numbers = {("P1", "PSNR"): 19.5 + i, ("P1", "MS-SSIM"): 0.891 + i / 100, ("P1", names["perceptual"]): 0.121 - i / 100,
+        numbers = {("P1", "PSNR"): 19.5 + i, ("P1", "MS-SSIM"): 0.891 + i / 100,
+                   ("P1", names["perceptual"]): 0.121 - i / 100,
                    ("P3", names["frechet"]): 120.25 - 30 * i, ("P3", "line consistency"): 1 - i / 10}
         rows += [row(method, *key, value, backbone=backbone, data=data, size=size) for key, value in numbers.items()]
     return as_rows(rows)
@@ -34,8 +35,8 @@ def cells(frame):
 
 def one(metric, value, **more):
     """A row as `headline` gives it."""
-    return next(as_rows([row("none", "P1", metric, value, **dict(data="kaggle", size=256, n=3545, backbone="imagenet") | more)])
-                .itertuples())
+    details = dict(data="kaggle", size=256, n=3545, backbone="imagenet") | more
+    return next(as_rows([row("none", "P1", metric, value, **details)]).itertuples())
 
 
 def test_a_bundled_number_stands_beside_the_papers_under_its_own_name():
@@ -77,7 +78,7 @@ def test_trainings_are_compared_seed_by_seed():
     assert found["image − none, seed by seed"] == ["+6.00 ± 1.00", "+2.00 ± 1.00"]
     lost = (rows["method"] == "image") & (rows["train_seed"] == 1) & (rows["protocol"] == "P3")
     found = cells(tables.seeds(rows[~lost]))  # what nobody measured is in no mean
-    assert [found[name][1] for name in (f"{image} (seed 1)", image, "image − none, seed by seed")] == ["–", "–", "–"]
+    assert {found[name][1] for name in (f"{image} (seed 1)", image, "image − none, seed by seed")} == {"–"}
 
 
 def test_a_slot_that_is_in_few_drawings_has_its_own_n():
@@ -90,7 +91,7 @@ def test_markdown_and_latex_hold_the_same_numbers():
     rows, frame = rows_of(), tables.paper_layout(rows_of())
     markdown, latex = tables.table_1_markdown(rows), tables.table_1_latex(rows)
     lines = [line.strip("| ").split(" | ") for line in tables.markdown(frame).splitlines()]
-    assert lines[0] == ["Method", *frame.columns] and lines[2:] == [[title, *line] for title, line in cells_in_order(frame)]
+    assert lines[0] == ["Method", *frame.columns] and lines[2:] == frame.reset_index().to_numpy().tolist()
     for text in (markdown, latex):
         assert "toon, 128 px, n = 256, backbone bundled" in text
         assert all(number in text for number in ("40.08", "-4.20", "0.111", "27.21", "120.25"))
@@ -100,17 +101,13 @@ def test_markdown_and_latex_hold_the_same_numbers():
         assert {line.count("&") for line in block.splitlines() if line.endswith(r"\\")} == {len(columns) - 1}
 
 
-def cells_in_order(frame):
-    return [(title, line.tolist()) for title, line in frame.iterrows()]
-
-
 # --- what counts as reproduced ---
 
 
 def test_the_tolerance_covers_the_papers_table():
-    paper, stated = tables.paper_table(), read_csv(tables.TOLERANCE)
-    assert len(paper) == 8 and paper["none", "FID"] == 40.08 and paper["image", "LPIPS"] == 0.05
-    assert set(zip(stated["method"], stated["metric"])) == set(paper)
+    printed, stated = paper.paper_table(), read_csv(paper.TOLERANCE)
+    assert len(printed) == 8 and printed["none", "FID"] == 40.08 and printed["image", "LPIPS"] == 0.05
+    assert set(zip(stated["method"], stated["metric"])) == set(printed)
     limits = {line.metric: (line.tolerance, line.kind) for line in stated.itertuples()}
     assert limits == {"FID": (0.1, "relative"), "PSNR": (0.5, "absolute"), "MS-SSIM": (0.01, "absolute"),
                       "LPIPS": (0.01, "absolute")}
@@ -122,7 +119,7 @@ def test_the_tolerance_covers_the_papers_table():
     ("FID", 36.06, False), ("LPIPS", 0.1, True), ("LPIPS", 0.101, False),
 ])
 def test_verdict_at_the_edge_of_the_tolerance(metric, value, reached):
-    assert tables.verdict(metric, one(metric, value)).startswith(f"comparable: {'' if reached else 'not '}reproduced")
+    assert paper.verdict(metric, one(metric, value)).startswith(f"comparable: {'' if reached else 'not '}reproduced")
 
 
 @pytest.mark.parametrize(("change", "other"), [
@@ -131,7 +128,7 @@ def test_verdict_at_the_edge_of_the_tolerance(metric, value, reached):
 ])
 def test_what_does_not_compare_is_not_judged(change, other):
     metric = change.pop("metric", "LPIPS")
-    assert tables.verdict("LPIPS", one(metric, 0.05, **change)) == f"another {other}: order only"
+    assert paper.verdict("LPIPS", one(metric, 0.05, **change)) == f"another {other}: order only"
 
 
 def test_the_comparison_needs_both_methods_of_the_paper():

@@ -1,4 +1,4 @@
-"""From a folder of the paper's kind to weights, tables and a comparison, by the scripts that run for days at full size."""
+"""From a folder of the paper's kind to weights, tables and a comparison, by scripts that run for days at full size."""
 
 import json
 import sys
@@ -61,8 +61,8 @@ def paper(tmp_path_factory):
 def test_the_paper_can_be_run_on_its_own_kind_of_data(paper):
     rows = read_rows(paper / "figures" / "extended_kaggle.csv")
     assert set(rows["protocol"]) == {"P1", "P2", "P3"} and set(rows["data"]) == {"kaggle"}
-    assert [*rows["method"].unique()] == ["line drawing", "copy the reference", "nearest palette colour", "none", "image",
-                                          "other real pictures"]
+    methods = ["line drawing", "copy the reference", "nearest palette colour", "none", "image", "other real pictures"]
+    assert [*rows["method"].unique()] == methods
     assert set(rows["n"][rows["method"] != "other real pictures"]) == {4}  # all of val/, the paper's test set
     assert comparison(rows)[1] == 0
     parts = json.loads((paper / "figures" / "leak_kaggle.json").read_text())["parts"]
@@ -107,7 +107,8 @@ def test_kept_rows_belong_to_the_weights_and_the_pictures_whatever_they_are_call
     weights = paper / "weights" / "kaggle-image.safetensors"
     config = Colorizer.from_pretrained(weights).config.replace(source=str(next((paper / "prepared").iterdir())))
     pairs = load(config, "test")
-    rows = extended_table.measure(Evaluator(pairs, config.weights, "kaggle"), {("image-warped", 7): weights}, "P3", scale=False)
+    evaluator = Evaluator(pairs, config.weights, "kaggle")
+    rows = extended_table.measure(evaluator, {("image-warped", 7): weights}, "P3", scale=False)
     table = read_rows(paper / "figures" / "extended_kaggle.csv")
     measured = table[(table["method"] == "image") & (table["protocol"] == "P3")].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows.assign(method="image", train_seed=0).astype(measured.dtypes), measured)
@@ -123,7 +124,8 @@ def test_weights_and_their_curves_are_found_by_name(tmp_path):
     assert extended_table.curves_of(tmp_path / "toon-image.safetensors") == {
         64: tmp_path / "toon-image-64px.csv", 128: tmp_path / "toon-image-128px.csv"}
     assert extended_table.weights_in(tmp_path, "toon") == {
-        ("none", 0): tmp_path / "toon-none.safetensors", ("image-warped", 12): tmp_path / "toon-image-warped-s12.safetensors"}
+        ("none", 0): tmp_path / "toon-none.safetensors",
+        ("image-warped", 12): tmp_path / "toon-image-warped-s12.safetensors"}
     (tmp_path / "toon-mine.safetensors").touch()
     with pytest.raises(SystemExit, match=r"METHOD one of none, gate, .*, got .*toon-mine\.safetensors$"):
         extended_table.weights_in(tmp_path, "toon")
@@ -155,7 +157,7 @@ def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypa
     """Rows come more often than checkpoints; what was logged after the last one says nothing about these weights."""
     monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     monkeypatch.setattr(train_weights, "ROOT", tmp_path)
-    with pytest.raises(SystemExit, match="image-warped with seed 0 must be trained .*image-warped-s0-64px holds no last"):
+    with pytest.raises(SystemExit, match="image-warped with seed 0 must be trained .*s0-64px holds no last"):
         train_weights.export("toon", "image-warped", 0, tmp_path / "out")
     run = train_weights.folder("toon", "image-warped", 0, 64)
     config = Config.from_profile("smoke", **METHODS["image-warped"].settings, size=32, n_train=4, n_test=2, steps=2)
@@ -198,7 +200,8 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     card = json.loads(path.with_suffix(".json").read_text())
     recipe, config = SHIPPED[card["data"]], Config.from_dict(card["config"])
     settings = METHODS[config.method].settings | recipe.settings | recipe.phases[-1]
-    settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train)  # the set may hold fewer than asked for
+    # The set may hold fewer than asked for
+    settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train)
     assert config == Config.from_profile(recipe.profile, **settings)
     assert [(phase["size"], phase["batch_size"], phase["steps"]) for phase in card["phases"]] == [
         (phase["size"], phase["batch_size"], phase["steps"]) for phase in recipe.phases]
@@ -239,11 +242,11 @@ def test_a_seed_is_added_to_the_table_and_the_others_keep_their_rows(tmp_path, m
         asked.append((protocol, *weights))
         metric = "Fréchet distance (ST-VGG)" if protocol == "P3" else "PSNR"
         return as_rows([dict(data="toon", size=128, method=method, train_seed=seed, finish="smooth", protocol=protocol,
-                             reference_seed="", metric=metric, value=float(len(asked)), spread=0.0, n=4, backbone="bundled",
-                             checkpoint="x") for method, seed in weights])
+                             reference_seed="", metric=metric, value=float(len(asked)), spread=0.0, n=4,
+                             backbone="bundled", checkpoint="x") for method, seed in weights])
 
     monkeypatch.setattr(seeds, "measure", measure)
-    monkeypatch.setattr(seeds, "trainings", lambda folder: {key: PRETRAINED / "toon-none.safetensors" for key in digest})
+    monkeypatch.setattr(seeds, "trainings", lambda folder: dict.fromkeys(digest, PRETRAINED / "toon-none.safetensors"))
     monkeypatch.setattr(seeds, "cards_of", lambda found: {
         (method, seed): {"method": method, "train_seed": seed, "sha256": digest[method, seed], "steps": 5, "phases": []}
         for method, seed in found})

@@ -120,12 +120,12 @@ def e08_drawings_of_step_six(seed: int) -> np.ndarray:
 
 
 def e09_improvement(paper: dict[tuple[str, str], float]) -> float:
-    """Percent, of the paper's FID; paper: as `tables.paper_table` returns it."""
+    """Percent, of the paper's FID; paper: as `paper.paper_table` returns it."""
     return 100 * (1 - paper["image", "FID"] / paper["none", "FID"])
 
 
 def e09_standard_errors(a: tuple, b: tuple) -> float:
-    """Of two rows of a table (named tuples): by how many standard errors b lies above a, as of two independent samples."""
+    """By how many standard errors row b lies above row a, as of two independent samples."""
     return (b.value - a.value) / np.sqrt((a.spread**2 + b.spread**2) / a.n)
 
 

@@ -40,7 +40,8 @@ def shares(grid: dict[tuple[str, str], np.ndarray]) -> dict[str, float]:
     neither: with a random picture's colours and palette; colours: what the warped truth with the truth's palette adds,
     where all colours are there and hardly a line lies where the drawing has it; position: what is left up to P1.
     """
-    neither, colors, p1 = (float(grid[key].mean()) for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
+    shown = (("random", "random"), ("truth", "warped"), ("truth", "truth"))
+    neither, colors, p1 = (float(grid[key].mean()) for key in shown)
     return {"neither": neither, "colours": colors - neither, "position": p1 - colors}
 
 

@@ -66,7 +66,7 @@ class Evaluator:
         return np.stack([self._known[key] for key in keys])
 
     def rows(self, method: str, protocol: str, colorize: Colorize, **details) -> pd.DataFrame:
-        """All rows of one method under one protocol; details: `train_seed`, `finish`, `checkpoint`, where it has them."""
+        """All rows of a method under a protocol; details: `train_seed`, `finish`, `checkpoint`, where it has them."""
         plan = self.plan(protocol)
         results = [colorize(self.pairs, trial) for trial in plan]
         if protocol == "P3":
@@ -100,7 +100,8 @@ class Evaluator:
         """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`."""
         sets = [self._against_references(images, trial) for trial, images in zip(self.plan("P3"), results, strict=True)]
         values = {name: np.array([found[name] for found in sets]) for name in sets[0]}
-        return self._table(values, method=method, protocol="P3", reference_seed=" ".join(map(str, DERANGEMENTS)), **details)
+        seeds = " ".join(map(str, DERANGEMENTS))
+        return self._table(values, method=method, protocol="P3", reference_seed=seeds, **details)
 
     def _against_references(self, images: torch.Tensor, trial: Trial) -> dict[str, float]:
         pixels, features = images.permute(0, 2, 3, 1).numpy(), self.features(images)
@@ -147,20 +148,22 @@ def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint
         return as_images(np.stack([apply(line, color, palette, finish) for line, color, palette in pictures]))
 
     details = dict(checkpoint=checkpoint, train_seed=train_seed, finish=finish)
-    return pd.concat([evaluator.rows(method, protocol, colorize, **details) for protocol in protocols], ignore_index=True)
+    parts = [evaluator.rows(method, protocol, colorize, **details) for protocol in protocols]
+    return pd.concat(parts, ignore_index=True)
 
 
 def scale_rows(evaluator: Evaluator, protocols: Sequence[str]) -> pd.DataFrame:
     """The rows of the methods without a network."""
     known = evaluator.pairs.slots is not None
-    return pd.concat([evaluator.rows(name, protocol, method) for name, (method, where) in SCALE.items()
-                      for protocol in protocols if protocol in where and (known or name != "oracle")], ignore_index=True)
+    parts = [evaluator.rows(name, protocol, method) for name, (method, where) in SCALE.items()
+             for protocol in protocols if protocol in where and (known or name != "oracle")]
+    return pd.concat(parts, ignore_index=True)
 
 
 def copy_the_reference(evaluator: Evaluator) -> pd.DataFrame:
     """The rows of the method that returns its reference unchanged: perfect in P1, and as a set in P3."""
-    return pd.concat([evaluator.rows("copy the reference", protocol, reference_alone) for protocol in ("P1", "P3")],
-                     ignore_index=True)
+    parts = [evaluator.rows("copy the reference", protocol, reference_alone) for protocol in ("P1", "P3")]
+    return pd.concat(parts, ignore_index=True)
 
 
 def real_against_real(evaluator: Evaluator, other: np.ndarray) -> pd.DataFrame:
@@ -175,7 +178,7 @@ def evaluate_weights(names: Sequence[str], protocols: Sequence[str] = ("P1", "P3
                      source: str | Path | None = None, n: int | None = None, backbone: str | None = None,
                      scale: bool = False, out: str | Path | None = None, finish: str = "smooth",
                      apply: Finish | None = None) -> pd.DataFrame:
-    """Rows of trained networks by name (shipped, a checkpoint file or a run folder), and with `scale` those without one.
+    """Rows of trained networks by name (shipped, checkpoint file or run folder), with `scale` also those without one.
 
     data, source, backbone: by default those of the first weights; n: drawings of the test set, by default as many as
     their settings say. out: CSV to write, with a side-car. finish, apply: see `evaluate`.

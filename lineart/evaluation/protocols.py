@@ -31,7 +31,8 @@ class Trial:
     """What the drawings of a test set are coloured from, once.
 
     color (n, H, W, 3) uint8, the references; palette (n, k, 3) 0..255, theirs; seed of the list, or
-    with the row that of each warp, "" where nothing is drawn by lot; index (n,): which picture of the set each reference is, None where it is none;
+    with the row that of each warp, "" where nothing is drawn by lot; index (n,): which picture of the set each
+    reference is, None where it is none;
     mask (n, H, W): the slots of the references, where they are known.
     """
 

@@ -47,7 +47,7 @@ def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.nda
 def attention_sums(attention: np.ndarray, masks: np.ndarray, reference_masks: np.ndarray) -> np.ndarray:
     """(4,) of the places that ask: attention on their own slot, two yardsticks, and how many they are; batches add up.
 
-    attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
+    attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W).
     A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
     and of those not the background, which is most of both pictures. The first yardstick is chance, attention spread
     evenly over the reference; the second an attention which knows addresses only and stays at its own place.

@@ -1,10 +1,10 @@
 """Measured numbers as rows of a DataFrame, and the one reader and writer of CSV.
 
-A row holds one number and what is needed to get it again. `value` is the mean; `spread` the standard deviation, over the
-n drawings, in P3 over the derangements. `train_seed` is that of the training, and empty for a method without a network,
-as are `finish` (what was done to the network's picture; "smooth": nothing) and `checkpoint` (sha256 of the weights).
-`reference_seed`: of the lists of references or the warps, empty where nothing is drawn by lot. `backbone`: "imagenet" or
-"bundled".
+A row holds one number and what is needed to get it again. `value` is the mean; `spread` the standard deviation, over
+the n drawings, in P3 over the derangements. `train_seed` is that of the training, and empty for a method without a
+network, as are `finish` (what was done to the network's picture; "smooth": nothing) and `checkpoint` (sha256 of the
+weights). `reference_seed`: of the lists of references or the warps, empty where nothing is drawn by lot. `backbone`:
+"imagenet" or "bundled".
 """
 
 from __future__ import annotations
@@ -47,5 +47,6 @@ def read_rows(path: str | Path) -> pd.DataFrame:
         if not rows["backbone"].isin(["imagenet", "bundled"]).all():
             raise ValueError("a line of it is cut off")
     except ValueError as error:  # which pandas' own, and those of a file that is no UTF-8, are as well
-        raise InputError(f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: {error}") from error
+        raise InputError(f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: {error}"
+                         ) from error
     return rows[[*COLUMNS]]

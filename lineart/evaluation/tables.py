@@ -1,4 +1,4 @@
-"""Rows as tables for people, in Markdown and LaTeX: Table 1 beside the paper's, summaries, seeds; and what is reproduced."""
+"""Rows as tables for people, in Markdown and LaTeX: Table 1 beside the paper's, summaries, seeds."""
 
 from __future__ import annotations
 
@@ -7,58 +7,20 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from lineart.config import ROOT, InputError
 from lineart.data.sources import PAPER_COUNTS
 from lineart.evaluation.features import metric_names
-from lineart.evaluation.rows import read_csv
+from lineart.evaluation.paper import COLUMNS, headline, paper_table, verdict
 from lineart.methods import METHODS, method_title
 
-PAPER_TABLE = ROOT / "data" / "paper_table_1.csv"
-TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
-COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
 SUMMARY = (("P1", "PSNR"), ("P2", "PSNR"), ("P4", "PSNR"), ("P4", "CIEDE2000"), ("P4", "bleeding"), ("P3", "frechet"),
            ("P3", "palette distance"), ("P3", "line consistency"))
 ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
 DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4,
           "bleeding": 4}  # behind the point; else 2
-SPREADS = ("±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of other "
-           "real pictures there is one list. How far trainings with other seeds lie apart is not in it.")
+SPREADS = ("±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of "
+           "other real pictures there is one list. How far trainings with other seeds lie apart is not in it.")
 LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_",
                        "“": "``", "”": "''"})
-
-
-def paper_table() -> dict[tuple[str, str], float]:
-    """The paper's Table 1: (method, metric) -> value, methods "none" and "image"."""
-    return read_csv(PAPER_TABLE).set_index(["method", "metric"])["value"].to_dict()
-
-
-def headline(rows: pd.DataFrame, method: str) -> dict[str, tuple]:
-    """Column of the paper -> the row that stands for it here, as a named tuple.
-
-    Its own `metric` is another where the backbone is. Raises InputError where there is no such row.
-    """
-    names = metric_names(rows["backbone"].iloc[0]) if len(rows) else {}
-    own = {(row.protocol, row.metric): row for row in rows[rows["method"] == method].itertuples(index=False)}
-    wanted = {column: (protocol, names.get(kind, column)) for column, (protocol, kind) in COLUMNS.items()}
-    if lost := [" ".join(key) for key in wanted.values() if key not in own]:
-        raise InputError(f"the table must hold the paper's two methods, of {method} it lacks {', '.join(lost)}")
-    return {column: own[key] for column, key in wanted.items()}
-
-
-def verdict(column: str, row: tuple) -> str:
-    """Whether a row is within the tolerance of the paper's number, or why the two do not compare."""
-    other = ["backbone"] * (row.metric != column)
-    if (row.data, row.size) != ("kaggle", 256):
-        other = ["data set", *other]
-    elif row.n != PAPER_COUNTS["test"]:
-        other = ["number of drawings", *other]
-    if other:
-        return f"another {' and '.join(other)}: order only"
-    stated = read_csv(TOLERANCE).set_index(["method", "metric"]).loc[(row.method, column)]
-    paper = paper_table()[row.method, column]
-    limit = stated["tolerance"] * (paper if stated["kind"] == "relative" else 1)
-    reached = abs(row.value - paper) <= limit + 1e-9  # 0.97 - 0.96 is a little more than 0.01
-    return f"comparable: {'' if reached else 'not '}reproduced ({row.value - paper:+.3f}, allowed ±{limit:.3f})"
 
 
 def comparison(rows: pd.DataFrame) -> tuple[list[str], int]:
@@ -84,9 +46,10 @@ def paper_layout(rows: pd.DataFrame) -> pd.DataFrame:
     lines, paper = [], paper_table()
     for method, title in (("none", "Traditional GAN without Attention"), ("image", "“Ours”, with cross-attention")):
         run = {row.metric: row.value for row in headline(rows, method).values()}
+        less = {name: value - paper[method, name] for name, value in run.items() if name in COLUMNS}
         lines += [(f"Paper: {title}", {name: f"{paper[method, name]:.2f}" for name in COLUMNS}),
                   (f"This run: {method_title(method)}", {name: number(name, value) for name, value in run.items()}),
-                  ("difference", {name: number(name, run[name] - paper[method, name], "+") for name in run if name in COLUMNS})]
+                  ("difference", {name: number(name, value, "+") for name, value in less.items()})]
     for method in [key for key in rows["method"].unique() if key in METHODS and key not in ("none", "image")]:
         run = {row.metric: number(row.metric, row.value) for row in headline(rows, method).values()}
         lines.append((f"This run: {method_title(method)}", run))
@@ -137,8 +100,8 @@ def seeds(rows: pd.DataFrame) -> pd.DataFrame:
         mean, spread = runs.mean(skipna=False), runs.std(skipna=False)
         lines[title] = ["–" if np.isnan(mean[key]) else f"{number(metrics[key], mean[key], sign)} ± "
                         f"{number(metrics[key], spread[key])}" for key in metrics]
-    frame = pd.DataFrame.from_dict(lines, orient="index", columns=[heading(metric, key) for key, metric in metrics.items()])
-    return frame.rename_axis("Method")
+    head = [heading(metric, key) for key, metric in metrics.items()]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=head).rename_axis("Method")
 
 
 def _grid(line: pd.Series, column: pd.Series, text: pd.Series) -> pd.DataFrame:
