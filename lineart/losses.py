@@ -1,7 +1,4 @@
-"""The losses of Eq. 1 to 6. Pictures are (N, 3, H, W) in [-1, 1]; every loss is one number.
-
-And PSNR, which training and evaluation both measure, of pictures of 8 bits.
-"""
+"""The losses of Eq. 1 to 6, each one number of pictures (N, 3, H, W) in [-1, 1]; and PSNR, which watches a training."""
 
 from __future__ import annotations
 
@@ -44,24 +41,19 @@ def discriminator_loss(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> 
     return real + fake
 
 
-def psnr(a: torch.Tensor, b: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
-    """Peak signal-to-noise ratio in dB, Eq. 7 and 8 with MAX = 255; the error is averaged over the channels too.
+def psnr(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Peak signal-to-noise ratio in dB, Eq. 7 and 8 with MAX = 255; the error is averaged over the channels, too.
 
-    uint8 (N, 3, H, W) twice -> (N,) float64; infinite for identical pictures (see `mean_psnr`). `batch_size` bounds the
-    memory and does not change a result.
+    uint8 (N, 3, H, W) twice -> (N,) float64; infinite for identical pictures (see `mean_psnr`).
     """
-    if a.dtype != torch.uint8 or b.dtype != torch.uint8 or a.ndim != 4 or a.shape != b.shape:
-        raise ValueError(f"pictures must be uint8 (N, 3, H, W) of one shape, got {a.dtype} {tuple(a.shape)} and "
-                         f"{b.dtype} {tuple(b.shape)}")
-    errors = [(x.double() - y.double()).square().mean((1, 2, 3))  # Eq. 8
-              for x, y in zip(a.split(batch_size), b.split(batch_size))]
-    return 10 * torch.log10(255**2 / torch.cat(errors))  # Eq. 7
+    mse = torch.stack([(x.double() - y.double()).square().mean() for x, y in zip(a, b, strict=True)])  # Eq. 8
+    return 10 * torch.log10(255**2 / mse)  # Eq. 7
 
 
 def mean_psnr(values: torch.Tensor) -> float:
     """Mean of the pictures' PSNR, where more than 100 dB counts as 100 dB.
 
     Otherwise one identical picture would make the mean of a whole set infinite. 100 dB is what a single step of one
-    channel in a 8-bit picture of 226 x 226 amounts to, so the ceiling touches next to nothing else.
+    channel in an 8-bit picture of 226 x 226 amounts to, so the ceiling touches next to nothing else.
     """
     return float(values.double().clamp(max=PSNR_CEILING).mean())
