@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -29,7 +30,7 @@ from lineart.course.plotting import read_curve
 from lineart.data.augment import take
 from lineart.data.sets import load
 from lineart.evaluation.metrics import colorfulness
-from lineart.evaluation.tables import write_csv
+from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
 from lineart.images import as_images, to_uint8
 from lineart.layers import WSConv2d
@@ -93,7 +94,7 @@ def judge(variant: str, folder: Path, config: Config) -> tuple:
     curve = read_curve(folder / "metrics.csv")
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])][-1]
     values = (psnr, colorfulness(result).mean(), colorfulness(as_images(pairs.color)).mean(), noise_std, scale)
-    return (variant, config.seed, step, *(f"{float(value):.4f}" for value in values))
+    return (variant, config.seed, step, *(round(float(value), 4) for value in values))
 
 
 def main() -> None:
@@ -110,14 +111,14 @@ def main() -> None:
             lines.append(judge(variant, folder, config))
             curve = read_curve(folder / "metrics.csv")
             there = ~np.isnan(curve["psnr_val"])
-            curves += [(variant, seed, int(step), f"{psnr:.4f}")
-                       for step, psnr in zip(curve["step"][there], curve["psnr_val"][there])]
+            curves.append(pd.DataFrame({"variant": variant, "seed": seed, "step": curve["step"][there].astype(int),
+                                        "psnr_val": curve["psnr_val"][there].round(4)}))
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
     record = provenance(settings("base", args.steps), variants=VARIANTS, seeds=args.seeds)
     folder = figures_dir("classroom")
-    write_sidecar(write_csv(folder / "claims_training.csv", COLUMNS, lines), record)
-    write_sidecar(write_csv(folder / "claims_curves.csv", ("variant", "seed", "step", "psnr_val"), curves), record)
+    write_sidecar(write_csv(folder / "claims_training.csv", pd.DataFrame(lines, columns=COLUMNS)), record)
+    write_sidecar(write_csv(folder / "claims_curves.csv", pd.concat(curves)), record)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from sklearn.cluster import KMeans
@@ -29,7 +30,7 @@ from lineart.data.augment import training_batch
 from lineart.data.lines import extract_lines
 from lineart.data.sets import Pairs, find_store, load
 from lineart.data.store import read_table
-from lineart.evaluation.tables import write_csv
+from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
 from lineart.images import to_unit
 from lineart.layers import palette_planes
@@ -136,8 +137,8 @@ def main() -> None:
         }
     path = figures_dir("classroom") / "loader.csv"
     slowest = min(rates.values())
-    write_csv(path, ("way", "images_a_second", "times"),
-              [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()])
+    lines = [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()]
+    write_csv(path, pd.DataFrame(lines, columns=["way", "images_a_second", "times"]))
     write_sidecar(path, provenance(config.replace(source=None), batches=args.batches, cores=cores,
                                    pictures=args.source.resolve().name if args.source else "toon"))
     print(path.read_text())

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 import torch
 from loader import NaiveData, write_toon
 from torch import nn
@@ -34,7 +35,7 @@ from lineart.course.plotting import write_figure
 from lineart.data.augment import training_batch
 from lineart.data.prepare import prepare
 from lineart.data.sets import Pairs, load
-from lineart.evaluation.tables import write_csv
+from lineart.evaluation.rows import write_csv
 from lineart.features import FeatureExtractor
 from lineart.files import provenance, write_sidecar
 from lineart.layers import ResidualBlock, palette_planes
@@ -297,8 +298,8 @@ def main() -> None:
               f"{row.images_a_second / rows[0].images_a_second:.2f}", f"{row.ms_a_step:.1f}", f"{row.memory_gb:.2f}",
               f"{count / config.batch_size * row.images_a_second / peak:.4f}", f"{row.l1:.4f}")
              for row in [*rows, *larger]]
-    write_csv(path, ("loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"),
-              lines)
+    columns = ["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"]
+    write_csv(path, pd.DataFrame(lines, columns=columns))
     draw([*rows, *larger], f"Training at {config.size} px, width {config.width}, batch {config.batch_size}: {name}",
          path.with_suffix(".png"))
     write_sidecar(path, provenance(config.replace(source=None), device_name=name, steps=steps, flops_a_step=count,

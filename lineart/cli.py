@@ -137,43 +137,13 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from lineart.coloring.colorizer import Colorizer, checkpoint_path
-    from lineart.data.sets import load
-    from lineart.evaluation.measure import Evaluator, evaluate, scale_rows, write_rows
-    from lineart.files import provenance, sha256, write_sidecar
+    from lineart.evaluation.measure import evaluate_weights
 
-    if not args.weights and not args.scale:
-        raise ValueError("evaluate needs --weights, or --scale for the methods without a network")
-    needed = 2 if {"P3", "P4"} & {*args.protocol} else 1  # there the reference is another drawing
-    if args.n is not None and args.n < needed:
-        raise ValueError(f"--n must be at least {needed} for {', '.join(args.protocol)}, got {args.n}")
-    if args.out:
-        _check_table_file(args.out)
-    colorizers = {name: Colorizer.from_pretrained(name) for name in args.weights}
-    config = next((c.config for c in colorizers.values()), Config.from_profile())
-    data = args.data or config.data
-    _refuse_source_of_toon(data, args.source)
-    config = config.replace(data=data, source=args.source or (config.source if data == config.data else None),
-                            weights=args.backbone or config.weights, train_reference="self")  # nothing is trained
-    for name, colorizer in colorizers.items():
-        if (colorizer.config.size, colorizer.config.k) != (config.size, config.k):
-            raise ValueError(f"weights of one table must have one size and k, {name} has {colorizer.config.size} px and "
-                             f"{colorizer.config.k}, {args.weights[0]} {config.size} px and {config.k}")
-    evaluator = Evaluator(load(config, "test", args.n), config.weights, config.data)
-    for protocol in args.protocol:
-        evaluator.plan(protocol)  # P4 is refused here where slots are not known, not after an hour
-    rows = scale_rows(evaluator, args.protocol) if args.scale else []
-    methods = [colorizer.config.method for colorizer in colorizers.values()]
-    for method, (name, colorizer) in zip(methods, colorizers.items()):
-        title = method if methods.count(method) == 1 else f"{method} ({name})"
-        digest = sha256(checkpoint_path(name))
-        rows += evaluate(evaluator, title, colorizer.generator, digest, args.protocol)
-    for row in rows:
+    rows = evaluate_weights(args.weights, args.protocol, args.data, args.source, args.n, args.backbone, args.scale, args.out)
+    for row in rows.itertuples():
         print(f"{row.method}  {row.protocol}  {row.metric}  {row.value:.4f} ± {row.spread:.4f}  n={row.n}")
     if args.out:
-        print(write_rows(args.out, rows))
-        write_sidecar(args.out, provenance(config, weights=[*colorizers], protocols=args.protocol,
-                                           n=len(evaluator.pairs)))
+        print(args.out)
 
 
 def _refuse_source_of_toon(data: str, source: str | Path | None) -> None:
@@ -181,33 +151,16 @@ def _refuse_source_of_toon(data: str, source: str | Path | None) -> None:
         raise ValueError(f"toon is drawn and takes no --source, got {source}")
 
 
-def _check_table_file(path: Path) -> None:
-    """Before anything is measured."""
-    if path.suffix != ".csv" or path.is_dir():
-        raise ValueError(f"--out must be a file that ends in .csv, got {path}")
-    if path.with_suffix(".json").exists() and not path.exists():
-        raise ValueError(f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; "
-                         "name another file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-
 def _compare(args: argparse.Namespace) -> int:
     """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
-    from lineart.evaluation.features import metric_names
-    from lineart.evaluation.measure import paper_table, read_rows
-    from lineart.evaluation.tables import COLUMNS, comparison
+    from lineart.evaluation.paper import paper_table
+    from lineart.evaluation.rows import read_rows
+    from lineart.evaluation.tables import comparison
 
     path = args.table or figures_dir("classroom") / "table_1.csv"
     if not path.is_file():
         raise FileNotFoundError(f"the table must be a CSV of rows, found none at {path}; lineart reproduce writes one")
-    rows = read_rows(path)
-    names = metric_names(rows[0].backbone) if rows else {}
-    there = {(row.method, row.protocol, row.metric) for row in rows}
-    needed = [(method, protocol, names.get(kind, column)) for method in ("none", "image")
-              for column, (protocol, kind) in COLUMNS.items()]
-    if lost := [" ".join(key) for key in needed if key not in there]:
-        raise ValueError(f"the table must hold the paper's two methods, {path} lacks {', '.join(lost)}")
-    lines, reproduced = comparison(rows)
+    lines, reproduced = comparison(read_rows(path))
     print(*lines, sep="\n")
     print(f"{reproduced} of {len(paper_table())} values reproduced")
     return int(reproduced < len(paper_table()))

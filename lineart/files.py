@@ -16,7 +16,7 @@ from lineart.config import ROOT, Config
 
 # Those that decide a result: networks and training, metrics and their backbones, lines and palettes, drawings
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "torch-fidelity", "lpips", "stlpips-pytorch",
-            "numpy", "scipy", "scikit-learn", "pillow", "resvg-py", "dicebear-core", "dicebear-styles")
+            "numpy", "scipy", "scikit-learn", "scikit-image", "pillow", "resvg-py", "dicebear-core", "dicebear-styles")
 OF_THE_RUN = ("commit", "device", "threads", "python", "seconds")  # what a record says of the run, not of the result
 
 

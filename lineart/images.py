@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import nn
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
@@ -149,3 +150,21 @@ def paint(generator: torch.nn.Module, line: np.ndarray, reference: np.ndarray, p
 def as_images(color: np.ndarray) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
     return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only
+
+
+@torch.no_grad()
+def paint(generator: nn.Module, line: np.ndarray, reference: np.ndarray, palette: np.ndarray, batch_size: int = 32,
+          noise: torch.Generator | None = None) -> torch.Tensor:
+    """The one inference loop: drawings in the colours of their references, (n, 3, H, W) uint8 on the CPU.
+
+    line (n, H, W) and reference (n, H, W, 3) uint8, palette (n, k, 3) 0..255. noise: random numbers for the generator's
+    noise, on its device; None: no noise.
+    """
+    device = next(generator.parameters()).device
+    results = []
+    for start in range(0, len(line), batch_size):
+        some = slice(start, start + batch_size)
+        arrays = (np.array(array[some]) for array in (line, reference, palette))  # a copy: they may be read-only
+        batch = to_batch(*(torch.from_numpy(array).to(device) for array in arrays))
+        results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
+    return torch.cat(results)

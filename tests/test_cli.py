@@ -60,7 +60,7 @@ def test_the_backbone_has_one_name_in_all_commands():
 
 def test_evaluate_writes_rows_of_both_protocols(trained, tmp_path, capsys):
     assert main(["evaluate", "--weights", str(trained), "--n", "4", "--out", str(tmp_path / "rows.csv")]) == 0
-    from lineart.evaluation.measure import read_rows
+    from lineart.evaluation.rows import read_rows
 
     rows = read_rows(tmp_path / "rows.csv")
     assert {row.protocol for row in rows} == {"P1", "P3"} and {row.n for row in rows} == {4}

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import exercises
 from lineart.data import toon
-from lineart.evaluation.measure import Row, paper_table, read_rows
+from lineart.evaluation.rows import read_rows
+from lineart.evaluation.paper import paper_table
 from lineart.layers import palette_planes
 from lineart.losses import total_variation
 from lineart.networks import Generator, level_channels
@@ -37,7 +39,8 @@ def test_copying_wins_every_column_of_the_paper():
     rows = read_rows(ROOT / "figures" / "extended_toon.csv")
 
     def best(protocol, metric, sign):
-        values = {row.method: sign * row.value for row in rows if (row.protocol, row.metric) == (protocol, metric)}
+        values = {row.method: sign * row.value for row in rows.itertuples()
+                  if (row.protocol, row.metric) == (protocol, metric)}
         return max(values, key=values.get) == "copy the reference"
     columns = (("P3", "Fréchet distance (ST-VGG)", -1), ("P1", "PSNR", 1), ("P1", "MS-SSIM", 1), ("P1", "ST-LPIPS", -1))
     assert [int(best(*column)) for column in columns] == exercises.e00_wins_of_copying()
@@ -163,7 +166,7 @@ def test_the_papers_improvement_is_that_of_its_text():
 
 
 def test_a_difference_in_standard_errors():
-    a, b = (Row("toon", 128, "x", "P1", "PSNR", value, spread, 25, "", "bundled", "") for value, spread in ((10, 3), (12, 4)))
+    a, b = (SimpleNamespace(value=value, spread=spread, n=25) for value, spread in ((10, 3), (12, 4)))
     assert exercises.e09_standard_errors(a, b) == pytest.approx(2.0)  # the spread of a difference is 5, of 25 means 1
 
 

@@ -20,7 +20,7 @@ from lineart.course.plotting import (
     show_maps,
     swatches,
 )
-from lineart.methods import METHOD_COLORS, METHOD_NAMES
+from lineart.methods import METHODS
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_curves_skip_empty_cells_and_have_the_methods_colour(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,\n2,20.5\n3,21\n")
     (line,) = plot_curves({"image": read_curve(tmp_path / "metrics.csv")}, "psnr_val", "dB").lines
     assert line.get_xydata().tolist() == [[2, 20.5], [3, 21]]
-    assert line.get_color() == METHOD_COLORS["image"] and line.get_label() == METHOD_NAMES["image"]
+    assert line.get_color() == METHODS["image"].color and line.get_label() == METHODS["image"].title
     (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,20\n")
     assert read_curve(tmp_path / "metrics.csv")["step"].shape == (1,)
 

@@ -8,6 +8,8 @@ import sys
 
 from PIL import Image
 
+from lineart.evaluation.rows import read_rows
+
 
 def reproduce(tmp_path, monkeypatch):
     monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "results" / "figures"))
@@ -23,9 +25,8 @@ def test_smoke_profile_from_nothing_and_again(tmp_path, monkeypatch):
     assert first.stderr == ""
 
     figures = tmp_path / "results" / "figures"
-    rows = [*csv.DictReader((figures / "table_1.csv").open(encoding="utf-8"))]
-    assert {row["method"] for row in rows} >= {"none", "image"} and {row["protocol"] for row in rows} == {"P1", "P3"}
-    assert all(row["n"] == "8" for row in rows)
+    rows = read_rows(figures / "table_1.csv")
+    assert set(rows["method"]) >= {"none", "image"} and set(rows["protocol"]) == {"P1", "P3"} and set(rows["n"]) == {8}
     with Image.open(figures / "figure_5.png") as figure:
         assert min(figure.size) > 300
     assert (figures / "figure_5.pdf").read_bytes()[:5] == b"%PDF-" and (figures / "claims.csv").is_file()

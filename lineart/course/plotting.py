@@ -16,7 +16,7 @@ from PIL import Image
 
 from lineart.config import figures_dir
 from lineart.files import provenance, whole, write_sidecar
-from lineart.methods import METHOD_COLORS, method_title
+from lineart.methods import METHODS, method_title
 
 DPI = 100
 
@@ -124,8 +124,8 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
     axis = axis or plt.subplots(figsize=(5, 3))[1]
     for method, columns in curves.items():
         kept = ~np.isnan(columns[column])
-        axis.plot(columns["step"][kept], columns[column][kept], color=METHOD_COLORS.get(method.partition(" (")[0]),
-                  label=method_title(method, curves))
+        axis.plot(columns["step"][kept], columns[column][kept], label=method_title(method),
+                  color=METHODS[method].color if method in METHODS else None)
     axis.set(xlabel="step", ylabel=label)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
