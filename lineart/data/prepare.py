@@ -10,21 +10,20 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import astuple
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 from joblib import Parallel, delayed
+from PIL import Image
 
 from lineart.config import InputError
 from lineart.data import sources
 from lineart.data.lines import extract_lines
 from lineart.data.palette import extract_palette
 from lineart.data.sources import Entry
-from lineart.data.store import (
-    ARRAYS, RECORD, SPLITS, Store, counts, default_folder, is_store, open_store, remarks, write_table,
-)
+from lineart.data.store import ARRAYS, RECORD, SPLITS, Store, counts, default_folder, is_store, open_store, remarks
+from lineart.data.store import write_table
 from lineart.files import sha256
 from lineart.images import GREY, SUFFIXES, Unfit, colorness, decode, split_pair, squares
 from lineart.progress import progress
@@ -103,10 +102,13 @@ def _digest(entries: list[Entry]) -> str:
 
 def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes: int, allow_grey: bool) -> None:
     """Write the set to a folder in `out`, then give its files their places; an interruption removes that folder."""
-    foreign = {path.name for path in out.iterdir()} - {*FILES, ".lock", UNFINISHED} if out.exists() else set()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        foreign = {path.name for path in out.iterdir()} - {*FILES, ".lock", UNFINISHED}
+    except OSError as error:
+        raise InputError(f"{out} can't be the folder for a set: {error.strerror}") from error
     if foreign:  # before anything is written, the lock included
         raise InputError(f"the folder for a set must be empty, {out} holds {sorted(foreign)[:3]}")
-    out.mkdir(parents=True, exist_ok=True)
     work = out / UNFINISHED
     with FileLock(out / ".lock"):  # a second process waits, and finds the set ready
         if is_store(out):
@@ -165,7 +167,7 @@ def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[
     return pictures
 
 
-def _own_sketch(source: Path, entry: Entry, color):
+def _own_sketch(source: Path, entry: Entry, color: Image.Image) -> Image.Image:
     """The sketch of another file. Raises `Unfit` where it does not fit to the colours."""
     try:
         sketch = decode(sources.read(source, entry))
@@ -174,7 +176,7 @@ def _own_sketch(source: Path, entry: Entry, color):
     if abs(sketch.width / sketch.height * color.height / color.width - 1) > 0.01:
         raise Unfit(f"its sketch {entry.name} has another shape: {sketch.width}x{sketch.height}, the colours "
                     f"{color.width}x{color.height}")
-    return sketch.resize(color.size, 3) if sketch.size != color.size else sketch
+    return sketch if sketch.size == color.size else sketch.resize(color.size, Image.Resampling.LANCZOS)
 
 
 def _write(work: Path, results: Iterator[tuple[list, list]], record: dict, total: int, allow_grey: bool) -> None:
