@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from lineart.config import Config
+from lineart.config import Config, InputError, MissingFile
 from lineart.files import whole
 from lineart.networks import Generator
 
@@ -41,24 +41,24 @@ def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn
 def read_checkpoint(path: Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
     """Config, step and tensors of a checkpoint.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged or not one of ours.
+    Raises MissingFile, or InputError for a file that is damaged or not one of ours.
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"a checkpoint must be a .safetensors file, found none at {path}")
+        raise MissingFile(f"a checkpoint must be a .safetensors file, found none at {path}")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get("lineart")
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        raise ValueError(f"a checkpoint must be a whole safetensors file, {path.name} is not: {error}") from error
+        raise InputError(f"a checkpoint must be a whole safetensors file, {path.name} is not: {error}") from error
     if header is None:
-        raise ValueError(f"a checkpoint must carry a lineart config in its header, {path.name} has none")
+        raise InputError(f"a checkpoint must carry a lineart config in its header, {path.name} has none")
     try:
         header = json.loads(header)
         return Config.from_dict(header["config"]), header["step"], tensors
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"a checkpoint's header must hold config and step as JSON, {path.name}'s does not") from error
+        raise InputError(f"a checkpoint's header must hold config and step as JSON, {path.name}'s does not") from error
 
 
 def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
@@ -67,7 +67,7 @@ def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) 
     state = {key.removeprefix(prefix): t.float() if t.is_floating_point() else t
              for key, t in tensors.items() if key.startswith(prefix)}
     if not state:
-        raise ValueError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
+        raise InputError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
     module.load_state_dict(state)
 
 
@@ -88,7 +88,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
 
 def make_generator(config: Config) -> Generator:
     """The generator that a config describes, untrained."""
-    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k)
+    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k, config.keys,
+                     config.fine_levels)
 
 
 def load_generator(path: Path) -> tuple[Generator, Config]:

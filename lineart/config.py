@@ -54,6 +54,8 @@ class Config:
     levels: int | None = None  # None: until the bottleneck is 2x2, the paper's 7 at 256 px
     attention: str = "cross"  # "none", "gate" or "cross"
     reference: str = "image"  # what keys and values come from: "image" (text) or "palette" (Figure 2)
+    keys: str = "none"  # what an encoder for matching alone sees of the reference: "colors" or "lines"; "none": the paper
+    fine_levels: int = 0  # finer decoder levels that attend, too
     noise: bool = True  # random noise injected into the generator
     discriminator_width: int = 64  # channels of its first level
     k: int = 9  # colours of the palette
@@ -142,6 +144,7 @@ class Config:
     def method(self) -> str:
         """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" and the like behind."""
         name = self.reference if self.attention == "cross" else self.attention
+        name = name if self.keys == "none" else self.keys
         return name if self.train_reference == "self" else f"{name}-{self.train_reference}"
 
     @property
@@ -166,7 +169,7 @@ class Config:
         known = {field.name: field for field in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
-                raise ValueError(f"unknown setting {name!r}; known are {', '.join(known)}")
+                raise InputError(f"unknown setting {name!r}; known are {', '.join(known)}")
         # JSON has no tuples
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 

@@ -130,15 +130,43 @@ class CrossAttention(nn.Module):
         self.attention: torch.Tensor | None = None
 
     def forward(self, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        n, c, h, w = x.shape
-        q = self.to_q(x.flatten(2).transpose(1, 2))  # (N, HW, C)
-        k, v = self.to_k(tokens), self.to_v(tokens)  # (N, T, C)
+        return self.attend(x, self.queries(x), self.to_k(tokens), self.to_v(tokens))
+
+    def queries(self, x: torch.Tensor) -> torch.Tensor:
+        return self.to_q(positions(x))  # (N, HW, C)
+
+    def attend(self, x: torch.Tensor, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """x (N, C, H, W), q (N, HW, C), k and v (N, T, C) -> (N, C, H, W)."""
         if self.record:
-            weights = (q @ k.transpose(1, 2) / c**0.5).softmax(-1)  # (N, HW, T)
-            self.attention = weights.detach().unflatten(1, (h, w))
+            weights = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)  # (N, HW, T)
+            self.attention = weights.detach().unflatten(1, x.shape[2:])
         out = F.scaled_dot_product_attention(q, k, v)  # (N, HW, C)
-        out = self.to_out(out).transpose(1, 2).reshape(n, c, h, w)
+        out = self.to_out(out).transpose(1, 2).unflatten(2, x.shape[2:])  # (N, C, H, W)
         return self.norm(x + out)
+
+
+class MatchedAttention(CrossAttention):
+    """Cross-attention that matches apart from colour: Q = W_Q X + W_Q' M, K = W_K R + W_K' M_R, V = W_V R.
+
+    M (N, C, H, W) of the drawing and M_R (N, C, H_R, W_R) of the reference come from one encoder that sees both, so what
+    asks and what answers is described in the same words; the colour features alone give the values.
+    """
+
+    def __init__(self, channels: int, reference_channels: int) -> None:
+        super().__init__(channels, reference_channels)
+        self.match_q = nn.Linear(channels, channels, bias=False)
+        self.match_k = nn.Linear(channels, channels, bias=False)
+
+    def forward(self, x: torch.Tensor, tokens: torch.Tensor, match: torch.Tensor,
+                reference_match: torch.Tensor) -> torch.Tensor:
+        q = self.queries(x) + self.match_q(positions(match))  # (N, HW, C)
+        k = self.to_k(tokens) + self.match_k(positions(reference_match))  # (N, T, C)
+        return self.attend(x, q, k, self.to_v(tokens))
+
+
+def positions(x: torch.Tensor) -> torch.Tensor:
+    """A map as tokens, one a position: (N, C, H, W) -> (N, HW, C)."""
+    return x.flatten(2).transpose(1, 2)
 
 
 class SkipGate(nn.Module):

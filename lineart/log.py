@@ -13,6 +13,7 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
+from lineart.config import InputError
 from lineart.data.sets import Pairs
 from lineart.files import write_text
 
@@ -35,7 +36,7 @@ class Log:
     def __init__(self, folder: Path, total: int, done: int, batch_size: int, tensorboard: bool = False) -> None:
         self.path, self.samples = folder / "metrics.csv", folder / "samples"
         self.total, self.done, self.batch_size = total, done, batch_size
-        self.columns, self.before = COLUMNS, 0.0
+        self.columns, self.before, self.complained = COLUMNS, 0.0, set()
         self._trim(done)
         self.started = self.last = time.perf_counter()
         self.person = sys.stderr.isatty()
@@ -55,6 +56,7 @@ class Log:
             write_text(self.path, "".join([lines[0], *kept]))
 
     def write(self, step: int, row: dict[str, float]) -> None:
+        """One row, and what it shows to be wrong, each kind of trouble once a run."""
         now = time.perf_counter()
         seconds = now - self.started
         new = not self.path.exists()
@@ -75,6 +77,10 @@ class Log:
         if self.board:
             for name, value in row.items():
                 self.board.add_scalar(name, value, step)
+        for kind, complaint in complaints(step, row).items():
+            if kind not in self.complained:
+                self.complained.add(kind)
+                self.say(f"step {step}: {complaint}")
 
     def save_grid(self, step: int, pairs: Pairs, fake: np.ndarray, rows: int = 8) -> None:
         """`rows` pairs as rows of line, truth and result; fake (n, H, W, 3) uint8."""
@@ -101,8 +107,8 @@ def _tensorboard(folder: Path, done: int):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("tensorboard is not installed: pip install 'lineart[tensorboard]', or train without "
-                                  "--tensorboard; metrics.csv holds the same numbers") from error
+        raise InputError("tensorboard is not installed: pip install 'lineart[tensorboard]', or train without "
+                         "--tensorboard; metrics.csv holds the same numbers") from error
     return SummaryWriter(folder / "tensorboard", purge_step=done + 1)
 
 
@@ -126,20 +132,20 @@ def gradient_norm(module: nn.Module) -> torch.Tensor:
     return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
-def complaints(step: int, row: dict[str, float]) -> list[str]:
-    """What a row of the log shows to be wrong, one sentence each; empty when nothing is.
+def complaints(step: int, row: dict[str, float]) -> dict[str, str]:
+    """What a row of the log shows to be wrong, a sentence for each kind of trouble; empty when nothing is.
 
     row: `spread`, the results' colour spread over the truth's; `loss_d`; `psnr_val` and `psnr_swapped`, dB on the
     validation drawings as they are and with red and blue exchanged.
     """
-    found = []
+    found = {}
     if step >= WARM_UP and row.get("spread", 1.0) < ONE_TINT:
-        found.append(f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the "
-                     "truth's; does each picture get its own reference, and is the learning rate too high?")
+        found["one tint"] = (f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the "
+                             "truth's; does each picture get its own reference, and is the learning rate too high?")
     if row.get("psnr_swapped", 0.0) > row.get("psnr_val", 0.0) + BETTER_SWAPPED:
-        found.append("red and blue are exchanged: with them exchanged back the results are at "
-                     f"{row['psnr_swapped']:.1f} dB and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB")
+        found["BGR"] = ("red and blue are exchanged: with them exchanged back the results are at "
+                        f"{row['psnr_swapped']:.1f} dB and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB")
     if step >= WARM_UP and row["loss_d"] < WINNING:
-        found.append(f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says little; "
-                     "lower lambda_adv or discriminator_width")
+        found["discriminator"] = (f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says "
+                                  "little; lower lambda_adv or discriminator_width")
     return found

@@ -7,14 +7,17 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lineart.data.lines import lines_of
 from lineart.layers import (
     CrossAttention,
+    MatchedAttention,
     NoiseInjection,
     PaletteBlock,
     ResidualBlock,
     SkipGate,
     conv_of_constants,
     palette_planes,
+    positions,
 )
 
 MULTIPLIERS = (1, 2, 4, 8, 8, 8, 8)  # channels of level i over those of level 1
@@ -48,12 +51,15 @@ class Generator(nn.Module):
     attention: "cross" (the paper), "gate" (its public code: no reference enters) or "none".
     reference: where keys and values come from, "image" (the paper's text) or "palette" (its Figure 2).
     noise: noise injection at the bottleneck and at the skips of the two levels above it.
+    keys: "none" (the paper), or what an encoder for matching alone sees of the reference beside the drawing, its "colors"
+    or its "lines"; its maps steer the decoder's attention (`MatchedAttention`). fine_levels: so many finer levels of the
+    decoder attend, too.
     Levels count from 1, the finest, as in Figure 2; level i has H/2^i x W/2^i positions. The decoder's block i gives
     level i, from level i + 1 and its skip; its last, block 0, gives the picture's own size.
     """
 
     def __init__(self, width: int = 64, levels: int = 7, attention: str = "cross", reference: str = "image",
-                 noise: bool = True, k: int = 9) -> None:
+                 noise: bool = True, k: int = 9, keys: str = "none", fine_levels: int = 0) -> None:
         super().__init__()
         if levels < 2:
             raise ValueError(f"levels must be at least 2, got {levels}")
@@ -61,10 +67,14 @@ class Generator(nn.Module):
             raise ValueError(f"attention must be 'none', 'gate' or 'cross', got {attention!r}")
         if reference not in ("image", "palette"):
             raise ValueError(f"reference must be 'image' or 'palette', got {reference!r}")
-        self.levels, self.attention, self.reference, self.k = levels, attention, reference, k
+        if keys not in ("none", "colors", "lines"):
+            raise ValueError(f"keys must be 'none', 'colors' or 'lines', got {keys!r}")
+        if keys != "none" and (attention, reference) != ("cross", "image"):
+            raise ValueError(f"keys {keys!r} need cross-attention to a reference image, got {attention!r}, {reference!r}")
+        self.levels, self.attention, self.reference, self.k, self.keys = levels, attention, reference, k, keys
         c = [0, *level_channels(width, levels)]  # c[i]: channels of level i
         deep = range(max(1, levels - 2), levels + 1)  # 5, 6, 7 of 7: encoder levels that attend
-        up_deep = [i for i in (levels - 1, levels - 2, levels - 3) if i >= 1]  # 6, 5, 4 of 7: decoder levels
+        up_deep = range(levels - 1, max(0, levels - 4 - fine_levels), -1)  # 6, 5, 4 of 7: decoder levels
 
         self.encoder = nn.ModuleList([PaletteBlock(3 + 3 * k, c[1], "down")])
         self.encoder.extend(ResidualBlock(c[i - 1], c[i], "down") for i in range(2, levels + 1))
@@ -81,7 +91,10 @@ class Generator(nn.Module):
         if attention == "cross":
             tokens = [c[i] if reference == "image" else c[levels] for i in range(levels + 1)]
             self.encoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in deep})
-            self.decoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in up_deep})
+            layer = CrossAttention if keys == "none" else MatchedAttention
+            self.decoder_attention = nn.ModuleDict({str(i): layer(c[i], tokens[i]) for i in up_deep})
+        if keys != "none":
+            self.matching_encoder = ReferenceEncoder(c[1:levels])  # the decoder attends at level `levels` - 1 and finer
         if attention == "gate":
             self.gates = nn.ModuleDict({str(i): SkipGate(c[i], c[i]) for i in range(1, levels)})
         noisy = [i for i in (levels, levels - 1, levels - 2) if i >= 1] if noise else []
@@ -96,7 +109,15 @@ class Generator(nn.Module):
         if reference is None:
             raise ValueError("this generator attends to a reference image: give (N, 3, H, W), got None")
         self.check_size("the reference's height and width", reference)
-        return [m.flatten(2).transpose(1, 2) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
+        return [positions(m) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
+
+    def matches(self, line: torch.Tensor, reference: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+        """The matching encoder's maps of level i + 1, of the drawing and of the reference, (N, C_i, H_i, W_i) each."""
+        if self.keys == "none":
+            return None
+        seen = lines_of(reference) if self.keys == "lines" else reference
+        maps = zip(self.matching_encoder(line), self.matching_encoder(seen), strict=True)
+        return list(maps)
 
     def forward(self, line: torch.Tensor, palette: torch.Tensor, reference: torch.Tensor | None = None,
                 generator: torch.Generator | None = None) -> torch.Tensor:
@@ -108,7 +129,7 @@ class Generator(nn.Module):
         self.check_size("height and width", line)
         tokens = self.tokens(palette, reference)
         skips = self.encode(line, palette, tokens)
-        return self.decode(skips, tokens, generator)
+        return self.decode(skips, tokens, self.matches(line, reference), generator)
 
     def check_size(self, what: str, picture: torch.Tensor) -> None:
         multiple = 2**self.levels
@@ -125,12 +146,13 @@ class Generator(nn.Module):
             maps.append(x)
         return maps
 
-    def decode(self, skips, tokens, generator) -> torch.Tensor:
+    def decode(self, skips, tokens, matches, generator) -> torch.Tensor:
         x = self.add_noise(skips[-1], self.levels, generator)  # the bottleneck
         for i in reversed(range(self.levels)):
             x = self.decoder[str(i)](x)  # level i: (N, C_i, H/2^i, W/2^i)
             if tokens is not None and str(i) in self.decoder_attention:
-                x = self.decoder_attention[str(i)](x, tokens[i - 1])
+                match = matches[i - 1] if matches else ()
+                x = self.decoder_attention[str(i)](x, tokens[i - 1], *match)
             if i > 0:
                 skip = self.add_noise(skips[i - 1], i, generator)
                 if self.attention == "gate":
@@ -186,5 +208,5 @@ class PatchDiscriminator(nn.Module):
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trainable numbers."""
+    """Trainable parameters of a network."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

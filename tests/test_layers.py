@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from lineart.layers import (
     CrossAttention,
+    MatchedAttention,
     NoiseInjection,
     PaletteBlock,
     ResidualBlock,
@@ -58,10 +59,6 @@ def test_residual_block_by_hand(mode, size):
     expected = F.leaky_relu(block.norm2(h) + block.skip(skip), 0.2)
     assert expected.shape == (2, 8, size, size)
     torch.testing.assert_close(block(x), expected)
-
-
-def test_skip_is_the_identity_where_widths_agree():
-    assert isinstance(ResidualBlock(8, 8).skip, torch.nn.Identity)
 
 
 def test_unknown_mode_is_refused():
@@ -124,12 +121,17 @@ def test_attention_ignores_the_order_of_the_reference_and_follows_the_drawing():
     torch.testing.assert_close(layer(x.flip(3), tokens), layer(x, tokens).flip(3))
 
 
-def test_attention_over_one_token_does_not_depend_on_the_query():
-    layer, tokens = CrossAttention(8, 5), torch.randn(1, 1, 5)
-    layer.norm = torch.nn.Identity()
-    x = torch.randn(1, 8, 4, 4)
-    added = layer(x, tokens) - x
-    torch.testing.assert_close(added, added[:, :, :1, :1].expand_as(added))
+def test_matched_attention_by_hand_and_without_matches_as_the_papers():
+    layer, x, tokens = MatchedAttention(8, 5).double(), torch.randn(2, 8, 3, 4).double(), torch.randn(2, 6, 5).double()
+    match, reference_match = torch.randn(2, 8, 3, 4).double(), torch.randn(2, 8, 2, 3).double()
+    asks = (x.flatten(2).mT @ layer.to_q.weight.T) + (match.flatten(2).mT @ layer.match_q.weight.T)
+    answers = tokens @ layer.to_k.weight.T + reference_match.flatten(2).mT @ layer.match_k.weight.T
+    weights = (asks @ answers.mT / 8**0.5).softmax(-1)
+    out = (weights @ (tokens @ layer.to_v.weight.T) @ layer.to_out.weight.T).mT.reshape(2, 8, 3, 4)
+    torch.testing.assert_close(layer(x, tokens, match, reference_match), layer.norm(x + out))
+    apart = layer(x, tokens, 0 * match, reference_match)
+    torch.testing.assert_close(layer(x, tokens, 0 * match, 0 * reference_match), CrossAttention.forward(layer, x, tokens))
+    assert not torch.allclose(apart, CrossAttention.forward(layer, x, tokens))
 
 
 def test_gate_scales_the_skip_between_zero_and_one():

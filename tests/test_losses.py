@@ -27,12 +27,6 @@ def test_l1_is_the_mean_absolute_difference():
     assert losses.l1_loss(fake, color).item() == pytest.approx((2 + 0 + 0.25 + 0.5) / 4)
 
 
-def test_l1_does_not_depend_on_size_or_batch():
-    fake, color = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), -0.1)
-    larger = losses.l1_loss(fake.repeat(5, 1, 3, 3), color.repeat(5, 1, 3, 3))
-    torch.testing.assert_close(losses.l1_loss(fake, color), larger)
-
-
 # --- Eq. 4 ---
 
 
@@ -43,16 +37,6 @@ def test_tv_of_a_constant_picture_is_zero():
 def test_tv_of_a_ramp_is_its_slope():
     # Each row has 6 steps of 0.1 among its 7 pixels, nothing changes from row to row.
     assert losses.total_variation(ramp()).item() == pytest.approx(6 * 0.1 / 7)
-
-
-def test_tv_is_absolute_not_squared():
-    single = losses.total_variation(ramp(slope=0.1))
-    assert losses.total_variation(ramp(slope=-0.3)).item() == pytest.approx(3 * single.item())
-
-
-def test_tv_of_a_checkerboard():
-    # 4 x 5 horizontal and 3 x 6 vertical neighbours, all 2 apart, over 4 x 6 pixels
-    assert losses.total_variation(checkerboard()).item() == pytest.approx(2 * (4 * 5 + 3 * 6) / 24)
 
 
 def test_tv_treats_rows_and_columns_alike_and_pictures_as_their_mean():
@@ -119,16 +103,11 @@ def test_large_logits_stay_finite(size):
     torch.testing.assert_close(logits.grad, torch.tensor([-0.5, 0.0]))
 
 
-def test_large_logits_of_the_discriminator():
-    real, fake = (torch.tensor([-1000.0, 1000.0], requires_grad=True) for _ in range(2))
-    loss = losses.discriminator_loss(real, fake)
-    loss.backward()
-    assert loss.item() == pytest.approx(1000)
-    torch.testing.assert_close(real.grad, torch.tensor([-0.5, 0.0]))  # up, where a real patch was called fake
-    torch.testing.assert_close(fake.grad, torch.tensor([0.0, 0.5]))  # down, where a fake was called real
-
-
-def test_every_loss_is_one_number():
-    image = torch.zeros(2, 3, 8, 8)
-    assert losses.l1_loss(image, image).shape == losses.total_variation(image).shape == ()
-    assert losses.adversarial_loss(image).shape == losses.discriminator_loss(image, image).shape == ()
+def test_psnr_by_hand_and_its_mean_of_equal_pictures():
+    a = torch.zeros(3, 3, 8, 8, dtype=torch.uint8)
+    b = a.clone()
+    b[0] += 1  # an error of one level everywhere
+    b[1, :, 0, 0] = 16  # one pixel of 64, 16 levels: mse 4
+    values = losses.psnr(a, b)
+    assert values[:2].tolist() == pytest.approx([10 * math.log10(255**2), 10 * math.log10(255**2 / 4)])
+    assert values[2].isinf() and losses.mean_psnr(values[2:]) == 100

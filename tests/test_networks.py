@@ -3,10 +3,12 @@
 import pytest
 import torch
 
+from lineart.data.lines import lines_of
 from lineart.layers import palette_planes
 from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
 
-METHODS = [("none", "image"), ("gate", "image"), ("cross", "palette"), ("cross", "image")]
+METHODS = [dict(attention="none"), dict(attention="gate"), dict(reference="palette"), {}, dict(keys="colors"),
+           dict(keys="lines", fine_levels=1)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,26 +33,16 @@ def test_attention_noise_and_skips_sit_where_figure_2_has_them():
 
 
 @pytest.mark.parametrize(("method", "expected"), [
-    (("none", "image"), 43_309_187), (("gate", "image"), 44_188_585),
-    (("cross", "palette"), 49_608_835), (("cross", "image"), 68_629_187),
+    (METHODS[0], 43_309_187), (METHODS[1], 44_188_585), (METHODS[2], 49_608_835), (METHODS[3], 68_629_187),
 ])
 def test_parameters_of_the_paper_profile(method, expected):
     with torch.device("meta"):
-        assert count_parameters(Generator(64, 7, *method)) == expected
-
-
-def test_parameters_of_the_decoder_by_hand():
-    def block(c_in, c_out):  # two 3x3 convolutions, two norms, a 1x1 skip with bias where widths differ
-        return 9 * c_out * (c_in + c_out) + 4 * c_out + (c_in * c_out + c_out if c_in != c_out else 0)
-
-    generator = Generator(4, 3, "none")  # channels 4, 8, 16
-    expected = block(16, 8) + block(16, 4) + block(8, 4)
-    assert count_parameters(generator.decoder) == expected
+        assert count_parameters(Generator(64, 7, **method)) == expected
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_shape_range_and_gradients_to_every_parameter(method):
-    generator = Generator(4, 4, *method)
+    generator = Generator(4, 4, **method)
     line, palette, reference = inputs()
     out = generator(line, palette, reference)
     assert out.shape == line.shape and out.abs().max() <= 1
@@ -63,25 +55,35 @@ def test_shape_range_and_gradients_to_every_parameter(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_pictures_of_a_batch_do_not_see_each_other(method):
-    generator = Generator(4, 4, *method).eval()
+    generator = Generator(4, 4, **method).eval()
     line, palette, reference = inputs(3)
     alone = torch.cat([generator(line[i : i + 1], palette[i : i + 1], reference[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(generator(line, palette, reference), alone, atol=1e-5, rtol=1e-4)
 
 
-def test_reference_matters_for_image_attention_alone():
+def test_what_each_method_looks_at():
+    """Each at the palette; attention to a picture at the reference, and keys from lines at its lines, too."""
     line, palette, reference = inputs()
     for method in METHODS:
-        generator = Generator(4, 4, *method).eval()
-        same = torch.allclose(generator(line, palette, reference), generator(line, palette, reference.flip(1)))
-        assert same == (method != ("cross", "image"))
+        generator = Generator(4, 4, **method).eval()
+        out = generator(line, palette, reference)
+        assert not torch.allclose(out, generator(line, -palette, reference))
+        blind = method.get("attention") in ("none", "gate") or method.get("reference") == "palette"
+        assert torch.allclose(out, generator(line, palette, reference.flip(1))) == blind
 
 
-def test_palette_matters_for_every_method():
-    line, palette, reference = inputs()
-    for method in METHODS:
-        generator = Generator(4, 4, *method).eval()
-        assert not torch.allclose(generator(line, palette, reference), generator(line, -palette, reference))
+def test_lines_as_keys_match_whatever_the_colours_are():
+    """The maps that match come from the reference's lines alone; drawing and reference go through the same weights."""
+    line, _, reference = inputs()
+    generator = Generator(4, 4, keys="lines").eval()
+    grey = (reference * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand(-1, 3, -1, -1)
+    for (of_line, one), (_, other) in zip(generator.matches(line, reference), generator.matches(line, grey), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)  # another picture of the same brightness
+        assert of_line.shape == one.shape
+    twice = generator.matches(lines_of(reference), reference)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in twice)
+    colored = Generator(4, 4, keys="colors").eval()
+    assert not torch.allclose(colored.matches(line, reference)[0][1], colored.matches(line, grey)[0][1])
 
 
 def test_reference_of_another_size_works():
@@ -113,6 +115,8 @@ def test_recorded_attention_has_a_layer_a_level():
     (lambda: Generator(4, 1), "levels must be at least 2, got 1"),
     (lambda: Generator(4, 3, "self"), "attention must be 'none', 'gate' or 'cross', got 'self'"),
     (lambda: Generator(4, 3, reference="text"), "reference must be 'image' or 'palette', got 'text'"),
+    (lambda: Generator(4, 3, keys="hues"), "keys must be 'none', 'colors' or 'lines', got 'hues'"),
+    (lambda: Generator(4, 3, "gate", keys="lines"), "need cross-attention to a reference image, got 'gate'"),
     (lambda: Generator(4, 4)(*inputs(1, 24)), r"multiples of 16, got \(24, 24\)"),
     (lambda: Generator(4, 4)(*inputs()[:2]), "attends to a reference image"),
     (lambda: Generator(4, 4)(*inputs(1)[:2], torch.rand(1, 3, 32, 24)),
@@ -142,12 +146,6 @@ def test_discriminator_gives_the_same_logits_with_the_palette_apart(size):
     whole = discriminator(torch.cat([line, planes, picture], 1))
     assert whole.shape == (2, 1, size[0] // 8 - 2, size[1] // 8 - 2)
     torch.testing.assert_close(discriminator(torch.cat([line, picture], 1), palette), whole)
-
-
-def test_what_does_not_look_at_the_reference_does_not_mind_its_size():
-    line, palette, _ = inputs()
-    for method in METHODS[:3]:
-        assert Generator(4, 4, *method).eval()(line, palette, torch.rand(2, 3, 33, 7)).shape == line.shape
 
 
 def test_discriminator_layers_have_spectral_norm_one():

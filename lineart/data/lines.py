@@ -52,6 +52,16 @@ def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
     return grey
 
 
+@torch.no_grad()
+def lines_of(picture: torch.Tensor) -> torch.Tensor:
+    """The lines of colour pictures (N, 3, H, W), in the same range [-1, 1] and shape, the plane three times."""
+    weights = picture.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # luma, as Pillow's mode L
+    with torch.autocast(picture.device.type, enabled=False):  # a difference of two blurs is lost in bfloat16
+        grey = ((picture.float() + 1) / 2 * weights.float()).sum(1)  # (N, H, W) in 0..1
+        lines = xdog(grey)[:, None]
+    return (2 * lines - 1).expand(-1, 3, -1, -1)
+
+
 def batch_lines(color: torch.Tensor, **settings: float) -> torch.Tensor:
     """`extract_lines` for a batch on its device: color (N, H, W, 3) uint8 -> lines (N, H, W) uint8."""
     weights = torch.tensor(LUMA, device=color.device)
