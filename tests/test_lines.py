@@ -1,4 +1,4 @@
-"""Extracted lines: dark where brightness drops, white paper elsewhere, at any size, in other hands, alone or in a batch."""
+"""Extracted lines: dark where brightness drops, white elsewhere, at any size, in other hands, alone or in a batch."""
 
 import numpy as np
 import pytest

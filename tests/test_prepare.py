@@ -22,7 +22,7 @@ from lineart.data import sources, toon
 from lineart.data.lines import extract_lines
 from lineart.data.palette import extract_palette
 from lineart.data.prepare import FILES, prepare, summary
-from lineart.data.store import ARRAYS, check, default_folder, is_store
+from lineart.data.store import check, default_folder, is_store
 
 SMALL = dict(size=32, k=3, processes=1)  # of pictures of 32 px nothing is resized
 RED, BLUE, WHITE = [255, 0, 0], [0, 0, 255], [255, 255, 255]

@@ -66,9 +66,9 @@ def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
 def random_warp(color: torch.Tensor) -> torch.Tensor:
     """References (N, 3, H, W), each bent by a random thin-plate spline, turned, scaled, shifted and flipped.
 
-    Hardly a line stays at its place, the colours stay: what a reference gives when it is another picture. Control points move
-    by up to 0.15 of the half side, turns go up to 20 degrees, scales from 0.8 to 1.25, shifts to 0.2 of the half side;
-    the edge repeats.
+    Hardly a line stays at its place, the colours stay: what a reference gives when it is another picture. Control
+    points move by up to 0.15 of the half side, turns go up to 20 degrees, scales from 0.8 to 1.25, shifts to 0.2 of
+    the half side; the edge repeats.
     """
     n, _, height, width = color.shape
     points, basis = (t.to(color.device) for t in _spline_basis(height, width))

@@ -23,10 +23,10 @@ def xdog(grey: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0
          phi: float = 12.0) -> torch.Tensor:
     """Brightness (N, H, W), 0..1 -> dark lines on white (N, H, W), 0..1.
 
-    The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow Gaussian
-    in pixels, scaled up with pictures whose shorter side is above 256 px; k, ratio of the two widths; p, strength of the
-    edges; epsilon, response above which a pixel is paper, where 1 is as bright as the surroundings; phi, hardness of the
-    step from line to paper. Raises ValueError where sigma, k - 1, p or phi is not positive.
+    The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow
+    Gaussian in pixels, scaled up with pictures whose shorter side is above 256 px; k, ratio of the two widths; p,
+    strength of the edges; epsilon, response above which a pixel is paper, where 1 is as bright as the surroundings;
+    phi, hardness of the step from line to paper. Raises ValueError where sigma, k - 1, p or phi is not positive.
     """
     for name, value in (("sigma", sigma), ("k - 1", k - 1), ("p", p), ("phi", phi)):
         if value <= 0:

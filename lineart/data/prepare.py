@@ -22,8 +22,18 @@ from lineart.data import sources
 from lineart.data.lines import extract_lines
 from lineart.data.palette import extract_palette
 from lineart.data.sources import Entry
-from lineart.data.store import ARRAYS, RECORD, SPLITS, Store, counts, default_folder, is_store, open_store, remarks
-from lineart.data.store import write_table
+from lineart.data.store import (
+    ARRAYS,
+    RECORD,
+    SPLITS,
+    Store,
+    counts,
+    default_folder,
+    is_store,
+    open_store,
+    remarks,
+    write_table,
+)
 from lineart.files import sha256
 from lineart.images import GREY, SUFFIXES, Unfit, colorness, decode, split_pair, squares
 from lineart.progress import progress
@@ -65,8 +75,8 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
             raise InputError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
         settings["content"] = _digest(entries)
         if not is_store(out):
-            more = {"source": os.fsencode(path.name).decode(errors="backslashreplace"),  # JSON is UTF-8, a name may not be
-                    "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None, "others": others,
+            text = os.fsencode(path.name).decode(errors="backslashreplace")  # a name may be no UTF-8
+            more = {"source": text, "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None, "others": others,
                     "val_is_test": val_is_test}
             _make(out, path, entries, settings | more, processes or os.cpu_count() or 1, allow_grey)
     store = open_store(out)
@@ -223,9 +233,9 @@ def _refuse(rows: list[dict], rejected: list[dict], name: str, allow_grey: bool)
                          f"{len(rows) + len(rejected)} could be used" + (f" ({reasons})" if reasons else ""))
     grey = sum(row["note"] == "no colours, only grey" for row in rows)
     if name not in sources.PAIRED and not allow_grey and grey > MAX_GREY * len(rows):
-        raise InputError(f"at most a tenth of the pictures may be grey, {grey} of {len(rows)} are and look like drawings; "
-                         "drawings with their colours are prepared as `pairs`, from two folders `color` and `sketch` "
-                         "that hold files of the same names; --allow-grey takes the pictures as they are")
+        raise InputError(f"at most a tenth of the pictures may be grey, {grey} of {len(rows)} are and look like "
+                         "drawings; drawings with their colours are prepared as `pairs`, from two folders `color` and "
+                         "`sketch` that hold files of the same names; --allow-grey takes the pictures as they are")
 
 
 def _sort(raw: Path, path: Path, shape: tuple[int, ...], dtype: np.dtype, order: list[int]) -> None:

@@ -17,7 +17,7 @@ MIN_PIXELS = 20  # a region with fewer pixels has no colour that a person would 
 def derangement(n: int, seed: int) -> np.ndarray:
     """(n,) int: reference of drawing i; a permutation without fixed points, so that no drawing is its own reference.
 
-    One cycle through all n (Sattolo 1986): drawing order[j] takes order[j + 1]. Raises ValueError for n < 2.
+    One cycle through all n (Sattolo 1986): drawing order[j] takes order[j + 1]. Raises InputError for n < 2.
     """
     if n < 2:
         raise InputError(f"a derangement needs at least 2 drawings, got {n}")
@@ -30,9 +30,9 @@ def derangement(n: int, seed: int) -> np.ndarray:
 def showing_references(shown: np.ndarray, seed: int) -> np.ndarray:
     """(n,) int: for each drawing another one that shows every slot that it has, drawn by lot among all that do.
 
-    shown (n, slots) bool: which slots a drawing shows (`region_shown`). In the same colours such a reference
-    leaves no colour to guess. Where no other drawing shows all of them, it is one of those that show most. No drawing is
-    its own reference; one may serve several. Raises ValueError for n < 2.
+    shown (n, slots) bool: which slots a drawing shows (`region_shown`). In the same colours such a reference leaves no
+    colour to guess. Where no other drawing shows all of them, it is one of those that show most. No drawing is its own
+    reference; one may serve several. Raises InputError for n < 2.
     """
     if len(shown) < 2:
         raise InputError(f"references need at least 2 drawings, got {len(shown)}")

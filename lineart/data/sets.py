@@ -62,8 +62,8 @@ class Pairs:
 def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
     """The pairs of a split, "train", "val" or "test": n of them, by default as many as the config says.
 
-    `toon` is drawn; any other set is read from the prepared folder that `find_store` finds. A whole split stays on disk,
-    mapped into memory; fewer pairs are taken evenly from all of it.
+    `toon` is drawn; any other set is read from the prepared folder that `find_store` finds. A whole split stays on
+    disk, mapped into memory; fewer pairs are taken evenly from all of it.
     Raises InputError for an unknown split, a split without pictures, a set that is not there, and one prepared under
     another name, with another size or number of colours.
     """

@@ -28,8 +28,8 @@ MAX_UNPACKED = 100  # times its packed size: a zip in a zip that claims more is 
 class Entry:
     """A picture of a source: name there ("/" between folders), bytes, and why it can't be used, if it can't.
 
-    inside: name of the zip that holds it, where that lies in a zip itself; split: as the source gives it, or ""; sketch:
-    its drawing, where that is a file of its own.
+    inside: name of the zip that holds it, where that lies in a zip itself; split: as the source gives it, or "";
+    sketch: its drawing, where that is a file of its own.
     """
 
     name: str
@@ -61,8 +61,8 @@ def _download(dataset: str) -> Path:
         return Path(kagglehub.dataset_download(dataset))
     except Exception as error:  # not installed, no network, no login: each version raises its own
         text = " ".join(str(error).split())[:200]
-        raise InputError(f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed (pip "
-                         "install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
+        raise InputError(f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed "
+                         "(pip install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
                          f"kaggle.com/datasets/{dataset} in a browser and give the zip as --source") from error
 
 
@@ -122,7 +122,9 @@ def _look(root: Path, path: str) -> Entry | str:
         return Entry(path, reason=f"unreadable: {error.strerror}") if picture or "." not in name else "other"
     if stat.S_ISDIR(status.st_mode):
         return "folder"
-    return Entry(path, status.st_size, "" if stat.S_ISREG(status.st_mode) else "not a regular file") if picture else "other"
+    if not picture:
+        return "other"
+    return Entry(path, status.st_size, "" if stat.S_ISREG(status.st_mode) else "not a regular file")
 
 
 def _list_zip(path: Path, inside: str = "") -> tuple[list[Entry], int]:
@@ -130,9 +132,10 @@ def _list_zip(path: Path, inside: str = "") -> tuple[list[Entry], int]:
     others = 0
     for info in _open_zip(path, inside).infolist():
         parts, packed = PurePosixPath(info.filename).parts, info.filename.lower().endswith(".zip")
+        hidden = any(part.startswith(".") and part != ".." for part in parts)
         if info.is_dir():
             continue
-        if any(p.startswith(".") and p != ".." for p in parts) or not info.filename.lower().endswith((".zip", *SUFFIXES)):
+        if hidden or not (packed or info.filename.lower().endswith(SUFFIXES)):
             others += 1
             continue
         name, reason = f"{inside}/{info.filename}" if inside else info.filename, ""
@@ -220,7 +223,7 @@ def _faces(entries: list[Entry]) -> list[Entry]:
 
 
 def _role(entry: Entry) -> tuple[str, str]:
-    """Whether a file is "color", "sketch" or neither, by the nearest folder, and the name that it shares with its partner."""
+    """Whether a file is "color", "sketch" or neither, by its folders, and the name that it shares with its partner."""
     parts = [*PurePosixPath(entry.name).parts]
     for place in range(len(parts) - 2, -1, -1):
         word = parts[place].lower()

@@ -95,7 +95,7 @@ def check(path: str | Path) -> list[str]:
     store = open_store(path)
     for name, digest in store.record["sha256"].items():
         if not (store.path / name).is_file() or sha256(store.path / name) != digest:
-            raise InputError(f"{store.path / name} has changed since it was written; remove the set and prepare it again")
+            raise InputError(f"{store.path / name} is not as it was written; remove the set and prepare it again")
     record, index, rejected = store.record, store.index(), store.rejected()
     found = {split: int((index["split"] == split).sum()) for split in SPLITS}
     if found != record["counts"]:
@@ -126,9 +126,9 @@ def remarks(record: dict) -> list[str]:
         lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
     if paper := record.get("paper_counts"):
         n = {"train": record["counts"]["train"] + record["counts"]["val"], "test": record["counts"]["test"]}
-        lines.append(("" if n == paper else "not ") + f"as many as in the paper: {n['train']:,} for training (val among "
-                     f"them) and {n['test']:,} for test" + ("" if n == paper else
-                     f"; the paper has {paper['train']:,} and {paper['test']:,}"))
+        line = f"as many as in the paper: {n['train']:,} for training (val among them) and {n['test']:,} for test"
+        other = f"not {line}; the paper has {paper['train']:,} and {paper['test']:,}"
+        lines.append(line if n == paper else other)
     return lines + [f"{n:,} noted: {note}" for note, n in record["notes"].items()]
 
 
