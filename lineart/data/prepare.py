@@ -75,7 +75,7 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
             raise InputError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
         settings["content"] = _digest(entries)
         if not is_store(out):
-            text = os.fsencode(path.name).decode(errors="backslashreplace")  # a name may be no UTF-8
+            text = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
             more = {"source": text, "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None, "others": others,
                     "val_is_test": val_is_test}
             _make(out, path, entries, settings | more, processes or os.cpu_count() or 1, allow_grey)
