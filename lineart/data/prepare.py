@@ -76,8 +76,8 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
         settings["content"] = _digest(entries)
         if not is_store(out):
             text = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
-            more = {"source": text, "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None, "others": others,
-                    "val_is_test": val_is_test}
+            more = {"source": text, "others": others, "val_is_test": val_is_test,
+                    "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None}
             _make(out, path, entries, settings | more, processes or os.cpu_count() or 1, allow_grey)
     store = open_store(out)
     if different := [key for key in settings if store.record.get(key) != settings[key]]:
