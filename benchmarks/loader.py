@@ -28,7 +28,8 @@ from lineart.config import Config, figures_dir
 from lineart.data import toon
 from lineart.data.augment import training_batch
 from lineart.data.lines import extract_lines
-from lineart.data.sets import Pairs, find_store, load
+from lineart.data.prepare import prepare
+from lineart.data.sets import Pairs, load
 from lineart.data.store import read_table
 from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
@@ -120,13 +121,12 @@ def main() -> None:
         source = args.source or Path(folder)
         if not args.source:
             write_toon(source, 192)
-        config = Config(data=name, source=str(source), size=args.size, batch_size=args.batch_size, weights="bundled")
-        if not args.source:  # prepared beside the pictures, so that nothing is left behind
-            from lineart.data.prepare import prepare
-
-            config = config.replace(source=str(prepare(name, source, args.size, Path(folder) / "prepared").path))
-        pairs, store = load(config), find_store(config)
-        files = [source / row["file"] for row in read_table(store.path / "index.csv") if row["split"] == "train"]
+        store = prepare(name, source, args.size, Path(folder) / "prepared", max_rejected=1)  # nothing is left behind
+        config = Config(data=name, source=str(store.path), size=args.size, batch_size=args.batch_size,
+                        weights="bundled")
+        pairs, index = load(config), store.index()
+        whole = index[(index["split"] == "train") & (index["piece"] == "")]
+        files = [source / file for file in whole["file"]]
         data = NaiveData(files, name == "pairs", args.size, config.k)
         cores = os.cpu_count() or 1
         rates = {

@@ -48,7 +48,7 @@ def paper(tmp_path_factory):
         patch.setattr(train_weights, "RECIPES", {"kaggle": recipe})
         patch.setattr(train_weights, "ROOT", root)
         patch.setattr(extended_table, "KEPT", root / "kept")
-        patch.setattr("lineart.data.prepare.PREPARED", root / "prepared")
+        patch.setattr("lineart.data.store.PREPARED", root / "prepared")
         patch.setenv("LINEART_FIGURES", str(root / "figures"))
         for script, more in ((train_weights, ["--out"]), (extended_table, ["--weights"])):
             patch.setattr(sys, "argv", ["script", "--data", "kaggle", "--source", str(root / "source"), *more,

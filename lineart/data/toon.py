@@ -24,10 +24,12 @@ from dicebear import Avatar, Style
 from PIL import Image
 from scipy import ndimage
 
+from lineart.config import InputError
+from lineart.data.store import SPLITS
+
 SLOTS = ("background", "skin", "hair", "clothes", "eyes", "accessories")
 WHITE, INK = len(SLOTS), len(SLOTS) + 1  # mask values of teeth and eyeballs, and of the ink
 MIN_OUTLINE = 0.8  # share of every region's border that must lie under ink
-SPLITS = ("train", "val", "test")
 
 # In the templates a slot is written as its flag colour, so that a colouring is one replacement in the text.
 FLAGS = {slot: f"#{40 * i + 20:02x}fe{250 - 40 * i:02x}" for i, slot in enumerate(SLOTS)}
@@ -243,5 +245,5 @@ def _line(svg: str, size: int) -> np.ndarray:
 def seed_of(split: str, index: int, seed: int = 0) -> str:
     """The seed of a drawing; the split is part of it, so that no two splits share one."""
     if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     return f"{split}-{seed}-{index:06d}"
