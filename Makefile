@@ -1,12 +1,14 @@
 # make env        the environment, from the lock, into .venv
 # make reproduce  all results: Table 1, Figure 5 and the rest, into figures/
-# make test       tests of the package and of the notebooks
+# make test       linter, tests of the package and of the notebooks
+# make lint       the linter alone
 # make lab        JupyterLab on the notebooks
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
+# make help       this list
 
-.PHONY: env reproduce test lab weights paper clean check-python
+.PHONY: env reproduce test lint lab weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -44,11 +46,14 @@ reproduce: env
 # The committed figures stay as they are: results of the tests go to a folder that is removed at the end.
 # Unit tests in two processes with one thread each: their networks are so small that threads only wait for each other.
 # Notebooks one after the other: the last reads what another has written.
-test: env
+test: env lint
 	@set -e; LINEART_FIGURES="$$(mktemp -d)"; export LINEART_FIGURES; \
 	trap 'rm -rf "$$LINEART_FIGURES"' EXIT; trap 'exit 1' INT TERM; set -x; \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal tests/; \
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 --nbval-current-env notebooks/
+
+lint: env
+	$(BIN)/ruff check
 
 lab: env
 	$(BIN)/jupyter lab notebooks/
@@ -64,6 +69,9 @@ paper: env
 	$(BIN)/lineart compare figures/extended_kaggle.csv
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache htmlcov .coverage
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache htmlcov .coverage
 	find . -name .venv -prune -o -name .git -prune -o -type d \
 		\( -name __pycache__ -o -name .ipynb_checkpoints -o -name .pytest_cache \) -prune -exec rm -rf {} +
+
+help:
+	@sed -n '/^#/!q; s/^# //p' $(firstword $(MAKEFILE_LIST))
