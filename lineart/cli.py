@@ -80,7 +80,8 @@ class Train:
         from lightning_fabric.utilities import rank_zero_only
 
         from lineart.checkpoint import read_checkpoint
-        from lineart.training import LAST, config_of, train
+        from lineart.runs import LAST, config_of
+        from lineart.training import train
 
         changes = _given(self.settings)
         if "epochs" in changes:
