@@ -9,11 +9,10 @@ import pandas
 import pytest
 from PIL import Image
 
-import lineart
 from lineart import cli
 from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
-from lineart.config import ROOT, Config
+from lineart.config import Config, InputError
 from lineart.runs import config_of
 
 
@@ -173,7 +172,7 @@ def test_a_mistake_is_one_sentence_that_names_it(words, named, capsys):
 
 
 def test_debug_shows_the_traceback_of_a_mistake():
-    with pytest.raises(lineart.config.InputError):
+    with pytest.raises(InputError):
         main(["--debug", "train", "smoke", "--size", "50"])
 
 
@@ -202,18 +201,20 @@ def test_options_of_reproduce_reach_it(monkeypatch):
 # --- the package ---
 
 
-def test_it_runs_as_a_module_and_public_names_bring_nothing_of_jupyter():
+def test_it_runs_as_a_module():
     run = subprocess.run([sys.executable, "-m", "lineart", "--help"], capture_output=True, text=True, check=True)
     assert all(word in run.stdout for word in ("reproduce", "train", "evaluate", "compare", "colorize", "data"))
-    code = ("import sys, lineart; [getattr(lineart, n) for n in lineart.__all__]; "
-            "bad = {'IPython', 'papermill', 'nbval', 'ipykernel'} & set(sys.modules); assert not bad, bad")
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert not hasattr(lineart, "nothing")
 
 
-def test_colouring_loads_little_more_than_torch():
-    """Named by the house rules; each of them costs a command a second."""
-    code = ("import sys; from lineart.coloring.batch import colorize_files; "
-            "heavy = {'lightning_fabric', 'torchvision', 'sklearn', 'pandas', 'matplotlib', 'dicebear', 'jsonschema'}; "
-            "assert not heavy & set(sys.modules), heavy & set(sys.modules)")
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+LOADED = """
+import sys, lineart
+assert not hasattr(lineart, "nothing")
+from lineart.coloring.batch import colorize_files  # each of these costs the command a second
+assert not {"lightning_fabric", "torchvision", "sklearn", "pandas", "matplotlib", "dicebear", "jsonschema"} & {*sys.modules}
+print([getattr(lineart, name) for name in lineart.__all__])
+assert not {"IPython", "papermill", "nbval", "ipykernel"} & {*sys.modules}
+"""
+
+
+def test_colouring_loads_little_more_than_torch_and_public_names_nothing_of_jupyter():
+    subprocess.run([sys.executable, "-c", LOADED], check=True)
