@@ -210,7 +210,7 @@ LOADED = """
 import sys, lineart
 assert not hasattr(lineart, "nothing")
 from lineart.coloring.batch import colorize_files  # each of these costs the command a second
-assert not {"lightning_fabric", "torchvision", "sklearn", "pandas", "matplotlib", "dicebear", "jsonschema"} & {*sys.modules}
+assert not {"lightning_fabric", "torchvision", "sklearn", "pandas", "matplotlib", "dicebear"} & {*sys.modules}
 print([getattr(lineart, name) for name in lineart.__all__])
 assert not {"IPython", "papermill", "nbval", "ipykernel"} & {*sys.modules}
 """
