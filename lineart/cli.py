@@ -133,8 +133,9 @@ class Compare:
 
     def run(self) -> int:
         """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
+        from lineart.evaluation.paper import paper_table
         from lineart.evaluation.rows import read_rows
-        from lineart.evaluation.tables import comparison, paper_table
+        from lineart.evaluation.tables import comparison
 
         if not self.table.is_file():
             raise MissingFile(f"the table must be a CSV of rows, found none at {self.table}")

@@ -132,7 +132,7 @@ import lineart, numpy, sys
 from PIL import Image
 from lineart.config import Config
 from lineart.data.references import list_path, read_list
-from lineart.evaluation.tables import paper_table
+from lineart.evaluation.paper import paper_table
 
 assert lineart.__file__.startswith(sys.prefix), lineart.__file__
 reference = Image.fromarray(numpy.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=numpy.uint8))
