@@ -86,7 +86,8 @@ def _write_json(path: Path, record: dict) -> Path:
 def _commit() -> str | None:
     """The commit of the checkout, "+" after it where code or data differ from it; None outside a checkout."""
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         # Results and notebooks' outputs change while the course runs; only code and data decide what they are.

@@ -10,12 +10,12 @@ import torch
 from PIL import Image, ImageChops
 
 from lineart.checkpoint import load_generator
-from lineart.config import ROOT, Config
+from lineart.config import DATA_FOLDER, Config
 from lineart.data.palette import extract_palette
 from lineart.images import rgb, to_batch, to_uint8
 from lineart.networks import Generator
 
-PRETRAINED = ROOT / "data" / "pretrained"
+PRETRAINED = DATA_FOLDER / "pretrained"
 
 
 def pretrained_path(name: str) -> Path:

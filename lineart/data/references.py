@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from lineart.config import ROOT, InputError
+from lineart.config import DATA_FOLDER, InputError
 from lineart.data.toon import SLOTS
 
-FOLDER = ROOT / "data" / "pairs"
+FOLDER = DATA_FOLDER / "pairs"
 MIN_PIXELS = 20  # a region with fewer pixels has no colour that a person would judge
 
 
