@@ -30,7 +30,6 @@ from lineart.data.augment import training_batch
 from lineart.data.lines import extract_lines
 from lineart.data.prepare import prepare
 from lineart.data.sets import Pairs, load
-from lineart.data.store import read_table
 from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
 from lineart.images import to_unit

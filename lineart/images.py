@@ -150,23 +150,6 @@ def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> 
     }
 
 
-@torch.no_grad()
-def paint(generator: torch.nn.Module, line: np.ndarray, reference: np.ndarray, palette: np.ndarray, batch_size: int = 32,
-          noise: torch.Generator | None = None) -> torch.Tensor:
-    """Colour drawings with a generator, some at a time: 8 bits in, 8 bits out.
-
-    line (n, H, W) and reference (n, H, W, 3) uint8; palette (n, k, 3), 0..255; noise: None for none
-    -> (n, 3, H, W) uint8 on the CPU.
-    """
-    device, results = next(generator.parameters()).device, []
-    for start in range(0, len(line), batch_size):
-        some = slice(start, start + batch_size)
-        arrays = (np.asarray(array[some]) for array in (line, reference, palette))
-        batch = to_batch(*(torch.tensor(array).to(device) for array in arrays))
-        results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
-    return torch.cat(results)
-
-
 def as_images(color: np.ndarray) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
     return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only

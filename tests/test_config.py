@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lineart.checkpoint import make_generator, read_checkpoint
 from lineart.coloring.colorizer import PRETRAINED
-from lineart.config import MIN_SIZE, PROFILES, ROOT, Config, InputError
+from lineart.config import MIN_SIZE, PROFILES, ROOT, Config, InputError, figures_dir
 from lineart.networks import PatchDiscriminator
 
 

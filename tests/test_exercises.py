@@ -14,8 +14,8 @@ from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import exercises
 from lineart.data import toon
-from lineart.evaluation.rows import read_rows
 from lineart.evaluation.paper import paper_table
+from lineart.evaluation.rows import read_rows
 from lineart.layers import palette_planes
 from lineart.losses import total_variation
 from lineart.networks import Generator, level_channels

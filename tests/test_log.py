@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart.data.sets import Pairs
 from lineart.config import InputError
+from lineart.data.sets import Pairs
 from lineart.log import COLUMNS, WARM_UP, Log, color_spread, complaints, gradient_norm, relative_spread
 
 ROW = {"loss_d": 1.386, "l1": 0.5}

@@ -1,6 +1,5 @@
 """Real notebooks through the real runner, at the size for tests: from nothing to Table 1, Figure 5 and the claims."""
 
-import csv
 import json
 import re
 import subprocess

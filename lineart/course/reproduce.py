@@ -289,24 +289,3 @@ def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], Result], jo
 
 def _digest(path: Path) -> str | None:
     return sha256(path) if path.is_file() else None
-
-
-# ---------------------------------------------------------------- until the command line is typed
-
-
-def add_arguments(parser) -> None:
-    parser.add_argument("--profile", default=os.environ.get("LINEART_PROFILE", "classroom"))
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], dest="parameters")
-    parser.add_argument("--timeout", type=int, default=TIMEOUT)
-    parser.add_argument("--jobs", type=int, default=JOBS)
-    parser.add_argument("--force", action="store_true")
-    parser.add_argument("--notebooks", type=Path)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--publish", action="store_true")
-    parser.add_argument("--strict", action="store_true")
-
-
-def main(args) -> int:
-    return reproduce(args.profile, args.only, parse_parameters(args.parameters), args.notebooks, args.output,
-                     args.timeout, args.force, args.publish, args.strict, args.jobs)
