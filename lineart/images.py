@@ -8,6 +8,9 @@ import warnings
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import nn
+
+from lineart.config import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
@@ -16,7 +19,7 @@ MIN_SIDE = 32  # pixels of the shorter side: below it there is nothing to learn 
 MAX_RATIO = 4  # of the longer side to the shorter
 
 
-class Unfit(ValueError):
+class Unfit(InputError):
     """A file that is no usable picture; the text is the reason."""
 
 
@@ -132,3 +135,20 @@ def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> 
 def as_images(color: np.ndarray) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
     return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only
+
+
+@torch.no_grad()
+def paint(generator: nn.Module, line: np.ndarray, reference: np.ndarray, palette: np.ndarray, batch_size: int = 32,
+          noise: torch.Generator | None = None) -> torch.Tensor:
+    """Drawings coloured by a generator, on the device where it is: the one inference loop.
+
+    line (n, H, W) and reference (n, H, W, 3) uint8, palette (n, k, 3) 0..255 -> (n, 3, H, W) uint8 on the CPU.
+    noise: source of the generator's noise; None is none.
+    """
+    device = next(generator.parameters()).device
+    results = []
+    for start in range(0, len(line), batch_size):
+        some = slice(start, start + batch_size)
+        batch = to_batch(*(torch.tensor(np.asarray(x[some])).to(device) for x in (line, reference, palette)))
+        results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
+    return torch.cat(results)
