@@ -7,7 +7,8 @@ import importlib.util
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -137,12 +138,22 @@ def _open(path: str | Path) -> Image.Image:
         raise InputError(f"{path} is no picture that can be read: {error}") from error
 
 
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """As `whole`; what hinders it is an InputError."""
+    try:
+        with whole(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror or error}") from error
+
+
 def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
     result = colorizer.colorize(drawing, **settings)
     format = targets[0].suffix[1:]
     if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
         result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
-    with whole(targets[0]) as temporary:
+    with _written(targets[0]) as temporary:
         result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
 
 
@@ -154,7 +165,7 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     lines = Image.fromarray(np.dstack([np.zeros_like(under), 255 - drawing.full]))
     if targets[0].suffix == ".png":
         for path, layer in zip(targets, (colors, lines)):
-            with whole(path) as temporary:
+            with _written(path) as temporary:
                 layer.save(temporary, "PNG")
         return
     from psd_tools import PSDImage  # an extra
@@ -162,5 +173,5 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     psd = PSDImage.frompil(Image.alpha_composite(colors, lines))  # the preview; its alpha lets the layers have theirs
     for layer, name in ((colors, "colors"), (lines, "lines")):
         psd.create_pixel_layer(layer, name=name)
-    with whole(targets[0]) as temporary:
+    with _written(targets[0]) as temporary:
         psd.save(temporary)
