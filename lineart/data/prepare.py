@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 from joblib import Parallel, delayed
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from lineart.config import InputError
 from lineart.data import sources
@@ -147,11 +148,12 @@ def _results(source: Path, entries: list[Entry], record: dict, processes: int) -
 def _work(source: Path, entries: list[Entry], name: str, size: int, k: int) -> list[tuple[list, list]]:
     """Of each entry its pictures, (line, color, palette, row of the index) each, or its row of `rejected.csv`."""
     done = []
-    for entry in entries:
-        try:
-            done.append((_pictures(source, entry, name, size, k), []))
-        except Unfit as error:
-            done.append(([], [{"file": entry.name, "reason": str(error)}]))
+    with threadpool_limits(1):  # threads that wait for each other at every small picture take nine times as long
+        for entry in entries:
+            try:
+                done.append((_pictures(source, entry, name, size, k), []))
+            except Unfit as error:
+                done.append(([], [{"file": entry.name, "reason": str(error)}]))
     return done
 
 
