@@ -59,6 +59,7 @@ test: env lint
 
 lint: env
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 lab: env
 	$(BIN)/jupyter lab notebooks/

@@ -36,8 +36,17 @@ from lineart.images import as_images, to_uint8
 from lineart.layers import WSConv2d
 from lineart.networks import Generator
 
-BASE = dict(size=64, batch_size=4, n_train=2048, attention="none", lambda_fm=0.0, steps=1500, log_every=50,
-            sample_every=100, checkpoint_every=500)
+BASE = dict(
+    size=64,
+    batch_size=4,
+    n_train=2048,
+    attention="none",
+    lambda_fm=0.0,
+    steps=1500,
+    log_every=50,
+    sample_every=100,
+    checkpoint_every=500,
+)
 VARIANTS = {"base": {}, "batch norm": {}, "L2": {}, "no noise": dict(noise=False), "attention": dict(attention="cross")}
 COLUMNS = ("variant", "seed", "steps", "psnr_val", "colorfulness", "colorfulness_truth", "noise_std", "noise_scale")
 
@@ -57,8 +66,10 @@ def batch_norm_generator(config: Config) -> Generator:
 @contextmanager
 def changed(variant: str) -> Iterator[None]:
     """The one change of a variant that no setting makes."""
-    changes = {"batch norm": mock.patch.object(training, "make_generator", batch_norm_generator),
-               "L2": mock.patch.object(losses, "l1_loss", F.mse_loss)}
+    changes = {
+        "batch norm": mock.patch.object(training, "make_generator", batch_norm_generator),
+        "L2": mock.patch.object(losses, "l1_loss", F.mse_loss),
+    }
     with changes.get(variant, nullcontext()):
         yield
 
@@ -111,8 +122,16 @@ def main() -> None:
             lines.append(judge(variant, folder, config))
             curve = read_curve(folder / "metrics.csv")
             there = ~np.isnan(curve["psnr_val"])
-            curves.append(pd.DataFrame({"variant": variant, "seed": seed, "step": curve["step"][there].astype(int),
-                                        "psnr_val": curve["psnr_val"][there].round(4)}))
+            curves.append(
+                pd.DataFrame(
+                    {
+                        "variant": variant,
+                        "seed": seed,
+                        "step": curve["step"][there].astype(int),
+                        "psnr_val": curve["psnr_val"][there].round(4),
+                    }
+                )
+            )
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
     record = provenance(settings("base", args.steps), variants=VARIANTS, seeds=args.seeds)

@@ -38,10 +38,15 @@ from lineart.methods import METHODS, method_title
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
-CODE = [*((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob("*.py"))),
-        *((name, version(name)) for name in PACKAGES)]  # another metric, another number
-LEAK_STYLES = {"neither": ("#d0d0d0", "black", "neither: a random picture's colours"),
-               "colours": ("#3b62b8", "white", "the truth's colours"), "position": ("#b03a3a", "white", "position")}
+CODE = [
+    *((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob("*.py"))),
+    *((name, version(name)) for name in PACKAGES),
+]  # another metric, another number
+LEAK_STYLES = {
+    "neither": ("#d0d0d0", "black", "neither: a random picture's colours"),
+    "colours": ("#3b62b8", "white", "the truth's colours"),
+    "position": ("#b03a3a", "white", "position"),
+}
 
 
 def kept(key: list, make: Callable[[], pd.DataFrame], read: Callable[[Path], pd.DataFrame] = read_rows) -> pd.DataFrame:
@@ -58,8 +63,10 @@ def weights_in(folder: Path, data: str) -> dict[tuple[str, int], Path]:
     for path in folder.glob(f"{data}-*.safetensors"):
         method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
         if method not in METHODS:
-            raise SystemExit(f"weights must be called {data}-METHOD.safetensors or {data}-METHOD-sSEED.safetensors, "
-                             f"METHOD one of {', '.join(METHODS)}, got {path}")
+            raise SystemExit(
+                f"weights must be called {data}-METHOD.safetensors or {data}-METHOD-sSEED.safetensors, "
+                f"METHOD one of {', '.join(METHODS)}, got {path}"
+            )
         found[method, int(seed or 0)] = path
     order = [*METHODS]
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1])))
@@ -74,8 +81,9 @@ def plan_digest(evaluator: Evaluator, protocol: str) -> str:
     return sha.hexdigest()
 
 
-def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol: str,
-            scale: bool = True) -> pd.DataFrame:
+def measure(
+    evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol: str, scale: bool = True
+) -> pd.DataFrame:
     """The rows of all trainings, with `scale` also of the methods without a network."""
     common = [plan_digest(evaluator, protocol), evaluator.weights, protocol]
     rows = [kept([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))] if scale else []
@@ -85,6 +93,7 @@ def measure(evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol
         def make(method=method, path=path, checkpoint=checkpoint):
             generator = Colorizer.from_pretrained(path, DEVICE).generator
             return evaluate(evaluator, method, generator, checkpoint, [protocol])
+
         rows.append(kept([*common, checkpoint], make).assign(method=method, train_seed=seed))
         print(f"{protocol}  {method}, seed {seed}  {time.perf_counter() - started:.0f} s", flush=True)
     return pd.concat(rows, ignore_index=True).astype({"train_seed": "Int64"})
@@ -96,8 +105,10 @@ def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[pd.Dat
     sources = {name: evaluator.plan(protocol)[0] for name, protocol in REFERENCES.items()}
     plans = [plan_digest(evaluator, protocol) for protocol in REFERENCES.values()]
     for name, path in methods.items():
+
         def make(path=path):
             return pd.DataFrame(leak_grid(Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
+
         grid = kept(["leak", *plans, sha256(path)], make, read_grid)
         parts[name] = shares(grid)
         lines += [(name, *key, v.mean(), v.std(ddof=1), len(v)) for key, v in grid.items()]
@@ -143,15 +154,19 @@ def draw_curves(methods: dict[str, Path], data: str) -> None:
     figure, axes = plt.subplots(len(sizes), 2, figsize=(9, 2.6 * len(sizes) + 0.9), squeeze=False, layout="constrained")
     for (left, right), size in zip(axes, sizes):
         phase = {name: read_curve(phases[size]) for name, phases in files.items() if size in phases}
-        smooth = {name: {"step": curve["step"], "l1": pd.Series(curve["l1"]).rolling(20, min_periods=1).mean()}
-                  for name, curve in phase.items()}
+        smooth = {
+            name: {"step": curve["step"], "l1": pd.Series(curve["l1"]).rolling(20, min_periods=1).mean()}
+            for name, curve in phase.items()
+        }
         plot_curves(smooth, "l1", f"{size} px: L1", left)
         plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
         left.get_legend().remove(), right.get_legend().remove()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
-                  fontsize=8)
-    figure.suptitle(f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth",
-                    fontsize=9)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8
+    )
+    figure.suptitle(
+        f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth", fontsize=9
+    )
     curves = {path.name: sha256(path) for phases in files.values() for path in phases.values()}
     save_figure(figure, "classroom", f"curves_{data}", data=data, curves=curves)
     plt.close(figure)
@@ -213,9 +228,13 @@ def main() -> None:
 
     evaluator = Evaluator(load(config, "test", args.n_random or n_random), config.weights, args.data)
     other = load(config, "train", len(evaluator.pairs))
-    rows += [measure(evaluator, weights, "P3"),
-             kept([evaluator.pairs.digest(), other.digest(), config.weights, "real"],
-                  lambda: real_against_real(evaluator, np.asarray(other.color)))]
+    rows += [
+        measure(evaluator, weights, "P3"),
+        kept(
+            [evaluator.pairs.digest(), other.digest(), config.weights, "real"],
+            lambda: real_against_real(evaluator, np.asarray(other.color)),
+        ),
+    ]
     rows = pd.concat(rows, ignore_index=True)
     path = write_csv(folder / f"extended_{args.data}.csv", rows)
     write_text(path.with_suffix(".md"), extended_markdown(rows))

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,11 +20,11 @@ def main() -> None:
     for side in parser.parse_args().sides:
         drawing = draw("val-0-000000", side)
         scan = Image.fromarray((drawing.line * 0.7).astype(np.uint8))
-        jobs = {"clean": lambda: clean(scan)}
+        jobs = {"clean": partial(clean, scan)}
         for name in ("soft", "flat", "exact"):
-            jobs[name] = lambda name=name: flats.finish(drawing.line, drawing.color, drawing.slots, name)
+            jobs[name] = partial(flats.finish, drawing.line, drawing.color, drawing.slots, name)
         hatched = np.where(np.add.outer(np.arange(side), np.arange(side)) % 6 < 2, 0, 255).astype(np.uint8)
-        jobs["flat, hatched"] = lambda: flats.finish(hatched, drawing.color)
+        jobs["flat, hatched"] = partial(flats.finish, hatched, drawing.color)
         print(f"{side} px:", ", ".join(f"{name} {seconds(job):.2f} s" for name, job in jobs.items()), flush=True)
 
 

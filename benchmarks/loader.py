@@ -80,6 +80,7 @@ def naive(data: NaiveData, batch_size: int, workers: int, batches: int) -> float
 
 def ours(pairs: Pairs, config: Config, batches: int, planes: bool) -> float:
     """Images a second; with `planes`, the 27 are made as well, which the generator does without."""
+
     def stream():
         for step in range(batches + 1):
             batch = training_batch(pairs, config, step)
@@ -87,6 +88,7 @@ def ours(pairs: Pairs, config: Config, batches: int, planes: bool) -> float:
                 constant = palette_planes(batch["palette"], config.size, config.size)
                 batch["input"] = torch.cat([batch["line"], constant], 1)
             yield batch
+
     return _rate(stream(), config.batch_size, batches)
 
 
@@ -121,8 +123,9 @@ def main() -> None:
         if not args.source:
             write_toon(source, 192)
         store = prepare(name, source, args.size, Path(folder) / "prepared", max_rejected=1)  # nothing is left behind
-        config = Config(data=name, source=str(store.path), size=args.size, batch_size=args.batch_size,
-                        weights="bundled")
+        config = Config(
+            data=name, source=str(store.path), size=args.size, batch_size=args.batch_size, weights="bundled"
+        )
         pairs, index = load(config), store.index()
         whole = index[(index["split"] == "train") & (index["piece"] == "")]
         files = [source / file for file in whole["file"]]
@@ -138,8 +141,15 @@ def main() -> None:
     slowest = min(rates.values())
     lines = [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()]
     write_csv(path, pd.DataFrame(lines, columns=["way", "images_a_second", "times"]))
-    write_sidecar(path, provenance(config.replace(source=None), batches=args.batches, cores=cores,
-                                   pictures=args.source.resolve().name if args.source else "toon"))
+    write_sidecar(
+        path,
+        provenance(
+            config.replace(source=None),
+            batches=args.batches,
+            cores=cores,
+            pictures=args.source.resolve().name if args.source else "toon",
+        ),
+    )
     print(path.read_text())
 
 

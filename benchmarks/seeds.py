@@ -34,8 +34,11 @@ Training = tuple[str, int]  # method, seed
 def trainings(folder: Path) -> dict[Training, Path]:
     """The weights that are here: the shipped ones as seed 0, and those of the other seeds in `folder`."""
     found = {(method, 0): PRETRAINED / f"toon-{method}.safetensors" for method in METHODS}
-    return found | {(method, seed): path for (method, seed), path in weights_in(folder, "toon").items()
-                    if method in METHODS and seed > 0}
+    return found | {
+        (method, seed): path
+        for (method, seed), path in weights_in(folder, "toon").items()
+        if method in METHODS and seed > 0
+    }
 
 
 def cards_of(found: dict[Training, Path]) -> dict[Training, dict]:
@@ -45,8 +48,13 @@ def cards_of(found: dict[Training, Path]) -> dict[Training, dict]:
         if not (path := weights.with_suffix(".json")).is_file():
             raise SystemExit(f"weights must have their card beside them, {path} is not there")
         card = json.loads(path.read_text())
-        cards[method, seed] = {"method": method, "train_seed": seed, "sha256": sha256(weights), "steps": card["steps"],
-                               "phases": card["phases"]}
+        cards[method, seed] = {
+            "method": method,
+            "train_seed": seed,
+            "sha256": sha256(weights),
+            "steps": card["steps"],
+            "phases": card["phases"],
+        }
     return cards
 
 
@@ -78,8 +86,13 @@ def not_measured(protocol: str, found: dict[Training, Path], cards: dict[Trainin
     return {key: path for key, path in found.items() if protocol not in cards[key].get("measured", {})}
 
 
-def add_missing(rows: list[pd.DataFrame], found: dict[Training, Path], cards: dict[Training, dict],
-                drawings: dict[str, int], record: dict) -> None:
+def add_missing(
+    rows: list[pd.DataFrame],
+    found: dict[Training, Path],
+    cards: dict[Training, dict],
+    drawings: dict[str, int],
+    record: dict,
+) -> None:
     """Measure what no card says was measured; drawings: protocol -> how many. Changes `rows` and `cards`."""
     config = Colorizer.from_pretrained(found["none", 0]).config
     measured = {name: record[name] for name in ("commit", "device")}  # the commit's lock has the versions
@@ -108,8 +121,9 @@ def main() -> None:
     found = trainings(args.weights)
     cards = cards_of(found)
     before, known = (None, {}) if args.anew else table(path, args.n, args.n_random)
-    cards = in_order(known | {key: card for key, card in cards.items()
-                              if card["sha256"] != known.get(key, {}).get("sha256")})  # before anything is measured
+    cards = in_order(
+        known | {key: card for key, card in cards.items() if card["sha256"] != known.get(key, {}).get("sha256")}
+    )  # before anything is measured
     rows = []
     if before is not None:
         rows.append(before[["measured" in cards[key] for key in zip(before["method"], before["train_seed"])]])

@@ -32,8 +32,15 @@ from lineart.training import LAST, checkpoints, train
 
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
-CLASSROOM = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
-                 checkpoint_every=250)
+CLASSROOM = dict(
+    levels=6,
+    learning_rate=4e-4,
+    lambda_fm=0.0,
+    precision="bf16-mixed",
+    log_every=50,
+    sample_every=500,
+    checkpoint_every=250,
+)
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
 
 
@@ -50,16 +57,29 @@ class Recipe:
 
 
 RECIPES = {
-    "toon": Recipe("classroom", CLASSROOM | dict(n_train=8192), PHASES,
-                   ("none", "gate", "palette", "image", "image-warped", "image-other"),
-                   "CC BY 4.0, credits in data/README.md"),
+    "toon": Recipe(
+        "classroom",
+        CLASSROOM | dict(n_train=8192),
+        PHASES,
+        ("none", "gate", "palette", "image", "image-warped", "image-other"),
+        "CC BY 4.0, credits in data/README.md",
+    ),
     # All faces that there are, with lines of several hands. Their epochs are short, 312 steps of 2,496 faces at 128 px,
     # so that the learning rate falls three times as fast as on `toon`: after 2,000 of the 4,000 steps little changes
-    "faces": Recipe("classroom", CLASSROOM | dict(n_train=100_000, line_variants=True), PHASES,
-                    ("none", "gate", "palette", "image", "image-warped"),
-                    "research use only; trained on selfie2anime, whose drawings belong to their studios and artists"),
-    "kaggle": Recipe("paper", {}, (dict(size=256),), ("none", "image", "image-warped"),
-                     "research use only; trained on drawings that belong to their studios and artists"),
+    "faces": Recipe(
+        "classroom",
+        CLASSROOM | dict(n_train=100_000, line_variants=True),
+        PHASES,
+        ("none", "gate", "palette", "image", "image-warped"),
+        "research use only; trained on selfie2anime, whose drawings belong to their studios and artists",
+    ),
+    "kaggle": Recipe(
+        "paper",
+        {},
+        (dict(size=256),),
+        ("none", "image", "image-warped"),
+        "research use only; trained on drawings that belong to their studios and artists",
+    ),
 }
 
 
@@ -97,8 +117,9 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
     recipe, phases = RECIPES[data], plan(data, method, seed)
     runs = {run: read_checkpoint(run / LAST)[1] for _, run in phases if (run / LAST).exists()}
     if not runs:
-        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; "
-                         f"{phases[0][1]} holds no {LAST}")
+        raise SystemExit(
+            f"{method} with seed {seed} must be trained before its weights are exported; {phases[0][1]} holds no {LAST}"
+        )
     config, _, tensors = read_checkpoint([*runs][-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
@@ -112,12 +133,25 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
         head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
         until = [line for line in lines if int(line.split(",")[0]) <= step]  # a run goes on after its checkpoint
         write_text(out / f"{name}-{run.name.rsplit('-')[-1]}.csv", head + "".join(until))
-    record = provenance(config, name=name, method=method, data=data, seed=seed, steps=steps, phases=phases,
-                        sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=recipe.licence)
+    record = provenance(
+        config,
+        name=name,
+        method=method,
+        data=data,
+        seed=seed,
+        steps=steps,
+        phases=phases,
+        sha256=sha256(path),
+        bytes=path.stat().st_size,
+        cores=os.cpu_count(),
+        licence=recipe.licence,
+    )
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
-    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
-          f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px")
+    print(
+        f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
+        f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px"
+    )
 
 
 def _phase(run: Path, step: int) -> dict:
@@ -128,10 +162,14 @@ def _phase(run: Path, step: int) -> dict:
     ends = np.append(np.diff(seconds) < 0, True)[: len(seconds)]
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
-    return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"),
-            "batch_size": settings["batch_size"], "steps": step,
-            "hours": round(float(seconds[ends].sum()) / 3600, 2),
-            "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
+    return {
+        "size": settings["size"],
+        "train_reference": settings.get("train_reference", "self"),
+        "batch_size": settings["batch_size"],
+        "steps": step,
+        "hours": round(float(seconds[ends].sum()) / 3600, 2),
+        "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None,
+    }
 
 
 def main() -> None:

@@ -13,10 +13,9 @@ from lineart.coloring.colorizer import Colorizer, checkpoint_path
 from lineart.course.plotting import save_figure, show_grid
 from lineart.data.sets import load
 from lineart.evaluation import metrics
-from lineart.evaluation.measure import colorize_trial
 from lineart.evaluation.protocols import trials
 from lineart.files import sha256
-from lineart.images import as_images
+from lineart.images import as_images, paint
 
 N = 512
 PERCENTILES = (10, 30, 50, 70, 90)
@@ -35,7 +34,10 @@ def main() -> None:
     pairs = load(colorizers["bent references"].config, "test", N)
     trial = trials("P4", pairs, "toon")[0]
     truth = as_images(pairs.color)
-    results = {title: colorize_trial(colorizer.generator, pairs, trial) for title, colorizer in colorizers.items()}
+    results = {
+        title: paint(colorizer.generator, pairs.line, trial.color, trial.palette)
+        for title, colorizer in colorizers.items()
+    }
     psnr = {title: metrics.psnr(result, truth).numpy() for title, result in results.items()}
     rows = chosen(psnr["bent references"])
     grid = [[trial.color[i], pairs.line[i], *(result[i] for result in results.values()), pairs.color[i]] for i in rows]
@@ -47,8 +49,18 @@ def main() -> None:
     figure.tight_layout(pad=0.3)
     shown = {title: [round(float(values[i]), 2) for i in rows] for title, values in psnr.items()}
     weights = {title: sha256(checkpoint_path(name)) for title, name in NETWORKS.items()}
-    print(save_figure(figure, "classroom", "transfer_rows", rule=RULE, n=N, drawings=[pairs.name[i] for i in rows],
-                      psnr=shown, weights=weights))
+    print(
+        save_figure(
+            figure,
+            "classroom",
+            "transfer_rows",
+            rule=RULE,
+            n=N,
+            drawings=[pairs.name[i] for i in rows],
+            psnr=shown,
+            weights=weights,
+        )
+    )
 
 
 if __name__ == "__main__":

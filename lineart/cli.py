@@ -48,8 +48,11 @@ class Reproduce:
 
     profile: Annotated[Profile | None, _help("by default LINEART_PROFILE, else classroom")] = None
     only: Annotated[tuple[str, ...], _help("these notebooks: 03 or 09_table_1")] = ()
-    parameter: Annotated[tuple[tuple[str, str], ...], UseAppendAction, _help(
-        "set a parameter; the value is YAML: 3, true, null, [1, 2], text", "-p", metavar="NAME VALUE")] = ()
+    parameter: Annotated[
+        tuple[tuple[str, str], ...],
+        UseAppendAction,
+        _help("set a parameter; the value is YAML: 3, true, null, [1, 2], text", "-p", metavar="NAME VALUE"),
+    ] = ()
     notebooks: Annotated[Path | None, _help("folder of the notebooks")] = None
     output: Annotated[Path | None, _help("folder for executed notebooks and stamps")] = None
     timeout: Annotated[int, _help("seconds that one cell may take", default="(600)")] = 600
@@ -98,6 +101,7 @@ class Train:
         def status() -> int:
             print(folder)
             return 0 if read_checkpoint(folder / LAST)[1] >= config_of(folder).total_steps else 130
+
         return status() or 0
 
 
@@ -117,8 +121,9 @@ class Evaluate:
     def run(self) -> int:
         from lineart.evaluation.measure import evaluate_weights
 
-        rows = evaluate_weights(self.weights, self.protocol, self.data, self.source, self.n, self.backbone, self.scale,
-                                self.out)
+        rows = evaluate_weights(
+            self.weights, self.protocol, self.data, self.source, self.n, self.backbone, self.scale, self.out
+        )
         rows["checkpoint"] = rows["checkpoint"].str[:8]
         columns = ["method", "train_seed", "checkpoint", "protocol", "metric", "value", "spread", "n"]
         print(rows[columns].to_string(index=False))
@@ -154,8 +159,13 @@ class Colorize:
     palette: Annotated[str | None, _help('colours instead of the reference\'s, or alone: "#aabbcc #ddeeff"')] = None
     swap: Annotated[str | None, _help('colours to exchange: "#old=#new", one or more')] = None
     weights: Annotated[str, _help("shipped name, checkpoint file or run folder", default="(toon)")] = "toon"
-    finish: Annotated[Finish | None, _help("shading: the network's own, only within regions, or one colour a region, "
-                                           "which exact takes from the palette; by default flat")] = None
+    finish: Annotated[
+        Finish | None,
+        _help(
+            "shading: the network's own, only within regions, or one colour a region, "
+            "which exact takes from the palette; by default flat"
+        ),
+    ] = None
     gap: Annotated[float | None, _help("widest gap in a line, in pixels, that does not leak")] = None
     seed: Annotated[int | None, _help("of the noise; by default there is none")] = None
     format: Annotated[str | None, _help("png, webp or jpg; with --layered psd or png")] = None
@@ -193,8 +203,16 @@ class Prepare:
 
         if self.name == "toon":
             return self._draw()
-        store = prepare(self.name, self.source, self.size, self.out, self.k, self.processes, max_rejected=1.0,
-                        allow_grey=self.allow_grey)
+        store = prepare(
+            self.name,
+            self.source,
+            self.size,
+            self.out,
+            self.k,
+            self.processes,
+            max_rejected=1.0,
+            allow_grey=self.allow_grey,
+        )
         print(*summary(store), sep="\n")  # also where too many were rejected
         refuse_too_many(store, self.max_rejected)
         return 0

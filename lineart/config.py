@@ -51,8 +51,10 @@ class Config(BaseModel):
     augment: bool = Field(True, description="random crop and random flip")
     line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")
     train_reference: Literal["self", "warped", "other"] = Field(
-        "self", description="self: the truth as it is; warped: bent, turned and flipped; other: another drawing in the "
-                            "same colours, which only toon has")
+        "self",
+        description="self: the truth as it is; warped: bent, turned and flipped; other: another drawing in the "
+        "same colours, which only toon has",
+    )
     reference_jitter: float = Field(0.0, ge=0, le=1, description="random change of the reference's colours, 0 to 1")
 
     # Networks
@@ -60,9 +62,14 @@ class Config(BaseModel):
     levels: int | None = Field(None, ge=2, description="None: until the bottleneck is 2x2, the paper's 7 at 256 px")
     attention: Literal["none", "gate", "cross"] = Field("cross", description="cross: the paper; gate: its public code")
     reference: Literal["image", "palette"] = Field(
-        "image", description="what keys and values come from: image (the paper's text) or palette (its Figure 2)")
-    keys: Literal["none", "colors", "lines"] = Field("none", description=(
-        "matching apart from colour: what the matching encoder sees of the reference; none: as in the paper"))
+        "image", description="what keys and values come from: image (the paper's text) or palette (its Figure 2)"
+    )
+    keys: Literal["none", "colors", "lines"] = Field(
+        "none",
+        description=(
+            "matching apart from colour: what the matching encoder sees of the reference; none: as in the paper"
+        ),
+    )
     fine_levels: int = Field(0, ge=0, le=3, description="finer decoder levels that attend, too")
     noise: bool = Field(True, description="random noise injected into the generator")
     discriminator_width: Count = Field(64, description="channels of the discriminator's first level")
@@ -73,8 +80,11 @@ class Config(BaseModel):
     lambda_fm: Weight = Field(0.05, description="weight of feature matching")
     lambda_tv: Weight = Field(5e-4, description="weight of total variation")
     lambda_adv: Weight = Field(1.0, description="weight of the adversarial loss")
-    feature_layers: tuple[str, ...] = Field(("relu1_2", "relu2_2", "relu3_3", "relu4_3"), strict=False,
-                                            description="layers of VGG16 to match; the paper names none")
+    feature_layers: tuple[str, ...] = Field(
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        strict=False,
+        description="layers of VGG16 to match; the paper names none",
+    )
     weights: Weights = Field("imagenet", description="backbone of the feature loss and the metrics")
 
     # Optimisation
@@ -82,8 +92,9 @@ class Config(BaseModel):
     epochs: Count = Field(40, description="times through the training set")
     steps: Count | None = Field(None, description="None: epochs decide")
     learning_rate: Positive = Field(2e-4, description="of Adam, at the start")
-    betas: tuple[Beta, ...] = Field((0.5, 0.99), min_length=2, max_length=2, strict=False,
-                                    description="of Adam, two from 0 to below 1")
+    betas: tuple[Beta, ...] = Field(
+        (0.5, 0.99), min_length=2, max_length=2, strict=False, description="of Adam, two from 0 to below 1"
+    )
     lr_step_epochs: Count = Field(20, description="after so many epochs the learning rate is multiplied by lr_gamma")
     lr_gamma: Positive = Field(0.5, description="see lr_step_epochs")
 
@@ -115,11 +126,14 @@ class Config(BaseModel):
         if self.train_reference == "other" and self.data != "toon":
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
-            raise InputError(f"keys need attention 'cross' and reference 'image', got {self.attention!r} and "
-                             f"{self.reference!r}")
+            raise InputError(
+                f"keys need attention 'cross' and reference 'image', got {self.attention!r} and {self.reference!r}"
+            )
         if self.precision.startswith("16"):
-            raise InputError("precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss "
-                             f"scale, got {self.precision!r}")
+            raise InputError(
+                "precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss "
+                f"scale, got {self.precision!r}"
+            )
         return self
 
     @property
@@ -178,12 +192,39 @@ def _sentence(error: ValidationError, values: dict) -> str:
 
 # A profile holds only what differs from the paper.
 PROFILES: dict[str, dict] = {
-    "smoke": dict(data="toon", size=64, n_train=16, n_test=8, width=4, discriminator_width=4, weights="bundled",
-                  feature_layers=("relu1_2",), steps=4, epochs=1, accelerator="cpu",
-                  log_every=1, sample_every=2, checkpoint_every=2),
-    "classroom": dict(data="toon", size=128, n_train=512, n_test=256, width=16, discriminator_width=16,
-                      weights="bundled", feature_layers=("relu1_2", "relu2_2"), batch_size=8, steps=200, epochs=1,
-                      accelerator="cpu", log_every=10, sample_every=100, checkpoint_every=100),
+    "smoke": dict(
+        data="toon",
+        size=64,
+        n_train=16,
+        n_test=8,
+        width=4,
+        discriminator_width=4,
+        weights="bundled",
+        feature_layers=("relu1_2",),
+        steps=4,
+        epochs=1,
+        accelerator="cpu",
+        log_every=1,
+        sample_every=2,
+        checkpoint_every=2,
+    ),
+    "classroom": dict(
+        data="toon",
+        size=128,
+        n_train=512,
+        n_test=256,
+        width=16,
+        discriminator_width=16,
+        weights="bundled",
+        feature_layers=("relu1_2", "relu2_2"),
+        batch_size=8,
+        steps=200,
+        epochs=1,
+        accelerator="cpu",
+        log_every=10,
+        sample_every=100,
+        checkpoint_every=100,
+    ),
     "paper": {},
 }
 

@@ -15,8 +15,23 @@ from pathlib import Path
 from lineart.config import ROOT, Config
 
 # Those that decide a result: networks and training, metrics and their backbones, lines and palettes, drawings
-PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "torch-fidelity", "lpips", "stlpips-pytorch",
-            "numpy", "scipy", "scikit-learn", "scikit-image", "pillow", "resvg-py", "dicebear-core", "dicebear-styles")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning-fabric",
+    "torchmetrics",
+    "torch-fidelity",
+    "lpips",
+    "stlpips-pytorch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "resvg-py",
+    "dicebear-core",
+    "dicebear-styles",
+)
 OF_THE_RUN = ("commit", "device", "threads", "python", "seconds")  # what a record says of the run, not of the result
 
 
@@ -85,6 +100,7 @@ def _write_json(path: Path, record: dict) -> Path:
 
 def _commit() -> str | None:
     """The commit of the checkout, "+" after it where code or data differ from it; None outside a checkout."""
+
     def git(*words: str) -> str:
         command = ["git", "-C", str(ROOT), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -156,8 +156,14 @@ def as_images(color: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def paint(generator: nn.Module, line: np.ndarray, reference: np.ndarray, palette: np.ndarray, batch_size: int = 32,
-          noise: torch.Generator | None = None) -> torch.Tensor:
+def paint(
+    generator: nn.Module,
+    line: np.ndarray,
+    reference: np.ndarray,
+    palette: np.ndarray,
+    batch_size: int = 32,
+    noise: torch.Generator | None = None,
+) -> torch.Tensor:
     """The one inference loop: drawings in the colours of their references, (n, 3, H, W) uint8 on the CPU.
 
     line (n, H, W) and reference (n, H, W, 3) uint8, palette (n, k, 3) 0..255. noise: random numbers for the generator's

@@ -23,18 +23,21 @@ WARPED, OTHER = {"train_reference": "warped"}, {"train_reference": "other"}
 
 # "Matching by": what the encoder for matching sees of the reference. "True pairs": the reference is another drawing in
 # the same colours. Readers who see no red or no green tell the colours apart by lightness where the hue does not help.
-METHODS = {method.key: method for method in (
-    Method("none", "no attention", "#a2b19b", {"attention": "none"}),
-    Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
-    Method("palette", "cross-attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
-    Method("image", "cross-attention to the image", "#005cc1", IMAGE),
-    Method("image-warped", "cross-attention to the image, warped references", "#a6809e", IMAGE | WARPED),
-    Method("colors-warped", "matching by colours, warped references", "#31e7eb", COLORS | WARPED),
-    Method("lines-warped", "matching by lines, warped references", "#8e5500", LINES | WARPED),
-    Method("lines", "matching by lines", "#e6d417", LINES),
-    Method("image-other", "cross-attention to the image, true pairs", "#000000", IMAGE | OTHER),
-    Method("lines-other", "matching by lines, true pairs", "#581a00", LINES | OTHER),
-)}
+METHODS = {
+    method.key: method
+    for method in (
+        Method("none", "no attention", "#a2b19b", {"attention": "none"}),
+        Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
+        Method("palette", "cross-attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
+        Method("image", "cross-attention to the image", "#005cc1", IMAGE),
+        Method("image-warped", "cross-attention to the image, warped references", "#a6809e", IMAGE | WARPED),
+        Method("colors-warped", "matching by colours, warped references", "#31e7eb", COLORS | WARPED),
+        Method("lines-warped", "matching by lines, warped references", "#8e5500", LINES | WARPED),
+        Method("lines", "matching by lines", "#e6d417", LINES),
+        Method("image-other", "cross-attention to the image, true pairs", "#000000", IMAGE | OTHER),
+        Method("lines-other", "matching by lines, true pairs", "#581a00", LINES | OTHER),
+    )
+}
 
 
 def method_title(key: str) -> str:

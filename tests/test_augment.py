@@ -7,14 +7,7 @@ import torch
 from lineart import losses
 from lineart.config import Config
 from lineart.data import augment, toon
-from lineart.data.augment import (
-    CROP_MARGIN,
-    random_crop_flip,
-    random_jitter,
-    random_lines,
-    random_warp,
-    take,
-)
+from lineart.data.augment import CROP_MARGIN, random_crop_flip, random_jitter, random_lines, random_warp, take
 from lineart.data.lines import VARIANTS, batch_lines
 from lineart.data.sets import load
 from lineart.images import to_batch, to_uint8
@@ -68,6 +61,7 @@ def test_take_gives_drawing_i_the_picture_and_palette_of_its_reference():
 
 # Other lines
 
+
 @pytest.fixture(scope="module")
 def colors() -> np.ndarray:
     """Six drawings (6, 64, 64, 3)."""
@@ -104,12 +98,16 @@ def test_redrawn_lines_fit_their_own_colours(colors):
 
 # Other colours
 
+
 def jittered(colors, strength: float = 1.0, seed: int = 0):
     """colors (n, 3), one constant picture and one palette of three times that colour each; the same (n, 3) twice."""
     colors = torch.as_tensor(colors, dtype=torch.float32)
     torch.manual_seed(seed)
-    reference, palette = random_jitter(colors[:, :, None, None].expand(-1, -1, 4, 5).contiguous(),
-                                       colors[:, None].expand(-1, 3, -1).contiguous(), strength)
+    reference, palette = random_jitter(
+        colors[:, :, None, None].expand(-1, -1, 4, 5).contiguous(),
+        colors[:, None].expand(-1, 3, -1).contiguous(),
+        strength,
+    )
     assert reference.shape[1:] == (3, 4, 5) and palette.shape[1:] == (3, 3)
     assert torch.equal(reference, reference[:, :, :1, :1].expand_as(reference))
     return reference[:, :, 0, 0], palette[:, 0]
@@ -222,8 +220,13 @@ def test_a_warp_turns_scales_shifts_and_mirrors_as_far_as_it_says(monkeypatch):
 def test_what_lies_beyond_the_edge_is_the_edge_repeated(height, width, near, monkeypatch):
     color, sample, both = torch.rand(20, 3, height, width), torch.nn.functional.grid_sample, []
     monkeypatch.setattr(augment.F, "grid_sample", lambda c, grid, **how: both.append(grid) or sample(c, grid, **how))
-    monkeypatch.setattr(torch.Tensor, "clamp", lambda t, low, high, clamp=torch.Tensor.clamp: (
-        both.append(t) if t.shape[-1:] == (2,) else None) or clamp(t, low, high))
+    monkeypatch.setattr(
+        torch.Tensor,
+        "clamp",
+        lambda t, low, high, clamp=torch.Tensor.clamp: (
+            (both.append(t) if t.shape[-1:] == (2,) else None) or clamp(t, low, high)
+        ),
+    )
     warped = random_warp(color)
     unclamped, clamped = both[-2:]
     assert not torch.equal(unclamped, clamped)
@@ -240,7 +243,8 @@ def test_in_training_the_reference_and_its_palette_change_and_the_truth_never_do
     batch = trainer.batch(0)
     before, given, truths = {name: t.clone() for name, t in batch.items()}, {}, []
     trainer.generator.register_forward_pre_hook(
-        lambda _, args: given.update(zip(("line", "palette", "reference"), (t.detach().clone() for t in args))))
+        lambda _, args: given.update(zip(("line", "palette", "reference"), (t.detach().clone() for t in args)))
+    )
     judged = []
     trainer.raw["discriminator"].register_forward_pre_hook(lambda _, args: judged.append(args[0].detach().clone()))
     l1 = losses.l1_loss
@@ -264,8 +268,10 @@ def test_without_jitter_the_reference_is_the_truth(tmp_path, monkeypatch):
 
 
 def test_line_variants_redraw_the_lines_of_a_training_from_its_own_pictures(tmp_path):
-    plain, varied = (Trainer(tiny(batch_size=8, augment=False, line_variants=variants), tmp_path).batch(0)
-                     for variants in (False, True))
+    plain, varied = (
+        Trainer(tiny(batch_size=8, augment=False, line_variants=variants), tmp_path).batch(0)
+        for variants in (False, True)
+    )
     assert torch.equal(plain["color"], varied["color"])
     other = [i for i in range(8) if not torch.equal(plain["line"][i], varied["line"][i])]
     assert 0 < len(other) < 8

@@ -18,8 +18,9 @@ CONFIG = Config.from_profile("smoke")
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return save_checkpoint(tmp_path_factory.mktemp("run") / "x.safetensors", CONFIG, 1,
-                           {"generator": make_generator(CONFIG)})
+    return save_checkpoint(
+        tmp_path_factory.mktemp("run") / "x.safetensors", CONFIG, 1, {"generator": make_generator(CONFIG)}
+    )
 
 
 @pytest.fixture
@@ -43,8 +44,12 @@ def run(folder, drawings=None, **options):
 
 @pytest.mark.parametrize("what", ["a folder", "files", "a glob", "all, and twice"])
 def test_files_folders_and_globs(folder, weights, capsys, what):
-    drawings = {"a folder": [folder], "files": [folder / "a.png", str(folder / "b.jpg")], "a glob": [f"{folder}/[ab].*"],
-                "all, and twice": [folder, folder / "a.png", f"{folder}/*.jpg"]}[what]
+    drawings = {
+        "a folder": [folder],
+        "files": [folder / "a.png", str(folder / "b.jpg")],
+        "a glob": [f"{folder}/[ab].*"],
+        "all, and twice": [folder, folder / "a.png", f"{folder}/*.jpg"],
+    }[what]
     code, results = run(folder, drawings, weights=weights)
     assert code == 0 and [*results] == ["a.png", "b.png"]
     assert len(capsys.readouterr().out.splitlines()) == 2
@@ -105,6 +110,7 @@ def test_layers_open_again_and_lie_over_each_other_as_the_picture_does(folder, w
         colors, lines = (Image.open(path) for path in results.values())
     else:
         from psd_tools import PSDImage
+
         psd = PSDImage.open(results["a.psd"])
         assert psd.size == (96, 96) and [layer.name for layer in psd] == ["colors", "lines"]
         colors, lines = (layer.topil() for layer in psd)
@@ -120,8 +126,12 @@ def test_colours_can_be_given_and_exchanged(folder, weights):
     colors = "#ff0000 #00ff00, #0000ff #ffffff"
     assert parse_palette(colors).tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
     assert [swap.tolist() for swap in parse_swaps("#ff0000=#00ff00 #fff=#000")] == [
-        [[255, 0, 0], [0, 255, 0]], [[255, 255, 255], [0, 0, 0]]]
-    code = colorize_files([folder / "a.png"], None, folder.parent / "out", palette=colors, swap="#f00=#102030", weights=weights)
+        [[255, 0, 0], [0, 255, 0]],
+        [[255, 255, 255], [0, 0, 0]],
+    ]
+    code = colorize_files(
+        [folder / "a.png"], None, folder.parent / "out", palette=colors, swap="#f00=#102030", weights=weights
+    )
     assert code == 0
     for wrong in ({"palette": "#12"}, {"palette": "reddish"}, {"swap": "#ff0000"}, {"swap": "#f00=#0f0=#00f"}):
         with pytest.raises(InputError, match="must be written like"):
@@ -137,10 +147,18 @@ def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
     assert code == 0 and (np.asarray(Image.open(results["a.png"])) <= lines[..., None]).all()
 
 
-@pytest.mark.parametrize(("wrong", "rule"), [
-    ({"drawings": ["nowhere.png"]}, "found none at nowhere.png"), ({"drawings": ["nowhere/*.png"]}, "found none at"),
-    ({"format": "psd"}, "format must be"), ({"format": "webp", "layered": True}, "format must be"),
-    ({"weights": "nobody"}, "weights must be"), ({"seed": -1}, "seed must be"), ({"finish": "matte"}, "finish must be")])
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"drawings": ["nowhere.png"]}, "found none at nowhere.png"),
+        ({"drawings": ["nowhere/*.png"]}, "found none at"),
+        ({"format": "psd"}, "format must be"),
+        ({"format": "webp", "layered": True}, "format must be"),
+        ({"weights": "nobody"}, "weights must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"finish": "matte"}, "finish must be"),
+    ],
+)
 def test_what_concerns_all_is_a_sentence_before_anything_is_written(folder, weights, wrong, rule):
     with pytest.raises(InputError, match=rule):
         run(folder, **{"weights": weights} | wrong)

@@ -71,8 +71,10 @@ def test_a_run_is_not_overwritten_goes_on_and_says_whether_it_is_at_its_end(trai
 
 
 def test_help_says_of_each_setting_what_it_is_without_waiting_for_torch():
-    code = ("import sys\nfrom lineart.cli import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit:\n    "
-            "assert not {'torch', 'numpy', 'PIL', 'papermill'} & {*sys.modules}, 'a help text waits for torch'")
+    code = (
+        "import sys\nfrom lineart.cli import main\ntry:\n    main(['train', '--help'])\nexcept SystemExit:\n    "
+        "assert not {'torch', 'numpy', 'PIL', 'papermill'} & {*sys.modules}, 'a help text waits for torch'"
+    )
     text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     words = " ".join(text.replace("│", " ").split())
     for name, setting in Config.model_fields.items():
@@ -110,7 +112,8 @@ def test_colorize_many_into_a_folder_or_one_into_a_file(trained, tmp_path, capsy
         picture = np.full((50, 40, 3), 255, np.uint8)
         picture[10:40, 10:12] = 0
         Image.fromarray(picture if name != "reference" else rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)).save(
-            tmp_path / f"{name}.png")
+            tmp_path / f"{name}.png"
+        )
     a, b, reference = (str(tmp_path / f"{name}.png") for name in ("a", "b", "reference"))
     common = ["--weights", str(trained), "--as-is"]
     assert main(["colorize", a, b, "--reference", reference, "--out", str(tmp_path / "out"), *common]) == 0
@@ -127,15 +130,50 @@ def test_colorize_many_into_a_folder_or_one_into_a_file(trained, tmp_path, capsy
 
 def test_data_is_prepared_checked_and_trained_on(pictures, tmp_path, capsys):
     out, run = tmp_path / "set", tmp_path / "run"
-    prepare = ["data", "prepare", "folder", "--source", str(pictures), "--size", "32", "--out", str(out), "-k", "9",
-               "--processes", "1"]
+    prepare = [
+        "data",
+        "prepare",
+        "folder",
+        "--source",
+        str(pictures),
+        "--size",
+        "32",
+        "--out",
+        str(out),
+        "-k",
+        "9",
+        "--processes",
+        "1",
+    ]
     assert main(prepare) == 0
     assert f"{out}: 12 pictures" in capsys.readouterr().out
     assert main(["data", "check", str(out)]) == 0
     assert main(["data", "check", str(out), "--sheet", str(tmp_path / "s.jpg")]) == 0
     assert Image.open(tmp_path / "s.jpg").format == "JPEG" and Image.open(out / "contact_sheet.png").mode == "RGB"
-    assert main(["train", "smoke", "--data", "folder", "--source", str(out), "--size", "32", "--steps", "1",
-                 "--attention", "none", "--line-variants", "--reference-jitter", "0.5", "--run", str(run)]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "smoke",
+                "--data",
+                "folder",
+                "--source",
+                str(out),
+                "--size",
+                "32",
+                "--steps",
+                "1",
+                "--attention",
+                "none",
+                "--line-variants",
+                "--reference-jitter",
+                "0.5",
+                "--run",
+                str(run),
+            ]
+        )
+        == 0
+    )
     assert (run / "last.safetensors").exists()
     assert main(prepare) == 0  # neither the sheet nor a training makes the set another one
     (out / "color.npy").write_bytes((out / "color.npy").read_bytes()[:-1] + b"!")
@@ -157,16 +195,24 @@ def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary
 # --- mistakes ---
 
 
-@pytest.mark.parametrize(("words", "named"), [
-    (["data", "prepare", "folder"], "--source"), (["data", "check", "nowhere"], "nowhere"),
-    (["data", "prepare", "pairs", "--source", "nowhere"], "nowhere"),
-    (["data", "prepare", "toon", "--source", "nowhere"], "nowhere"),
-    (["data", "prepare", "toon", "--out", "x"], "--out"),
-    (["train", "smoke", "--data", "folder", "--size", "2048"], "2048"), (["train", "smoke", "--size", "50"], "50"),
-    (["train", "smoke", "--betas", "0.5"], "betas"), (["train", "smoke", "--source", "nowhere"], "nowhere"),
-    (["evaluate", "--weights", "nothing"], "nothing"), (["evaluate", "--scale", "--n", "1"], "--n"),
-    (["evaluate"], "--weights"), (["compare", "nothing.csv"], "nothing.csv"),
-])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["data", "prepare", "folder"], "--source"),
+        (["data", "check", "nowhere"], "nowhere"),
+        (["data", "prepare", "pairs", "--source", "nowhere"], "nowhere"),
+        (["data", "prepare", "toon", "--source", "nowhere"], "nowhere"),
+        (["data", "prepare", "toon", "--out", "x"], "--out"),
+        (["train", "smoke", "--data", "folder", "--size", "2048"], "2048"),
+        (["train", "smoke", "--size", "50"], "50"),
+        (["train", "smoke", "--betas", "0.5"], "betas"),
+        (["train", "smoke", "--source", "nowhere"], "nowhere"),
+        (["evaluate", "--weights", "nothing"], "nothing"),
+        (["evaluate", "--scale", "--n", "1"], "--n"),
+        (["evaluate"], "--weights"),
+        (["compare", "nothing.csv"], "nothing.csv"),
+    ],
+)
 def test_a_mistake_is_one_sentence_that_names_it(words, named, capsys):
     assert named in sentence(words, capsys)
 
@@ -176,8 +222,17 @@ def test_debug_shows_the_traceback_of_a_mistake():
         main(["--debug", "train", "smoke", "--size", "50"])
 
 
-@pytest.mark.parametrize("words", [[], ["paint"], ["train", "fast"], ["train", "--steps", "many"],
-                                   ["train", "--data", "nothing"], ["evaluate", "--protocol", "P5"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["paint"],
+        ["train", "fast"],
+        ["train", "--steps", "many"],
+        ["train", "--data", "nothing"],
+        ["evaluate", "--protocol", "P5"],
+    ],
+)
 def test_usage_errors_have_a_status_of_their_own(words):
     with pytest.raises(SystemExit) as exit:
         main(words)

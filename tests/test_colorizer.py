@@ -102,8 +102,10 @@ def test_pixels_of_32_bits_are_a_sentence(colorizer):
 def test_a_scan_is_cleaned_unless_it_shall_not_be(colorizer):
     line = line_art()
     negative = Image.eval(line, lambda v: 255 - v)
-    first, second, third = (colorizer.colorize(*x[:1], picture(), as_is=x[1]).tobytes()
-                            for x in ((line, False), (negative, False), (negative, True)))
+    first, second, third = (
+        colorizer.colorize(*x[:1], picture(), as_is=x[1]).tobytes()
+        for x in ((line, False), (negative, False), (negative, True))
+    )
     assert first == second != third
     with pytest.raises(InputError, match="lines"):
         colorizer.colorize(Image.new("L", (50, 50), 255), picture())
@@ -186,8 +188,9 @@ def test_a_finish_takes_the_networks_colours_and_the_drawings_lines(finish):
     assert np.abs(result[40, 50].astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize(("mode", "size"), [("RGB", (5, 5)), ("L", (40, 40)), ("RGBA", (32, 32)), ("P", (17, 3)),
-                                            ("RGB", (1, 1))])
+@pytest.mark.parametrize(
+    ("mode", "size"), [("RGB", (5, 5)), ("L", (40, 40)), ("RGBA", (32, 32)), ("P", (17, 3)), ("RGB", (1, 1))]
+)
 def test_any_reference_is_shown_at_the_networks_size(mode, size):
     network, reference = stand_in(), picture(size=size).convert(mode)
     network.colorize(line_art(), reference)
@@ -219,10 +222,16 @@ def test_noise_has_a_seed_and_leaves_the_global_one_alone(colorizer):
 
 
 def test_reference_palette_and_drawing_all_matter(colorizer):
-    calls = [(line_art(), picture(), None), (line_art(), picture(1), None), (line_art(41, 48), picture(), None),
-             (line_art(), picture(), [(10, 200, 30)])]
-    results = [np.asarray(colorizer.colorize(line, reference, palette).resize((9, 9))).tobytes()
-               for line, reference, palette in calls]
+    calls = [
+        (line_art(), picture(), None),
+        (line_art(), picture(1), None),
+        (line_art(41, 48), picture(), None),
+        (line_art(), picture(), [(10, 200, 30)]),
+    ]
+    results = [
+        np.asarray(colorizer.colorize(line, reference, palette).resize((9, 9))).tobytes()
+        for line, reference, palette in calls
+    ]
     assert len(set(results)) == len(calls)
 
 
@@ -249,18 +258,26 @@ def test_a_palette_alone_is_also_the_reference():
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_short_palette_is_repeated(colorizer, n):
     colors = np.random.default_rng(n).integers(0, 256, (n, 3))
-    results = {colorizer.colorize(line_art(), palette=palette).tobytes()
-               for palette in (colors.tolist(), np.resize(colors, (9, 3)))}
+    results = {
+        colorizer.colorize(line_art(), palette=palette).tobytes()
+        for palette in (colors.tolist(), np.resize(colors, (9, 3)))
+    }
     assert len(results) == 1
 
 
-@pytest.mark.parametrize(("wrong", "rule"), [
-    ({}, "a reference picture or a palette"),
-    *[({"palette": np.zeros(shape)}, r"palette must be \(1 to 9, 3\)") for shape in ((10, 3), (0, 3), (3,), (9, 4))],
-    *[({"palette": [(0, 10, 255), (0, value, 9)]}, "between 0 and 255") for value in (-1, 256, float("nan"))],
-    *[({"palette": np.zeros((1, 3)), "seed": seed}, "between 0 and") for seed in (-1, 2**64)],
-    ({"palette": np.zeros((1, 3)), "finish": "matte"}, "finish must be one of"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({}, "a reference picture or a palette"),
+        *[
+            ({"palette": np.zeros(shape)}, r"palette must be \(1 to 9, 3\)")
+            for shape in ((10, 3), (0, 3), (3,), (9, 4))
+        ],
+        *[({"palette": [(0, 10, 255), (0, value, 9)]}, "between 0 and 255") for value in (-1, 256, float("nan"))],
+        *[({"palette": np.zeros((1, 3)), "seed": seed}, "between 0 and") for seed in (-1, 2**64)],
+        ({"palette": np.zeros((1, 3)), "finish": "matte"}, "finish must be one of"),
+    ],
+)
 def test_a_wrong_setting_is_a_sentence(colorizer, wrong, rule):
     with pytest.raises(InputError, match=rule):
         colorizer.colorize(line_art(), **wrong)
@@ -275,8 +292,10 @@ def test_it_is_light_until_a_finish_is_asked_for():
 
 
 def test_from_a_file_a_folder_and_a_text(checkpoint):
-    results = {Colorizer.from_pretrained(source).colorize(line_art(), picture()).tobytes()
-               for source in (checkpoint, checkpoint.parent, str(checkpoint), str(checkpoint.parent))}
+    results = {
+        Colorizer.from_pretrained(source).colorize(line_art(), picture()).tobytes()
+        for source in (checkpoint, checkpoint.parent, str(checkpoint), str(checkpoint.parent))
+    }
     assert len(results) == 1
     assert checkpoint_path(checkpoint.parent) == checkpoint
     network = Colorizer.from_pretrained(checkpoint)

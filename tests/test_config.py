@@ -46,15 +46,43 @@ def test_profile_comes_from_the_environment(monkeypatch):
         Config.from_profile("fast")
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("size", 16), ("size", 100), ("attention", "self"), ("reference", "text"), ("weights", "random"),
-    ("train_reference", "cycle"), ("precision", "16-mixed"), ("batch_size", 0), ("steps", 0), ("levels", 1),
-    ("betas", (0.5,)), ("betas", (0.5, 1.0)), ("betas", (-0.1, 0.9)), ("betas", (0.5, "0.9")), ("seed", -1),
-    ("seed", 2**64), ("steps", "200"), ("batch_size", 8.0), ("epochs", True), ("augment", 1),
-    ("learning_rate", "2e-4"), ("learning_rate", True), ("source", ROOT), ("feature_layers", "relu1_2"),
-    ("learning_rate", 0.0), ("lr_gamma", -0.5), ("lambda_l1", -1), ("checkpoint_minutes", float("nan")),
-    ("reference_jitter", 2), ("lr", 1), ("keys", "words"), ("fine_levels", 4),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", 16),
+        ("size", 100),
+        ("attention", "self"),
+        ("reference", "text"),
+        ("weights", "random"),
+        ("train_reference", "cycle"),
+        ("precision", "16-mixed"),
+        ("batch_size", 0),
+        ("steps", 0),
+        ("levels", 1),
+        ("betas", (0.5,)),
+        ("betas", (0.5, 1.0)),
+        ("betas", (-0.1, 0.9)),
+        ("betas", (0.5, "0.9")),
+        ("seed", -1),
+        ("seed", 2**64),
+        ("steps", "200"),
+        ("batch_size", 8.0),
+        ("epochs", True),
+        ("augment", 1),
+        ("learning_rate", "2e-4"),
+        ("learning_rate", True),
+        ("source", ROOT),
+        ("feature_layers", "relu1_2"),
+        ("learning_rate", 0.0),
+        ("lr_gamma", -0.5),
+        ("lambda_l1", -1),
+        ("checkpoint_minutes", float("nan")),
+        ("reference_jitter", 2),
+        ("lr", 1),
+        ("keys", "words"),
+        ("fine_levels", 4),
+    ],
+)
 def test_a_bad_value_is_refused_by_its_name(name, value):
     with pytest.raises(InputError) as caught:
         Config(**{name: value})
@@ -62,20 +90,31 @@ def test_a_bad_value_is_refused_by_its_name(name, value):
     assert "\n" not in sentence and name in sentence and (repr(value) in sentence or name == "lr")
 
 
-@pytest.mark.parametrize("settings", [
-    dict(keys="lines", attention="gate"), dict(keys="colors", reference="palette"), dict(data="toon", source="x"),
-    dict(data="kaggle", train_reference="other"),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(keys="lines", attention="gate"),
+        dict(keys="colors", reference="palette"),
+        dict(data="toon", source="x"),
+        dict(data="kaggle", train_reference="other"),
+    ],
+)
 def test_settings_that_do_not_fit_each_other(settings):
     with pytest.raises(InputError):
         Config(**settings)
 
 
-@pytest.mark.parametrize(("method", "settings"), [
-    ("none", dict(attention="none")), ("gate", dict(attention="gate")), ("image", {}), ("colors", dict(keys="colors")),
-    ("palette-warped", dict(reference="palette", train_reference="warped")),
-    ("lines-other", dict(keys="lines", train_reference="other", data="toon")),
-])
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("none", dict(attention="none")),
+        ("gate", dict(attention="gate")),
+        ("image", {}),
+        ("colors", dict(keys="colors")),
+        ("palette-warped", dict(reference="palette", train_reference="warped")),
+        ("lines-other", dict(keys="lines", train_reference="other", data="toon")),
+    ],
+)
 def test_method_names(method, settings):
     assert Config(**settings).method == method
 

@@ -113,9 +113,13 @@ def test_what_was_done_is_one_line():
 @pytest.mark.parametrize("what", ["no ink", "no ink on grey", "all ink", "a coloured picture", "a grey picture"])
 def test_what_is_no_drawing_is_a_sentence(what):
     picture = draw("val-0-000000", SIDE).color
-    image = {"no ink": Image.new("L", (60, 60), 255), "no ink on grey": Image.new("L", (60, 60), 90),
-             "all ink": Image.new("L", (60, 60)), "a coloured picture": Image.fromarray(picture),
-             "a grey picture": Image.fromarray(picture).convert("L")}[what]
+    image = {
+        "no ink": Image.new("L", (60, 60), 255),
+        "no ink on grey": Image.new("L", (60, 60), 90),
+        "all ink": Image.new("L", (60, 60)),
+        "a coloured picture": Image.fromarray(picture),
+        "a grey picture": Image.fromarray(picture).convert("L"),
+    }[what]
     with pytest.raises(InputError, match=r"^a drawing .*\d%.*--(as-is|extract-lines)") as caught:
         clean(image)
     assert "\n" not in str(caught.value)

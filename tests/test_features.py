@@ -67,9 +67,7 @@ def test_bundled_shapes(vgg):
     # BlurPool: 64 -> maximum of 2 px: 63 -> 2 px more at either rim: 67 -> windows of 3 px, every second: 33
     sides = dict(zip(LAYERS, (64, 33, 17, 9, 5)))
     assert list(result) == list(LAYERS)
-    assert {k: tuple(v.shape) for k, v in result.items()} == {
-        k: (2, VGG_WIDTHS[k], sides[k], sides[k]) for k in LAYERS
-    }
+    assert {k: tuple(v.shape) for k, v in result.items()} == {k: (2, VGG_WIDTHS[k], sides[k], sides[k]) for k in LAYERS}
     assert all((v >= 0).all() and v.max() > 0 for v in result.values())
 
 
@@ -126,10 +124,9 @@ def test_blur_pool_by_hand():
     torch.testing.assert_close(pool(ramp), expected.expand(1, 1, 4, 4))
 
 
-@pytest.mark.parametrize("build", [
-    lambda w: FeatureExtractor(("relu1_2",), w), perceptual_distance, frechet_features,
-    metric_names,
-])
+@pytest.mark.parametrize(
+    "build", [lambda w: FeatureExtractor(("relu1_2",), w), perceptual_distance, frechet_features, metric_names]
+)
 def test_unknown_source_is_refused(build):
     with pytest.raises(InputError, match="weights must be 'imagenet' or 'bundled', got 'vgg'"):
         build("vgg")
@@ -186,10 +183,13 @@ def wrong_file(*args, **kwargs):
 
 
 @pytest.mark.parametrize("error", [no_network, wrong_file])
-@pytest.mark.parametrize(("build", "name"), [
-    (lambda: FeatureExtractor(("relu1_2",), weights="imagenet"), "VGG16"),
-    (lambda: perceptual_distance("imagenet"), "AlexNet"),
-])
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (lambda: FeatureExtractor(("relu1_2",), weights="imagenet"), "VGG16"),
+        (lambda: perceptual_distance("imagenet"), "AlexNet"),
+    ],
+)
 def test_no_download_is_one_sentence_and_no_fallback(monkeypatch, error, build, name):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", error)
     with pytest.raises(MissingFile, match=f"{name}.*weights='bundled' works offline"):
@@ -201,7 +201,8 @@ def test_lpips_is_the_package_s_on_torchvision_s_alexnet(monkeypatch, capfd, rec
         names = torchvision.models.alexnet().state_dict()
     numbers = torch.Generator().manual_seed(5)
     state = {
-        name: torch.zeros(()).expand(tensor.shape) if name.startswith("classifier")  # large, and never used
+        name: torch.zeros(()).expand(tensor.shape)
+        if name.startswith("classifier")  # large, and never used
         else torch.randn(tensor.shape, generator=numbers) * 0.05
         for name, tensor in names.items()
     }
@@ -275,5 +276,3 @@ def test_only_the_paper_s_networks_get_the_paper_s_names():
     bundled = metric_names("bundled")
     assert bundled.keys() == metric_names("imagenet").keys()
     assert not {"FID", "KID", "LPIPS"} & set(bundled.values()) and not any("FID" in name for name in bundled.values())
-
-

@@ -22,6 +22,7 @@ def test_a_file_is_there_once_it_is_whole_and_what_fails_leaves_the_one_before(t
 def test_a_rename_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def refused(*_):
         raise OSError(5, "Input/output error")
+
     monkeypatch.setattr(os, "replace", refused)
     with pytest.raises(OSError, match="Input/output"):
         write_text(tmp_path / "table.csv", "first")

@@ -23,6 +23,7 @@ def circle(gap, side=256, width=3):
 def smeared(inside):
     """Red inside, blue outside, as a network paints: soft at the border, and darker at the line."""
     from scipy.ndimage import gaussian_filter
+
     share = gaussian_filter(inside.astype(float), 5)[..., None]
     return (share * RED + (1 - share) * BLUE).round().astype(np.uint8)
 
@@ -103,9 +104,14 @@ def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
 
 @pytest.mark.parametrize("what", ["white", "black", "hatched", "noise", "one pixel", "a strip"])
 def test_every_drawing_ends_in_few_regions(what):
-    line = {"white": np.full((300, 300), 255), "black": np.zeros((300, 300)), "one pixel": np.zeros((1, 1)),
-            "hatched": np.where(np.add.outer(np.arange(600), np.arange(600)) % 4 < 2, 0, 255),
-            "noise": np.random.default_rng(0).integers(0, 256, (600, 600)), "a strip": np.full((2000, 20), 255)}[what]
+    line = {
+        "white": np.full((300, 300), 255),
+        "black": np.zeros((300, 300)),
+        "one pixel": np.zeros((1, 1)),
+        "hatched": np.where(np.add.outer(np.arange(600), np.arange(600)) % 4 < 2, 0, 255),
+        "noise": np.random.default_rng(0).integers(0, 256, (600, 600)),
+        "a strip": np.full((2000, 20), 255),
+    }[what]
     line = line.astype(np.uint8)
     labels, _ = flats.regions(line, 8)
     assert labels.min() == 0 and labels.max() < flats.MAX_REGIONS and labels.shape == line.shape

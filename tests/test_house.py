@@ -14,8 +14,14 @@ PACKAGE = ROOT / "lineart"
 ROOMS = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")}
 WINGS = ("data", "coloring", "evaluation", "course", "studio")
 # Which wings a wing may look into; "" is the core, `cli` and `__main__` may look into all
-OPEN = {"": {"data"}, "data": set(), "coloring": {"data"}, "evaluation": {"data", "coloring"},
-        "course": {"data", "coloring", "evaluation"}, "studio": {"data", "coloring"}}
+OPEN = {
+    "": {"data"},
+    "data": set(),
+    "coloring": {"data"},
+    "evaluation": {"data", "coloring"},
+    "course": {"data", "coloring", "evaluation"},
+    "studio": {"data", "coloring"},
+}
 GROUND = {"lineart.config", "lineart.files", "lineart.images", "lineart.progress"}  # of the core, what `data` may use
 
 
@@ -49,7 +55,7 @@ def test_there_is_no_circle():
     done, open_ = set(), []
 
     def visit(room):
-        assert room not in open_, " -> ".join([*open_[open_.index(room):], room])
+        assert room not in open_, " -> ".join([*open_[open_.index(room) :], room])
         if room not in done:
             open_.append(room)
             for other in imports(room):
@@ -71,14 +77,31 @@ def test_a_room_is_read_in_one_sitting(room):
         assert not text.strip()
 
 
-@pytest.mark.parametrize(("statement", "heavy"), [
-    ("import lineart", {"torch", "numpy", "PIL", "pandas"}),
-    ("from lineart import Colorizer", {"dicebear", "dicebear_styles", "jsonschema", "sklearn", "pandas", "matplotlib",
-                                       "skimage", "lightning_fabric", "torchvision"}),
-    ("from lineart import Generator", {"dicebear", "sklearn", "pandas", "matplotlib", "scipy"}),
-    ("import lineart.training, lineart.coloring.colorizer, lineart.evaluation.measure",
-     {"IPython", "papermill", "nbformat", "ipykernel", "nbval"}),
-])
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import lineart", {"torch", "numpy", "PIL", "pandas"}),
+        (
+            "from lineart import Colorizer",
+            {
+                "dicebear",
+                "dicebear_styles",
+                "jsonschema",
+                "sklearn",
+                "pandas",
+                "matplotlib",
+                "skimage",
+                "lightning_fabric",
+                "torchvision",
+            },
+        ),
+        ("from lineart import Generator", {"dicebear", "sklearn", "pandas", "matplotlib", "scipy"}),
+        (
+            "import lineart.training, lineart.coloring.colorizer, lineart.evaluation.measure",
+            {"IPython", "papermill", "nbformat", "ipykernel", "nbval"},
+        ),
+    ],
+)
 def test_an_import_brings_no_more_than_it_needs(statement, heavy):
     code = f"import sys; {statement}; print(*sorted({heavy!r} & {{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -24,6 +24,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **settings) -> bytes:
 
 def png(rows: np.ndarray, color_type: int, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG by hand, 8 or 16 bits a value: rows (H, W) or (H, W, channels), colour type as in the PNG standard."""
+
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
@@ -32,7 +33,8 @@ def png(rows: np.ndarray, color_type: int, *chunks: tuple[bytes, bytes]) -> byte
     big_endian = rows.astype(rows.dtype.newbyteorder(">"))
     body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in big_endian))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk(*c) for c in ((b"IHDR", header), *chunks, (b"IDAT", body), (b"IEND", b"")))
+        chunk(*c) for c in ((b"IHDR", header), *chunks, (b"IDAT", body), (b"IEND", b""))
+    )
 
 
 def pixels(data: bytes) -> list:
@@ -87,14 +89,25 @@ def test_cmyk_ink_becomes_its_colour(kind, near, settings):
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_of_an_animation_the_first_frame(kind):
     frames = [Image.new("RGB", (4, 4), tuple(color)) for color in (RED, LIME, BLUE)]
-    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:],
-                   **({"lossless": True} if kind == "WEBP" else {}))
+    data = encoded(
+        frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
+    )
     assert pixels(data) == [[RED] * 4] * 4
 
 
-@pytest.mark.parametrize(("orientation", "turn"), [
-    (1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (4, np.flipud), (5, lambda a: a.swapaxes(0, 1)),
-    (6, lambda a: np.rot90(a, -1)), (7, lambda a: np.rot90(a, 2).swapaxes(0, 1)), (8, np.rot90)])
+@pytest.mark.parametrize(
+    ("orientation", "turn"),
+    [
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.swapaxes(0, 1)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).swapaxes(0, 1)),
+        (8, np.rot90),
+    ],
+)
 def test_a_photograph_stands_upright_as_its_exif_says(orientation, turn):
     stored = np.zeros((16, 24, 3), np.uint8)
     stored[:8, :8], stored[8:, 16:] = RED, BLUE
@@ -103,8 +116,9 @@ def test_a_photograph_stands_upright_as_its_exif_says(orientation, turn):
     assert np.array_equal(decode(encoded(Image.fromarray(stored), exif=exif)), turn(stored))
 
 
-@pytest.mark.parametrize("exif", [b"", b"nothing of the kind", b"II*\0\xff\xff\xff\xff",
-                                  b"MM\0*\0\0\0\x08\0\0" + b"x" * 65_000])
+@pytest.mark.parametrize(
+    "exif", [b"", b"nothing of the kind", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\0" + b"x" * 65_000]
+)
 def test_damaged_exif_and_what_follows_the_picture_cost_no_picture(exif, drawing):
     data = encoded(drawing, "JPEG")
     body = b"Exif\0\0" + exif
@@ -124,16 +138,20 @@ def test_a_file_cut_anywhere_is_refused_or_was_whole_already(kind, drawing):
     assert refused >= 38
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (b"", "empty"),
-    (b"not a picture at all", "not a picture"),
-    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
-    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-    (encoded(Image.new("F", (9, 9)), "TIFF"), "32 bits"),
-    (encoded(Image.new("I", (9, 9)), "TIFF"), "32 bits"),
-    (encoded(Image.new("RGB", (9, 9)))[:44], "damaged"),
-    (png(np.zeros((1, 1, 3), np.uint8), 2, (b"zTXt", b"a\0\0" + zlib.compress(b"x" * 2**24))), "damaged"),
-], ids=["empty", "text", "svg", "eps", "float", "int", "cut", "text-bomb"])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"not a picture at all", "not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        (encoded(Image.new("F", (9, 9)), "TIFF"), "32 bits"),
+        (encoded(Image.new("I", (9, 9)), "TIFF"), "32 bits"),
+        (encoded(Image.new("RGB", (9, 9)))[:44], "damaged"),
+        (png(np.zeros((1, 1, 3), np.uint8), 2, (b"zTXt", b"a\0\0" + zlib.compress(b"x" * 2**24))), "damaged"),
+    ],
+    ids=["empty", "text", "svg", "eps", "float", "int", "cut", "text-bomb"],
+)
 def test_the_reason_is_named_for_what_a_user_can_mend(data, reason):
     with pytest.raises(InputError, match=reason):
         decode(data)

@@ -29,8 +29,9 @@ class StandIn(nn.Module):
 
 
 def grid_of(answer, pairs):
-    return leak_grid(StandIn(answer), pairs, {name: trials(protocol, pairs, "toon")[0]
-                                              for name, protocol in REFERENCES.items()})
+    return leak_grid(
+        StandIn(answer), pairs, {name: trials(protocol, pairs, "toon")[0] for name, protocol in REFERENCES.items()}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -87,8 +87,17 @@ def test_a_row_says_how_to_get_it_again(evaluator, pairs):
     generator = StandIn(lambda line, palette, reference: reference)
     rows = evaluate(evaluator, "image", generator, "abc", ("P1", "P2", "P3", "P4"), train_seed=3)
     assert rows.drop(columns=["value", "spread", "metric"]).iloc[0].to_dict() == {
-        "data": "toon", "size": CONFIG.size, "method": "image", "train_seed": 3, "finish": "smooth", "protocol": "P1",
-        "reference_seed": "", "n": len(pairs), "backbone": "bundled", "checkpoint": "abc"}
+        "data": "toon",
+        "size": CONFIG.size,
+        "method": "image",
+        "train_seed": 3,
+        "finish": "smooth",
+        "protocol": "P1",
+        "reference_seed": "",
+        "n": len(pairs),
+        "backbone": "bundled",
+        "checkpoint": "abc",
+    }
     assert dict(zip(rows["protocol"], rows["reference_seed"])) == {"P1": "", "P2": "0", "P3": "0 1 2", "P4": "0"}
     assert not rows["metric"].isin(["FID", "KID", "LPIPS"]).any()  # bundled numbers have names of their own
     without = copy_the_reference(evaluator)
@@ -124,8 +133,10 @@ def test_each_result_set_is_held_against_its_own_list_and_the_spread_is_over_the
     with pytest.raises(ValueError):
         evaluator.random_reference("x", right[:2])
     rows = evaluator.random_reference("truth", [evaluator.truth] * 3).set_index("metric")
-    means = [np.mean([metrics.palette_distance(p, q) for p, q in zip(pairs.palette, pairs.palette[reference])])
-             for reference in lists]
+    means = [
+        np.mean([metrics.palette_distance(p, q) for p, q in zip(pairs.palette, pairs.palette[reference])])
+        for reference in lists
+    ]
     found = rows.loc["palette distance", ["value", "spread"]].to_list()
     assert found == pytest.approx([np.mean(means), np.std(means, ddof=1)], abs=1e-5)
     assert rows.loc["line consistency", "value"] > 0.9 and rows.loc[P3[0], "spread"] == pytest.approx(0, abs=1e-3)
@@ -181,14 +192,18 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     assert set(zip(rows["method"], rows["train_seed"], rows["finish"])) == {("none", 0, "smooth")}
 
 
-@pytest.mark.parametrize(("request_", "said"), [
-    (dict(names=[]), "--weights, or --scale"), (dict(protocols=["P4"], n=1), "--n must be at least 2 for P4, got 1"),
-    (dict(out="rows.txt"), "ends in .csv, got rows.txt"),
-    (dict(source="pictures"), "toon is drawn and takes no --source"),
-    (dict(names=["toon-none", "small"]), "one size and k, small has 32 px"),
-    (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known"),
-    (dict(names=["nobody"]), "nobody"),
-])
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (dict(names=[]), "--weights, or --scale"),
+        (dict(protocols=["P4"], n=1), "--n must be at least 2 for P4, got 1"),
+        (dict(out="rows.txt"), "ends in .csv, got rows.txt"),
+        (dict(source="pictures"), "toon is drawn and takes no --source"),
+        (dict(names=["toon-none", "small"]), "one size and k, small has 32 px"),
+        (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known"),
+        (dict(names=["nobody"]), "nobody"),
+    ],
+)
 def test_what_cannot_be_measured_is_said_before_anything_is(monkeypatch, request_, said):
     real = measure.load_generator
     small = (Generator(4, 3), CONFIG.replace(size=32))

@@ -103,7 +103,9 @@ def public_names():
         parts = path.relative_to(ROOT).with_suffix("").parts
         if path.stem != "cli" and not {"course", "studio"} & {*parts}:
             module = import_module(".".join(parts))
-            own = inspect.getmembers(module, lambda value: getattr(value, "__module__", "") == module.__name__)
+            own = inspect.getmembers(
+                module, lambda value, name=module.__name__: getattr(value, "__module__", "") == name
+            )
             names |= {name for name, value in own if inspect.isroutine(value) or inspect.isclass(value)}
     return names
 

@@ -114,8 +114,22 @@ def wheel(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, folder / "source")
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-build-isolation", "--no-deps",
-                    "--wheel-dir", folder, folder / "source"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-index",
+            "--no-build-isolation",
+            "--no-deps",
+            "--wheel-dir",
+            folder,
+            folder / "source",
+        ],
+        check=True,
+    )
     return next(folder.glob("*.whl"))
 
 
@@ -207,22 +221,42 @@ def test_licence_and_citation():
 
 
 # Written in pieces, so that this file holds none of them
-HOSTS = ["py" + "pi.org", "python" + "hosted.org", "ana" + "conda.org", "ana" + "conda.com",
-         "download.py" + "torch.org/whl", "registry.npm" + "js.org"]
+HOSTS = [
+    "py" + "pi.org",
+    "python" + "hosted.org",
+    "ana" + "conda.org",
+    "ana" + "conda.com",
+    "download.py" + "torch.org/whl",
+    "registry.npm" + "js.org",
+]
 FOLDERS = ["home", "Users", "root", "work", "opt"]
 FORBIDDEN = re.compile(
     "|".join(re.escape(host) for host in HOSTS)
     # An absolute path: no letter, dot, tilde or slash stands before its first slash
-    + r"|(?<![\w./~$})*-])/(?:" + "|".join(FOLDERS) + r")/\w" + r"|[A-Z]:\\+" + "Users" + r"|/tmp/ipy" + "kernel",
+    + r"|(?<![\w./~$})*-])/(?:"
+    + "|".join(FOLDERS)
+    + r")/\w"
+    + r"|[A-Z]:\\+"
+    + "Users"
+    + r"|/tmp/ipy"
+    + "kernel"
 )
 
 
-@pytest.mark.parametrize("text, caught", [
-    ("see https://" + HOSTS[0] + "/simple", True), ("from files." + HOSTS[1], True),
-    ('"/' + 'home/ann/lineart"', True), ("in C:\\" + "Users\\ann", True), ("/" + "work/main", True),
-    ("/tmp/ipy" + "kernel_12/3.py", True),
-    ("#!/usr/bin/env bash", False), ("~/work/lineart and ../work/x", False), ("https://example.org/home/x", False),
-])
+@pytest.mark.parametrize(
+    "text, caught",
+    [
+        ("see https://" + HOSTS[0] + "/simple", True),
+        ("from files." + HOSTS[1], True),
+        ('"/' + 'home/ann/lineart"', True),
+        ("in C:\\" + "Users\\ann", True),
+        ("/" + "work/main", True),
+        ("/tmp/ipy" + "kernel_12/3.py", True),
+        ("#!/usr/bin/env bash", False),
+        ("~/work/lineart and ../work/x", False),
+        ("https://example.org/home/x", False),
+    ],
+)
 def test_forbidden_pattern(text, caught):
     assert bool(FORBIDDEN.search(text)) == caught
 
@@ -260,6 +294,7 @@ def make_env(tmp_path, monkeypatch):
         (tmp_path / "python").chmod(0o755)
         command = ["make", "env", f"PYTHON={tmp_path / 'python'}"]
         return subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
     return run
 
 

@@ -47,8 +47,11 @@ def fill(folder: Path, n: int) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder but the empty lock."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != ".lock"}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def of(store, column: str = "split") -> dict[str, str]:
@@ -71,6 +74,7 @@ def undisturbed(pictures, tmp_path_factory) -> dict[str, bytes]:
 
 # What a set holds
 
+
 def test_line_colour_and_palette_of_each_picture_and_an_index_that_leads_back(pictures, tmp_path):
     store = prepare("folder", pictures, out=tmp_path / "out", **SMALL)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, ".lock"}
@@ -84,7 +88,8 @@ def test_line_colour_and_palette_of_each_picture_and_an_index_that_leads_back(pi
         assert row["row"] == str(i) and row["sha256"] == hashlib.sha256(data).hexdigest()
         assert (row["width"], row["height"], row["note"]) == ("32", "32", "")
         assert [bytes.fromhex(color[1:]) for color in row["palette"].split()] == [
-            bytes(color) for color in store.palette[i].round().astype(np.uint8)]
+            bytes(color) for color in store.palette[i].round().astype(np.uint8)
+        ]
     assert [*index["split"]] == ["train"] * 17 + ["val"] + ["test"] * 2  # a 20th and a 10th of 20
     for _, rows in index.groupby("split"):
         assert rows["file"].is_monotonic_increasing
@@ -116,6 +121,7 @@ def test_a_strip_becomes_squares_that_stay_in_one_split(tmp_path):
 
 # One of each kind that a folder may hold
 
+
 def halves(top, bottom) -> np.ndarray:
     array = np.full((32, 32, len(top)), top, np.uint8)
     array[16:] = bottom
@@ -144,21 +150,35 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
     add("turned.jpg", np.rot90(both), both, exif=exif, quality=100, subsampling=0)
     add("twin a.png", both, both)
     add("nested/deep/twin b.png", both, both)
-    for i, name in enumerate((" \"quotes\" and '\n'😀.png", "carriage\rreturn.png", os.fsdecode(b"bytes \xff\xfe.png"))):
+    for i, name in enumerate(
+        (" \"quotes\" and '\n'😀.png", "carriage\rreturn.png", os.fsdecode(b"bytes \xff\xfe.png"))
+    ):
         add(name, blocks(100 + i), blocks(100 + i))
     whole = (root / "000.png").read_bytes()
-    for name, data in (("cut.png", whole[: len(whole) // 2]), ("empty.png", b""), ("text\r.png", b"no picture"),
-                       ("locked.png", whole), ("notes.txt", b"passed over")):
+    for name, data in (
+        ("cut.png", whole[: len(whole) // 2]),
+        ("empty.png", b""),
+        ("text\r.png", b"no picture"),
+        ("locked.png", whole),
+        ("notes.txt", b"passed over"),
+    ):
         (root / name).write_bytes(data)
     Image.new("RGB", (1, 4000)).save(root / "stick.png")
     Image.new("1", (20_000, 20_000)).save(root / "bomb.png")
     os.symlink("nowhere.png", root / "dangling.png")
     os.symlink("..", root / "nested" / "parent")
     os.mkfifo(root / "pipe.png")
-    bad = {"cut.png": "damaged", "empty.png": "empty file", "text\r.png": "not a picture",
-           "stick.png": "smaller than 32 pixels: 1x4000", "bomb.png": "more than 64 million pixels",
-           "dangling.png": "unreadable: No such file", "nested/parent": "a link to a folder that is already listed",
-           "pipe.png": "not a regular file", "locked.png": "unreadable: Permission denied"}
+    bad = {
+        "cut.png": "damaged",
+        "empty.png": "empty file",
+        "text\r.png": "not a picture",
+        "stick.png": "smaller than 32 pixels: 1x4000",
+        "bomb.png": "more than 64 million pixels",
+        "dangling.png": "unreadable: No such file",
+        "nested/parent": "a link to a folder that is already listed",
+        "pipe.png": "not a regular file",
+        "locked.png": "unreadable: Permission denied",
+    }
     return root, good, bad
 
 
@@ -209,6 +229,7 @@ def test_a_folder_that_looks_like_drawings_is_refused_unless_one_insists(tmp_pat
 
 # Pairs
 
+
 @pytest.fixture(scope="module")
 def drawings() -> list[tuple[np.ndarray, np.ndarray]]:
     """Nine pairs of colour and sketch at 512 px."""
@@ -247,8 +268,9 @@ def kaggle(drawings, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["folder", "zip", "zip in a zip"])
-def test_kaggles_layout_gives_the_papers_splits_and_never_mixes_up_the_halves(form, kaggle, drawings, tmp_path,
-                                                                              monkeypatch):
+def test_kaggles_layout_gives_the_papers_splits_and_never_mixes_up_the_halves(
+    form, kaggle, drawings, tmp_path, monkeypatch
+):
     source, inner = kaggle, "data/"
     if form != "folder":
         (tmp_path / "zips").mkdir()
@@ -257,8 +279,11 @@ def test_kaggles_layout_gives_the_papers_splits_and_never_mixes_up_the_halves(fo
         source, inner = zipped(source.parent, tmp_path / "outer.zip"), "kaggle.zip/data/"
     before = {*tmp_path.rglob("*")}
     store = prepare("kaggle", source, out=tmp_path / "out", **SMALL | {"size": 64})
-    assert of(store) == {**{f"{inner}train/{i}.png": "train" for i in range(5)}, f"{inner}train/5.png": "val",
-                         **{f"{inner}val/{i}.png": "test" for i in (6, 7, 8)}}
+    assert of(store) == {
+        **{f"{inner}train/{i}.png": "train" for i in range(5)},
+        f"{inner}train/5.png": "val",
+        **{f"{inner}val/{i}.png": "test" for i in (6, 7, 8)},
+    }
     assert_pairs(store, drawings)
     assert store.record["notes"] == {"sketch left of the colours": 1} and {*of(store, "width").values()} == {"1024"}
     assert {path for path in tmp_path.rglob("*") if tmp_path / "out" not in (path, path.parent)} == before
@@ -313,6 +338,7 @@ def test_colour_and_sketch_in_two_folders_are_pairs(form, drawings, tmp_path):
 
 # Whole or not there
 
+
 def test_two_processes_write_the_bytes_of_one(pictures, undisturbed, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 4)
     prepare("folder", pictures, out=tmp_path / "out", **SMALL | {"processes": 2})
@@ -331,11 +357,13 @@ def fill_disk():
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(("harm", "error"), [(interrupt, KeyboardInterrupt), (kill_worker, InputError),
-                                             (fill_disk, InputError)])
+@pytest.mark.parametrize(
+    ("harm", "error"), [(interrupt, KeyboardInterrupt), (kill_worker, InputError), (fill_disk, InputError)]
+)
 @pytest.mark.parametrize("when", ["progress", "sha256"])
-def test_interrupted_nothing_is_left_and_the_same_command_starts_again(harm, error, when, pictures, undisturbed,
-                                                                       tmp_path, monkeypatch):
+def test_interrupted_nothing_is_left_and_the_same_command_starts_again(
+    harm, error, when, pictures, undisturbed, tmp_path, monkeypatch
+):
     with monkeypatch.context() as patch, pytest.raises(error) as caught:
         patch.setattr(module, when, lambda *_: harm())
         prepare("folder", pictures, out=tmp_path / "out", **SMALL)
@@ -412,6 +440,7 @@ def test_of_two_runs_at_once_one_does_the_work(pictures, undisturbed, tmp_path):
 
 # What is there already
 
+
 def test_a_folder_with_something_else_is_refused_and_untouched(pictures, tmp_path):
     (tmp_path / "diary.txt").write_text("dear diary")
     with pytest.raises(InputError, match="diary.txt"):
@@ -421,8 +450,9 @@ def test_a_folder_with_something_else_is_refused_and_untouched(pictures, tmp_pat
         prepare("folder", pictures, out=tmp_path / "diary.txt", **SMALL)
 
 
-@pytest.mark.parametrize(("changes", "held"), [(dict(size=48), "size 32"), (dict(k=4), "k 3"),
-                                               (dict(name="faces"), "name folder")])
+@pytest.mark.parametrize(
+    ("changes", "held"), [(dict(size=48), "size 32"), (dict(k=4), "k 3"), (dict(name="faces"), "name folder")]
+)
 def test_a_set_with_other_settings_is_refused_and_untouched(changes, held, pictures, undisturbed, tmp_path):
     prepare("folder", pictures, out=tmp_path / "out", **SMALL)
     for source in (pictures, None):
@@ -431,11 +461,16 @@ def test_a_set_with_other_settings_is_refused_and_untouched(changes, held, pictu
     assert contents(tmp_path / "out") == undisturbed
 
 
-@pytest.mark.parametrize("change", [lambda root: (root / "000.png").unlink(),
-                                    lambda root: save(root / "new.png", blocks(99)),
-                                    lambda root: save(root / "000.png", blocks(99, 64, 64)),
-                                    lambda root: os.rename(root / "000.png", root / "zzz.png")],
-                         ids=["removed", "added", "replaced", "renamed"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "000.png").unlink(),
+        lambda root: save(root / "new.png", blocks(99)),
+        lambda root: save(root / "000.png", blocks(99, 64, 64)),
+        lambda root: os.rename(root / "000.png", root / "zzz.png"),
+    ],
+    ids=["removed", "added", "replaced", "renamed"],
+)
 def test_a_set_of_other_pictures_is_refused_and_untouched(change, tmp_path):
     root = fill(tmp_path / "in", 6)
     prepare("folder", root, out=tmp_path / "out", **SMALL)
@@ -455,8 +490,9 @@ def test_a_finished_set_is_only_opened_with_its_source_a_copy_of_it_or_none(pict
     assert stamps == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
 
 
-@pytest.mark.parametrize("changes", [dict(size=0), dict(k=0), dict(processes=0), dict(max_rejected=1.5),
-                                     dict(max_rejected=float("nan"))])
+@pytest.mark.parametrize(
+    "changes", [dict(size=0), dict(k=0), dict(processes=0), dict(max_rejected=1.5), dict(max_rejected=float("nan"))]
+)
 def test_settings_out_of_range_are_one_sentence_and_write_nothing(changes, pictures, tmp_path):
     [(name, value)] = changes.items()
     with pytest.raises(InputError, match=f"{name} must be .*, got {value}"):
@@ -494,6 +530,7 @@ def test_a_set_in_the_folder_of_its_pictures_is_no_part_of_the_source(pictures, 
 
 # Splits
 
+
 def test_splits_go_by_content_and_a_new_picture_moves_few_others(tmp_path):
     root, splits = fill(tmp_path / "in", 60), {}
     for out in ("before", "after"):
@@ -518,7 +555,11 @@ def test_val_is_held_out_of_training_where_there_is_none(tmp_path):
     found = of(prepare("folder", tmp_path / "in", out=tmp_path / "2", **SMALL))
     assert [name for name, split in found.items() if split == "val"] == ["val/own.png"]
     assert found["train/39.png"] == found["loose.png"] == "train"
-    shutil.rmtree(tmp_path / "in" / "train"), shutil.rmtree(tmp_path / "in" / "val"), (tmp_path / "in/loose.png").unlink()
+    (
+        shutil.rmtree(tmp_path / "in" / "train"),
+        shutil.rmtree(tmp_path / "in" / "val"),
+        (tmp_path / "in/loose.png").unlink(),
+    )
     alone = prepare("folder", tmp_path / "in", out=tmp_path / "3", **SMALL)
     assert alone.record["counts"] == {"train": 0, "val": 0, "test": 10}
 

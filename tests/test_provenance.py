@@ -65,8 +65,9 @@ def git(root, *words):
     return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize(("name", "plus"), [("lineart/a.py", "+"), ("data/b.csv", "+"), ("figures/c.csv", ""),
-                                            (None, "")])
+@pytest.mark.parametrize(
+    ("name", "plus"), [("lineart/a.py", "+"), ("data/b.csv", "+"), ("figures/c.csv", ""), (None, "")]
+)
 def test_changed_code_and_data_show_in_the_commit_and_new_results_do_not(name, plus, checkout):
     if name:
         (checkout / name).write_text("2\n")

@@ -66,7 +66,9 @@ def test_the_lists_of_the_classroom_are_committed_and_all_are_of_a_known_kind():
 
 @pytest.mark.parametrize("path", COMMITTED, ids=[path.stem for path in COMMITTED])
 def test_a_committed_list_is_the_one_of_its_name(path, folder):
-    data, n, size, kind, seed = re.fullmatch(r"(\w+)-test-(\d+)-(?:(\d+)px-)?(random|showing)-(\d+)", path.stem).groups()
+    data, n, size, kind, seed = re.fullmatch(
+        r"(\w+)-test-(\d+)-(?:(\d+)px-)?(random|showing)-(\d+)", path.stem
+    ).groups()
     if kind == "random":
         expected = derangement(int(n), int(seed))
         assert np.array_equal(random_references(data, int(n), int(seed)), expected)
@@ -94,8 +96,13 @@ def test_a_list_wins_over_the_seed_and_without_one_the_seed_makes_it(folder):
     assert not folder.exists()  # reading writes nothing
     write_list(list_path("toon", 4, 0), np.array([3, 0, 1, 2]))
     assert random_references("toon", 4, 0).tolist() == [3, 0, 1, 2]
-    paths = {list_path(data, n, seed, kind) for data in ("toon", "kaggle") for n in (10, 20) for seed in (0, 1)
-             for kind in ("random", "128px-showing")}
+    paths = {
+        list_path(data, n, seed, kind)
+        for data in ("toon", "kaggle")
+        for n in (10, 20)
+        for seed in (0, 1)
+        for kind in ("random", "128px-showing")
+    }
     assert len(paths) == 16
 
 

@@ -26,8 +26,11 @@ PROFILE = 'import os\nprofile: str = os.environ.get("LINEART_PROFILE", "classroo
 def course(tmp_path, monkeypatch):
     """A repository with a package, data and no notebooks yet; returns a function that adds a notebook."""
     root = tmp_path / "a {course} of $5"  # what paths may hold
-    for file, text in {"lineart/__init__.py": "ANSWER = 42\n", "data/pairs.csv": "line,reference\n1,2\n",
-                       "figures/seeds.csv": "1"}.items():
+    for file, text in {
+        "lineart/__init__.py": "ANSWER = 42\n",
+        "data/pairs.csv": "line,reference\n1,2\n",
+        "figures/seeds.csv": "1",
+    }.items():
         (root / file).parent.mkdir(parents=True)
         (root / file).write_text(text)
     monkeypatch.setattr(config, "ROOT", root)
@@ -35,12 +38,16 @@ def course(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     def add(name, *sources, parameters=PROFILE, needs=(), reads=(), tags=("parameters",), opening="# Title"):
-        cells = [v4.new_markdown_cell(opening, id="title"),
-                 v4.new_code_cell(parameters, id="parameters", metadata={"tags": list(tags)})]
+        cells = [
+            v4.new_markdown_cell(opening, id="title"),
+            v4.new_code_cell(parameters, id="parameters", metadata={"tags": list(tags)}),
+        ]
         cells += [v4.new_code_cell(source, id=f"code-{i}") for i, source in enumerate(sources)]
         notebook = v4.new_notebook(cells=cells)
-        notebook.metadata = {"kernelspec": {"name": "a_kernel_nobody_has", "display_name": "x", "language": "python"},
-                             "lineart": {"needs": list(needs), "reads": list(reads)}}
+        notebook.metadata = {
+            "kernelspec": {"name": "a_kernel_nobody_has", "display_name": "x", "language": "python"},
+            "lineart": {"needs": list(needs), "reads": list(reads)},
+        }
         (root / "notebooks").mkdir(exist_ok=True)
         nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
         return root
@@ -93,18 +100,25 @@ def test_what_is_refused_before_anything_runs(course):
     refused(course, "02_b must have one code cell tagged 'parameters', it has 0")
 
 
-@pytest.mark.parametrize(("assignment", "good", "bad"), [
-    ("x: int = 1", [2, -1], [True, 1.5, "2", None]),
-    ("x: float = 1.0", [2, 2.5], [True, "2"]),
-    ("x: str = os.environ.get('X', '')", ["a", ""], [1, None, {1}]),
-    ("x: Optional[list[int]] = None", [None, [1, 2], []], [[1, "a"], 1]),
-    ("x: tuple[float, ...] = (0.5,)", [], [[0.5]]),  # which papermill cannot read: refused, never injected unchecked
-    ("x: dict[str, int] = {}", [{"a": 1}], [{"a": "b"}, [1]]),
-    ("x: Path = Path()", [], ["x"]),
-    ("x = 3", [4], ["a", 0.5, True]),  # no annotation: the default's type
-    ("x = None", [4, "a", None], []),
-    ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
-])
+@pytest.mark.parametrize(
+    ("assignment", "good", "bad"),
+    [
+        ("x: int = 1", [2, -1], [True, 1.5, "2", None]),
+        ("x: float = 1.0", [2, 2.5], [True, "2"]),
+        ("x: str = os.environ.get('X', '')", ["a", ""], [1, None, {1}]),
+        ("x: Optional[list[int]] = None", [None, [1, 2], []], [[1, "a"], 1]),
+        (
+            "x: tuple[float, ...] = (0.5,)",
+            [],
+            [[0.5]],
+        ),  # which papermill cannot read: refused, never injected unchecked
+        ("x: dict[str, int] = {}", [{"a": 1}], [{"a": "b"}, [1]]),
+        ("x: Path = Path()", [], ["x"]),
+        ("x = 3", [4], ["a", 0.5, True]),  # no annotation: the default's type
+        ("x = None", [4, "a", None], []),
+        ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
+    ],
+)
 def test_a_value_of_another_type_is_refused(course, assignment, good, bad):
     course("01_a", parameters=assignment)
     for value in good:
@@ -114,15 +128,18 @@ def test_a_value_of_another_type_is_refused(course, assignment, good, bad):
             Course(parameters={"x": value})
 
 
-@pytest.mark.parametrize("damage", [
-    lambda content: content["cells"][1].pop("cell_type"),
-    lambda content: content["cells"][1].update(cell_type="cod"),
-    lambda content: content["cells"][0].update(metadata=None),
-    lambda content: content["cells"][1].update(metadata={"tags": None}),
-    lambda content: content.update(metadata=None),
-    lambda content: content.update(cells=[]),
-    lambda content: content.clear(),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["cells"][1].pop("cell_type"),
+        lambda content: content["cells"][1].update(cell_type="cod"),
+        lambda content: content["cells"][0].update(metadata=None),
+        lambda content: content["cells"][1].update(metadata={"tags": None}),
+        lambda content: content.update(metadata=None),
+        lambda content: content.update(cells=[]),
+        lambda content: content.clear(),
+    ],
+)
 def test_a_damaged_notebook_is_named(course, damage):
     path = course("01_a") / "notebooks" / "01_a.ipynb"
     content = json.loads(path.read_text())
@@ -150,16 +167,25 @@ def test_missing_papermill_is_one_sentence(course, monkeypatch):
 DEAD = "import os\nos.kill(os.getpid(), 9)"
 
 
-@pytest.mark.parametrize(("sources", "message"), [
-    ([writes("half.csv", "1"), "\n# half\nraise ValueError('size is odd:\\n3')"],
-     "cell 4 ('# half') failed: ValueError: size is odd:"),
-    (["import sys; sys.exit(0)", "", "x = 'never'"],
-     "cell 5 (\"x = 'never'\") did not run, because cell 3 ('import sys; sys.exit(0)') ended the notebook early"),
-    (["raise SystemExit"], "cell 3 ('raise SystemExit') ended the notebook early"),
-    ([DEAD, "x = 1"], "cell 3 ('import os') failed: the kernel died (killed, out of memory, or left by os._exit)"),
-    (["import time\ntime.sleep(60)"],
-     "cell 3 ('import time') failed: it took longer than the limit of 2 s a cell (timeout)"),
-])
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (
+            [writes("half.csv", "1"), "\n# half\nraise ValueError('size is odd:\\n3')"],
+            "cell 4 ('# half') failed: ValueError: size is odd:",
+        ),
+        (
+            ["import sys; sys.exit(0)", "", "x = 'never'"],
+            "cell 5 (\"x = 'never'\") did not run, because cell 3 ('import sys; sys.exit(0)') ended the notebook early",
+        ),
+        (["raise SystemExit"], "cell 3 ('raise SystemExit') ended the notebook early"),
+        ([DEAD, "x = 1"], "cell 3 ('import os') failed: the kernel died (killed, out of memory, or left by os._exit)"),
+        (
+            ["import time\ntime.sleep(60)"],
+            "cell 3 ('import time') failed: it took longer than the limit of 2 s a cell (timeout)",
+        ),
+    ],
+)
 def test_a_failure_names_cell_and_reason_and_keeps_the_notebook(course, sources, message):
     course("01_a", *sources)
     with pytest.raises(ReproduceError) as caught:
@@ -196,7 +222,9 @@ def test_the_first_failure_stops_and_the_next_call_goes_on(course):
 
 def test_the_kernel_is_this_python_in_the_notebooks_folder(course, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    course("01_a", f"""
+    course(
+        "01_a",
+        f"""
 import os, sys
 from pathlib import Path
 import lineart
@@ -207,7 +235,9 @@ assert profile == "smoke" == os.environ["LINEART_PROFILE"]
 assert os.environ["TQDM_DISABLE"] == "1"
 assert value == {{"a": [1, None, True, 'it\\'s "ä"']}}, value
 held = b"x" * 200_000_000; del held
-""", parameters=PROFILE + "\nvalue: dict = {}")
+""",
+        parameters=PROFILE + "\nvalue: dict = {}",
+    )
     assert run(profile="smoke", parameters={"value": {"a": [1, None, True, 'it\'s "ä"']}}) == {"01_a": "ran"}
     stamp = json.loads((course.root / "runs" / "smoke" / "notebooks" / "01_a.json").read_text())
     assert 0 < stamp["seconds"] < 60
@@ -219,13 +249,16 @@ held = b"x" * 200_000_000; del held
 def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course):
     """02 and 03 meet only if both run at once; 04 sees what 03 wrote, and nothing that it does not name."""
     takes = "# Title\n\n**Takes.** Classroom: 2.5 minutes and 1.0 GB on 2 CPU cores. Paper: a day."
-    meet = ("import pathlib, time\npathlib.Path('{}').touch()\n"
-            "while not pathlib.Path('{}').exists(): time.sleep(0.05)")
+    meet = "import pathlib, time\npathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists(): time.sleep(0.05)"
     course("01_a", "x = 1")
     course("02_b", meet.format("two", "three"), writes("b.csv", "2"), opening=takes)
     course("03_c", meet.format("three", "two"), writes("c.csv", "3"), opening=takes)
-    course("04_d", "import os\nassert os.listdir(os.environ['LINEART_FIGURES']) == ['c.csv']", needs=["03_c"],
-           opening=takes)
+    course(
+        "04_d",
+        "import os\nassert os.listdir(os.environ['LINEART_FIGURES']) == ['c.csv']",
+        needs=["03_c"],
+        opening=takes,
+    )
     assert set(run(timeout=30).values()) == {"ran"}
     assert json.loads((course.output / "04_d.json").read_text())["outputs"] == {}
 
@@ -333,10 +366,16 @@ assert not {{"papermill", "nbformat", "jupyter_client", "yaml", "torch", "pandas
 
 
 def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
-    course("01_a", "print(profile)", "", "6 * 7", "from IPython.display import display\n"
-           "display({'text/plain': 'a bar', 'application/vnd.jupyter.widget-view+json': {'model_id': 'x'}}, raw=True)",
-           writes("a.csv", "metric,value\nPSNR,20\n"), opening="# T\n\n**Takes.** Classroom: 9.9 minutes and 9.9 GB on "
-           "99 CPU cores. Paper: a day.")
+    course(
+        "01_a",
+        "print(profile)",
+        "",
+        "6 * 7",
+        "from IPython.display import display\n"
+        "display({'text/plain': 'a bar', 'application/vnd.jupyter.widget-view+json': {'model_id': 'x'}}, raw=True)",
+        writes("a.csv", "metric,value\nPSNR,20\n"),
+        opening="# T\n\n**Takes.** Classroom: 9.9 minutes and 9.9 GB on 99 CPU cores. Paper: a day.",
+    )
     path, figure = course.root / "notebooks" / "01_a.ipynb", course.root / "figures" / "a.csv"
     before, text = nbformat.read(path, as_version=4), path.read_text()
 
@@ -350,11 +389,15 @@ def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
     text, after = path.read_text(), nbformat.read(path, as_version=4)
     nbformat.validate(after)
     assert text.endswith("}\n") and not any(word in text for word in ("papermill", "injected", "start_time", "iopub"))
-    assert [(c.id, c.source, c.metadata) for c in after.cells[1:]] == [(c.id, c.source, c.metadata)
-                                                                        for c in before.cells[1:]]
+    assert [(c.id, c.source, c.metadata) for c in after.cells[1:]] == [
+        (c.id, c.source, c.metadata) for c in before.cells[1:]
+    ]
     assert "9.9" not in after.cells[0].source and after.cells[0].source.endswith(" CPU cores. Paper: a day.")
-    assert after.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                              "language_info": {"name": "python"}, "lineart": {"needs": [], "reads": []}}
+    assert after.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "lineart": {"needs": [], "reads": []},
+    }
     code = [c for c in after.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == [1, 2, None, 3, 4, 5]
     assert code[1].outputs[0].text == "classroom\n" and code[3].outputs[0].data == {"text/plain": "42"}
@@ -362,21 +405,26 @@ def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
     # Published is not changed: nothing to do, and nothing new to publish.
     assert last(lines=3, publish=True, strict=True)[0].startswith("0 ran, 1 unchanged")
     figure.write_text("metric,value\nPSNR,25\n")
-    assert last(lines=2) == ["a.csv: numbers are off by up to 2.0e-01 of the committed one, in column value",
-                             "1 results, 1 of them not as committed"]
+    assert last(lines=2) == [
+        "a.csv: numbers are off by up to 2.0e-01 of the committed one, in column value",
+        "1 results, 1 of them not as committed",
+    ]
 
 
-@pytest.mark.parametrize(("name", "ours", "committed", "words"), [
-    ("a.csv", "m,v\nx,1\ny,\n", "m,v\nx,1.0\ny,\n", None),
-    ("a.csv", "m,v\nx,1\ny,2.02\n", "m,v\nx,1\ny,2\n", "1.0e-02 .* column v"),
-    ("a.csv", "m,v\nx,1\n", "m,v\nz,1\n", "other entries in column m"),
-    ("a.csv", "m,v\nx,\n", "m,v\nx,1\n", "other entries in column v"),
-    ("a.csv", "m,v\nx,inf\n", "m,v\nx,inf\n\n", None),
-    ("a.csv", "m,v\nx,1\n", "m,v\nx,1\ny,2\n", "1 rows of m, v; committed 2"),
-    ("a.md", "one\ntwo\n", "one\n2\n", "line 2: 'two', committed '2'"),
-    ("a.json", "{}\n", "{}\n[]\n", r"line 2: None, committed '\[\]'"),
-    ("a.pdf", "%PDF 1", "%PDF 2", "other bytes"),
-])
+@pytest.mark.parametrize(
+    ("name", "ours", "committed", "words"),
+    [
+        ("a.csv", "m,v\nx,1\ny,\n", "m,v\nx,1.0\ny,\n", None),
+        ("a.csv", "m,v\nx,1\ny,2.02\n", "m,v\nx,1\ny,2\n", "1.0e-02 .* column v"),
+        ("a.csv", "m,v\nx,1\n", "m,v\nz,1\n", "other entries in column m"),
+        ("a.csv", "m,v\nx,\n", "m,v\nx,1\n", "other entries in column v"),
+        ("a.csv", "m,v\nx,inf\n", "m,v\nx,inf\n\n", None),
+        ("a.csv", "m,v\nx,1\n", "m,v\nx,1\ny,2\n", "1 rows of m, v; committed 2"),
+        ("a.md", "one\ntwo\n", "one\n2\n", "line 2: 'two', committed '2'"),
+        ("a.json", "{}\n", "{}\n[]\n", r"line 2: None, committed '\[\]'"),
+        ("a.pdf", "%PDF 1", "%PDF 2", "other bytes"),
+    ],
+)
 def test_a_difference_says_where_and_how_much(tmp_path, name, ours, committed, words):
     for folder, text in (("ours", ours), ("committed", committed)):
         (tmp_path / folder).mkdir()

@@ -12,13 +12,40 @@ from lineart.evaluation.rows import COLUMNS, as_rows, read_rows, write_csv
 from lineart.methods import METHODS, method_title
 
 HEAD = ",".join(COLUMNS) + "\n"
-ROWS = as_rows([
-    dict(data="toon", size=128, method="none", train_seed=0, finish="smooth", protocol="P1", reference_seed="",
-         metric="PSNR", value=24.123456, spread=3.2, n=256, backbone="bundled", checkpoint="0" * 64),
-    dict(data='a, "b"', size=64, method="copy the reference", train_seed=pd.NA, finish="", protocol="P3",
-         reference_seed="0 1 2", metric="Fréchet distance (ST-VGG)", value=-1e-06, spread=1 / 3, n=8,
-         backbone="bundled", checkpoint=""),
-])
+ROWS = as_rows(
+    [
+        dict(
+            data="toon",
+            size=128,
+            method="none",
+            train_seed=0,
+            finish="smooth",
+            protocol="P1",
+            reference_seed="",
+            metric="PSNR",
+            value=24.123456,
+            spread=3.2,
+            n=256,
+            backbone="bundled",
+            checkpoint="0" * 64,
+        ),
+        dict(
+            data='a, "b"',
+            size=64,
+            method="copy the reference",
+            train_seed=pd.NA,
+            finish="",
+            protocol="P3",
+            reference_seed="0 1 2",
+            metric="Fréchet distance (ST-VGG)",
+            value=-1e-06,
+            spread=1 / 3,
+            n=8,
+            backbone="bundled",
+            checkpoint="",
+        ),
+    ]
+)
 
 
 def test_rows_come_back_to_the_last_digit(tmp_path):
@@ -28,11 +55,19 @@ def test_rows_come_back_to_the_last_digit(tmp_path):
     assert write_csv(tmp_path / "again.csv", read_rows(path)).read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("text", [
-    "", "method,metric,value\nnone,FID,40\n", HEAD + "toon,128,none,0,smooth,P1,,PSNR,many,0,8,bundled,\n",
-    HEAD + "toon,128,none,0,smooth,P1,,PSNR,20,0,8\n", HEAD + "toon,128,none,0,smooth,P1,,PSNR,20,0,8,bundled,,more\n",
-    "\udcff", HEAD.replace("train_seed", "seed") + "toon,128,none,0,smooth,P1,,PSNR,20,0,8,bundled,\n",
-], ids=["empty", "another table", "no number", "cut off", "too long", "no UTF-8", "without the seed"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "method,metric,value\nnone,FID,40\n",
+        HEAD + "toon,128,none,0,smooth,P1,,PSNR,many,0,8,bundled,\n",
+        HEAD + "toon,128,none,0,smooth,P1,,PSNR,20,0,8\n",
+        HEAD + "toon,128,none,0,smooth,P1,,PSNR,20,0,8,bundled,,more\n",
+        "\udcff",
+        HEAD.replace("train_seed", "seed") + "toon,128,none,0,smooth,P1,,PSNR,20,0,8,bundled,\n",
+    ],
+    ids=["empty", "another table", "no number", "cut off", "too long", "no UTF-8", "without the seed"],
+)
 def test_another_file_is_no_table(tmp_path, text):
     path = tmp_path / "rows.csv"
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -62,9 +97,11 @@ def test_a_methods_settings_give_its_key(method):
 
 
 # What a screen's linear red, green and blue become without the red and without the green cones (Machado et al. 2009)
-SIGHT = {"all three": np.eye(3),
-         "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-         "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]}
+SIGHT = {
+    "all three": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
 
 
 @pytest.mark.parametrize("sight", SIGHT)

@@ -42,8 +42,9 @@ def write(root: Path, **seeds: int) -> Path:
 def pictures(tmp_path_factory) -> Path:
     """Thirty pictures, their splits named by folders."""
     splits = [split for split, n in COUNTS.items() for _ in range(n)]
-    return write(tmp_path_factory.mktemp("store") / "pictures",
-                 **{f"{split}__{i:02d}": i for i, split in enumerate(splits)})
+    return write(
+        tmp_path_factory.mktemp("store") / "pictures", **{f"{split}__{i:02d}": i for i, split in enumerate(splits)}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,22 @@ def copy(whole, tmp_path) -> Path:
 
 
 def config(source=None, **changes) -> Config:
-    settings = dict(data="folder", source=source and str(source), size=32, n_train=100, n_test=100, batch_size=4,
-                    lambda_fm=0.0, steps=2, sample_every=2)
+    settings = dict(
+        data="folder",
+        source=source and str(source),
+        size=32,
+        n_train=100,
+        n_test=100,
+        batch_size=4,
+        lambda_fm=0.0,
+        steps=2,
+        sample_every=2,
+    )
     return Config.from_profile("smoke", **settings | changes)
 
 
 # The store
+
 
 def test_a_split_is_one_slice_of_arrays_that_are_mapped_and_can_not_be_written(whole):
     store = open_store(whole)
@@ -105,9 +116,17 @@ def test_check_finds_a_record_that_counts_what_is_not_there(copy):
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-@pytest.mark.parametrize("harm", [lambda data: b"", lambda data: b"text", lambda data: data[:-1],
-                                  lambda data: data[:50], lambda data: data.replace(b"(30, ", b"(29, ")],
-                         ids=["empty", "text", "cut", "head", "shape"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda data: b"",
+        lambda data: b"text",
+        lambda data: data[:-1],
+        lambda data: data[:50],
+        lambda data: data.replace(b"(30, ", b"(29, "),
+    ],
+    ids=["empty", "text", "cut", "head", "shape"],
+)
 def test_a_damaged_array_is_one_sentence(name, harm, copy):
     (copy / f"{name}.npy").write_bytes(harm((copy / f"{name}.npy").read_bytes()))
     with pytest.raises(InputError, match="is damaged .*; remove it and prepare it again") as caught:
@@ -134,11 +153,25 @@ def test_a_record_that_lacks_what_is_needed_or_a_folder_without_one_is_refused(c
 
 
 def test_a_table_keeps_every_name(tmp_path):
-    names = ["a,b", 'quo"te', "new\nline", "carriage\rreturn", "both\r\n", "😀", os.fsdecode(b"\xff\xfe"), "", " ", "a\tb",
-             "NA", "1"]
+    names = [
+        "a,b",
+        'quo"te',
+        "new\nline",
+        "carriage\rreturn",
+        "both\r\n",
+        "😀",
+        os.fsdecode(b"\xff\xfe"),
+        "",
+        " ",
+        "a\tb",
+        "NA",
+        "1",
+    ]
     write_table(tmp_path / "t.csv", [{"file": name, "number": i} for i, name in enumerate(names)])
     assert read_table(tmp_path / "t.csv").to_dict("list") == {
-        "file": names, "number": [str(i) for i in range(len(names))]}
+        "file": names,
+        "number": [str(i) for i in range(len(names))],
+    }
 
 
 def test_the_contact_sheet_shows_line_colour_and_palette_of_pictures_from_all_over_the_set(whole):
@@ -158,6 +191,7 @@ def test_the_contact_sheet_shows_line_colour_and_palette_of_pictures_from_all_ov
 
 # Loaded as pairs
 
+
 def test_a_whole_split_stays_on_disk(whole):
     store = open_store(whole)
     for split, n in COUNTS.items():
@@ -168,8 +202,9 @@ def test_a_whole_split_stays_on_disk(whole):
         assert pairs.name == tuple(store.names(split))
 
 
-@pytest.mark.parametrize(("n", "places"), [(1, [0]), (2, [0, 12]), (5, [0, 4, 9, 14, 19]), (24, range(24)),
-                                           (99, range(24))])
+@pytest.mark.parametrize(
+    ("n", "places"), [(1, [0]), (2, [0, 12]), (5, [0, 4, 9, 14, 19]), (24, range(24)), (99, range(24))]
+)
 def test_fewer_pairs_are_taken_evenly_from_all_of_them(n, places, whole):
     pairs, store, places = load(config(whole), "train", n), open_store(whole), list(places)
     assert pairs.name == tuple(store.names("train")[i] for i in places)
@@ -195,9 +230,14 @@ def test_what_is_not_prepared_gets_the_command_that_prepares_it_and_is_not_read(
     assert load(config(), "test").digest() == load(config(whole), "test").digest()
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [
-    (dict(size=64), "size must be the prepared set's 32, got 64"), (dict(k=5), "k must be the prepared set's 9, got 5"),
-    (dict(data="kaggle"), "data must be the prepared set's folder, got kaggle")])  # its rows would count as the paper's
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (dict(size=64), "size must be the prepared set's 32, got 64"),
+        (dict(k=5), "k must be the prepared set's 9, got 5"),
+        (dict(data="kaggle"), "data must be the prepared set's folder, got kaggle"),
+    ],
+)  # its rows would count as the paper's
 def test_another_size_palette_or_name_is_one_sentence(changes, sentence, whole):
     with pytest.raises(InputError, match=sentence):
         load(config(whole, **changes), "train")

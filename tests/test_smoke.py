@@ -12,8 +12,20 @@ from lineart.evaluation.rows import read_rows
 
 def reproduce(tmp_path, monkeypatch):
     monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "results" / "figures"))
-    command = [sys.executable, "-m", "lineart", "reproduce", "--profile", "smoke", "--output", str(tmp_path / "run"),
-               "--only", "09", "10", "11"]
+    command = [
+        sys.executable,
+        "-m",
+        "lineart",
+        "reproduce",
+        "--profile",
+        "smoke",
+        "--output",
+        str(tmp_path / "run"),
+        "--only",
+        "09",
+        "10",
+        "11",
+    ]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # from any folder
 
 

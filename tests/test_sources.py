@@ -35,8 +35,19 @@ def test_pictures_are_listed_by_suffix_sorted_by_name_and_the_rest_is_counted(tm
     assert others == 4  # of a hidden folder the folder
 
 
-@pytest.mark.parametrize("name", [b"with space.png", b"quo'\"te.png", b"new\nline.png", b"carriage\rreturn.png",
-                                  "😀 絵.png".encode(), b"no utf8 \xff\xfe.png", b"-rf.png", b"$(x).png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"with space.png",
+        b"quo'\"te.png",
+        b"new\nline.png",
+        b"carriage\rreturn.png",
+        "😀 絵.png".encode(),
+        b"no utf8 \xff\xfe.png",
+        b"-rf.png",
+        b"$(x).png",
+    ],
+)
 def test_odd_names_are_listed_and_read(name, tmp_path):
     with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
         file.write(b"content")
@@ -69,10 +80,19 @@ def test_links_and_what_is_no_file_get_a_reason_and_nothing_hangs(tmp_path, monk
     monkeypatch.setattr(os, "listdir", refuse)
     twice = "a link to a folder that is already listed"
     assert listed(root) == {
-        "x.png": "", "nested/deep/y.png": "", "link to x.png": "", "z/real.png": "", "c/e.png": "", "a": twice,
-        "nested/parent": twice, "dangling.png": "unreadable: No such file or directory",
-        "loop.png": "unreadable: Too many levels of symbolic links", "pipe.png": "not a regular file",
-        "theirs": "unreadable folder: Permission denied", "huge.png": "larger than 256 MiB"}
+        "x.png": "",
+        "nested/deep/y.png": "",
+        "link to x.png": "",
+        "z/real.png": "",
+        "c/e.png": "",
+        "a": twice,
+        "nested/parent": twice,
+        "dangling.png": "unreadable: No such file or directory",
+        "loop.png": "unreadable: Too many levels of symbolic links",
+        "pipe.png": "not a regular file",
+        "theirs": "unreadable folder: Permission denied",
+        "huge.png": "larger than 256 MiB",
+    }
 
 
 def test_a_file_that_is_gone_or_may_not_be_read_is_unfit(tmp_path, monkeypatch):
@@ -93,8 +113,19 @@ def archive(tmp_path):
     path = tmp_path / "pictures.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.mkdir("set")
-        for name in ("set/b.png", "set/a.png", "../evil.png", "set/../../evil.png", "/root.png", "__MACOSX/._a.png",
-                     "set/.DS_Store", "notes.txt", "locked.png", "broken.zip", "../evil.zip"):
+        for name in (
+            "set/b.png",
+            "set/a.png",
+            "../evil.png",
+            "set/../../evil.png",
+            "/root.png",
+            "__MACOSX/._a.png",
+            "set/.DS_Store",
+            "notes.txt",
+            "locked.png",
+            "broken.zip",
+            "../evil.zip",
+        ):
             file.writestr(name, name)
         file.writestr("bomb.zip", bytes(10**6))
         with pytest.warns(UserWarning, match="Duplicate name"):
@@ -112,10 +143,17 @@ def test_a_zip_is_listed_like_a_folder_and_bad_entries_get_a_reason(archive, tmp
     entries, others = list_entries(archive)
     outside = "a name that leads out of the zip"
     assert {entry.name: entry.reason for entry in entries} == {
-        "set/a.png": "", "set/b.png": "", "../evil.png": outside, "set/../../evil.png": outside, "/root.png": outside,
-        "../evil.zip": outside, "locked.png": "encrypted", "twice.png": "a name that occurs twice in the zip",
+        "set/a.png": "",
+        "set/b.png": "",
+        "../evil.png": outside,
+        "set/../../evil.png": outside,
+        "/root.png": outside,
+        "../evil.zip": outside,
+        "locked.png": "encrypted",
+        "twice.png": "a name that occurs twice in the zip",
         "broken.zip": "a damaged zip: File is not a zip file",
-        "bomb.zip": "a zip that claims to unpack to more than 100 times its size"}
+        "bomb.zip": "a zip that claims to unpack to more than 100 times its size",
+    }
     assert others == 3
     assert [entry.name for entry in entries] == sorted(entry.name for entry in entries)
     assert read(archive, Entry("set/a.png")) == b"set/a.png"
@@ -162,10 +200,18 @@ def test_an_entry_that_claims_to_be_small_does_not_unpack_further(tmp_path):
         read(tmp_path / "bomb.zip", Entry("x.png"))
 
 
-@pytest.mark.parametrize("harm", [lambda d: d[: len(d) // 2], lambda d: d[:-10], lambda d: b"", lambda d: b"text",
-                                  lambda d: d.replace(b"PK\1\2", b"PK\0\0", 1),
-                                  lambda d: d[40:].replace(b"PK\1\2", b"PKxx")],
-                         ids=["half", "end", "empty", "text", "directory", "start"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda d: d[: len(d) // 2],
+        lambda d: d[:-10],
+        lambda d: b"",
+        lambda d: b"text",
+        lambda d: d.replace(b"PK\1\2", b"PK\0\0", 1),
+        lambda d: d[40:].replace(b"PK\1\2", b"PKxx"),
+    ],
+    ids=["half", "end", "empty", "text", "directory", "start"],
+)
 def test_a_broken_zip_gets_one_sentence(harm, archive):
     archive.write_bytes(harm(archive.read_bytes()))
     with pytest.raises(InputError) as caught:
@@ -177,8 +223,13 @@ def test_a_source_that_is_nothing_of_the_kind_gets_one_sentence(tmp_path):
     with pytest.raises(MissingFile, match="no$"):
         locate("folder", tmp_path / "no")
     os.mkfifo(tmp_path / "pipe.zip")  # opened, it would wait for ever
-    for name, source, word in (("folder", tmp_path / "pipe.zip", "pipe.zip"), ("toon", tmp_path, "toon"),
-                               ("nothing", tmp_path, "nothing"), ("folder", None, "--source"), ("pairs", None, "--source")):
+    for name, source, word in (
+        ("folder", tmp_path / "pipe.zip", "pipe.zip"),
+        ("toon", tmp_path, "toon"),
+        ("nothing", tmp_path, "nothing"),
+        ("folder", None, "--source"),
+        ("pairs", None, "--source"),
+    ):
         with pytest.raises(InputError, match=word):
             locate(name, source)
 
@@ -208,8 +259,13 @@ def splits(name: str, files: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["kaggle", "pairs", "folder"])
 @pytest.mark.parametrize("prefix", ["", "archive/data/", "set.zip/"])
 def test_folders_named_train_val_and_test_are_obeyed_and_without_test_val_is_the_test_set(name, prefix):
-    files = {f"{prefix}train/1.png": "train", f"{prefix}x/val/2.png": "val", f"{prefix}4.png": "", "train.png": "",
-             f"{prefix}Test/5.png": ""}
+    files = {
+        f"{prefix}train/1.png": "train",
+        f"{prefix}x/val/2.png": "val",
+        f"{prefix}4.png": "",
+        "train.png": "",
+        f"{prefix}Test/5.png": "",
+    }
     with_test = files | {f"{prefix}test/y/3.png": "test"}
     assert splits(name, [*with_test]) == with_test
     assert splits(name, [*files]) == {file: "test" if split == "val" else split for file, split in files.items()}
@@ -221,7 +277,9 @@ def test_the_last_fifth_of_the_faces_is_for_testing_and_photographs_of_people_ar
     found = splits("faces", files)
     assert [file for file in files if found[file] == "test"] == ["0011.webp", "0012.webp"]
     assert sum(split == "train" for split in found.values()) == 11
-    found = splits("faces", [f"{folder}/{i}.jpg" for folder in ("trainA", "trainB", "testA", "testB") for i in range(5)])
+    found = splits(
+        "faces", [f"{folder}/{i}.jpg" for folder in ("trainA", "trainB", "testA", "testB") for i in range(5)]
+    )
     assert {file.split("/")[0] for file in found} == {"trainB", "testB"} and len(found) == 10
     assert {file for file, split in found.items() if split == "train"} == {f"trainB/{i}.jpg" for i in range(4)}
 
@@ -229,8 +287,16 @@ def test_the_last_fifth_of_the_faces_is_for_testing_and_photographs_of_people_ar
 @pytest.mark.parametrize("color", ["color", "Colored", "colour", "coloured"])
 @pytest.mark.parametrize("sketch", ["line", "lines", "lineart", "sketch", "Sketches"])
 def test_two_folders_are_joined_by_the_names_of_their_files(color, sketch):
-    files = [f"train/{color}/1.png", f"train/{sketch}/1.jpg", f"{color}/val/1.png", f"{sketch}/val/1.png",
-             f"{color}/alone.png", f"{sketch}/single.png", f"{sketch}/val/1.webp", "loose.png"]
+    files = [
+        f"train/{color}/1.png",
+        f"train/{sketch}/1.jpg",
+        f"{color}/val/1.png",
+        f"{sketch}/val/1.png",
+        f"{color}/alone.png",
+        f"{sketch}/single.png",
+        f"{sketch}/val/1.webp",
+        "loose.png",
+    ]
     entries, _ = assign("pairs", [Entry(file) for file in sorted(files)])
     joined = {entry.name: (entry.sketch.name, entry.split) for entry in entries if entry.sketch}
     assert joined == {files[0]: (files[1], "train"), files[2]: (files[3], "test")}

@@ -13,8 +13,17 @@ FRECHET = "Fréchet distance (ST-VGG)"
 
 
 def row(method, protocol, metric, value, **more):
-    common = dict(data="toon", size=128, train_seed=0, finish="smooth", reference_seed="", spread=1.5, n=256,
-                  backbone="bundled", checkpoint="")
+    common = dict(
+        data="toon",
+        size=128,
+        train_seed=0,
+        finish="smooth",
+        reference_seed="",
+        spread=1.5,
+        n=256,
+        backbone="bundled",
+        checkpoint="",
+    )
     return common | dict(method=method, protocol=protocol, metric=metric, value=value) | more
 
 
@@ -22,9 +31,13 @@ def rows_of(backbone="bundled", data="toon", size=128):
     """Two trained methods and one that copies; every value different."""
     names, rows = metric_names(backbone), []
     for i, method in enumerate(("copy the reference", "none", "image")):
-        numbers = {("P1", "PSNR"): 19.5 + i, ("P1", "MS-SSIM"): 0.891 + i / 100,
-                   ("P1", names["perceptual"]): 0.121 - i / 100,
-                   ("P3", names["frechet"]): 120.25 - 30 * i, ("P3", "line consistency"): 1 - i / 10}
+        numbers = {
+            ("P1", "PSNR"): 19.5 + i,
+            ("P1", "MS-SSIM"): 0.891 + i / 100,
+            ("P1", names["perceptual"]): 0.121 - i / 100,
+            ("P3", names["frechet"]): 120.25 - 30 * i,
+            ("P3", "line consistency"): 1 - i / 10,
+        }
         rows += [row(method, *key, value, backbone=backbone, data=data, size=size) for key, value in numbers.items()]
     return as_rows(rows)
 
@@ -43,8 +56,10 @@ def test_a_bundled_number_stands_beside_the_papers_under_its_own_name():
     frame = tables.paper_layout(rows_of())
     assert [*frame.columns] == ["FID ↓", "PSNR ↑", "MS-SSIM ↑", "LPIPS ↓", f"{FRECHET} ↓", "ST-LPIPS ↓"]
     assert [line.tolist() for _, line in frame.iloc[:3].iterrows()] == [
-        ["40.08", "24.70", "0.92", "0.09", "–", "–"], ["–", "20.50", "0.901", "–", "90.25", "0.111"],
-        ["–", "-4.20", "-0.019", "–", "–", "–"]]
+        ["40.08", "24.70", "0.92", "0.09", "–", "–"],
+        ["–", "20.50", "0.901", "–", "90.25", "0.111"],
+        ["–", "-4.20", "-0.019", "–", "–", "–"],
+    ]
     assert frame.index[3].startswith("Paper: ") and frame.index[4].endswith(method_title("image"))
     same = tables.paper_layout(rows_of("imagenet", "kaggle", 256))
     assert same.iloc[2].tolist() == ["+50.17", "-4.20", "-0.019", "+0.021"]
@@ -60,16 +75,24 @@ def test_the_summary_asks_each_question_of_each_method_and_has_the_scale_below()
     extra = as_rows([row("image", "P4", "bleeding", 0.0345, finish="flat")])
     frame = tables.summary(pd.concat([rows_of(), extra]))
     assert [*frame.columns] == ["P1 PSNR ↑", "P4 bleeding ↓", f"P3 {FRECHET} ↓", "P3 line consistency ↑"]
-    assert cells(frame) == {method_title("none"): ["20.50", "–", "90.25", "0.900"],
-                            method_title("image"): ["21.50", "–", "60.25", "0.800"],
-                            method_title("image") + ", flat": ["–", "0.0345", "–", "–"],
-                            "copy the reference": ["19.50", "–", "120.25", "1.000"]}
+    assert cells(frame) == {
+        method_title("none"): ["20.50", "–", "90.25", "0.900"],
+        method_title("image"): ["21.50", "–", "60.25", "0.800"],
+        method_title("image") + ", flat": ["–", "0.0345", "–", "–"],
+        "copy the reference": ["19.50", "–", "120.25", "1.000"],
+    }
 
 
 def test_trainings_are_compared_seed_by_seed():
     numbers = {"none": ((20.0, 80.0), (21.0, 90.0), (22.0, 70.0)), "image": ((25.0, 81.0), (27.0, 92.0), (29.0, 73.0))}
-    rows = as_rows([row(method, *key, value, train_seed=seed) for method, runs in numbers.items()
-                    for seed, run in enumerate(runs) for key, value in zip((("P1", "PSNR"), ("P3", FRECHET)), run)])
+    rows = as_rows(
+        [
+            row(method, *key, value, train_seed=seed)
+            for method, runs in numbers.items()
+            for seed, run in enumerate(runs)
+            for key, value in zip((("P1", "PSNR"), ("P3", FRECHET)), run)
+        ]
+    )
     found = cells(tables.seeds(rows))
     image, none = method_title("image"), method_title("none")
     assert found[f"{none} (seed 1)"] == ["21.00", "90.00"] and list(found)[5] == f"{image} (seed 2)"
@@ -109,23 +132,44 @@ def test_the_tolerance_covers_the_papers_table():
     assert len(printed) == 8 and printed["none", "FID"] == 40.08 and printed["image", "LPIPS"] == 0.05
     assert set(zip(stated["method"], stated["metric"])) == set(printed)
     limits = {line.metric: (line.tolerance, line.kind) for line in stated.itertuples()}
-    assert limits == {"FID": (0.1, "relative"), "PSNR": (0.5, "absolute"), "MS-SSIM": (0.01, "absolute"),
-                      "LPIPS": (0.01, "absolute")}
+    assert limits == {
+        "FID": (0.1, "relative"),
+        "PSNR": (0.5, "absolute"),
+        "MS-SSIM": (0.01, "absolute"),
+        "LPIPS": (0.01, "absolute"),
+    }
 
 
-@pytest.mark.parametrize(("metric", "value", "reached"), [
-    ("PSNR", 24.20, True), ("PSNR", 25.20, True), ("PSNR", 24.19, False), ("PSNR", 25.21, False),
-    ("MS-SSIM", 0.93, True), ("MS-SSIM", 0.9301, False), ("FID", 44.08, True), ("FID", 44.10, False),
-    ("FID", 36.06, False), ("LPIPS", 0.1, True), ("LPIPS", 0.101, False),
-])
+@pytest.mark.parametrize(
+    ("metric", "value", "reached"),
+    [
+        ("PSNR", 24.20, True),
+        ("PSNR", 25.20, True),
+        ("PSNR", 24.19, False),
+        ("PSNR", 25.21, False),
+        ("MS-SSIM", 0.93, True),
+        ("MS-SSIM", 0.9301, False),
+        ("FID", 44.08, True),
+        ("FID", 44.10, False),
+        ("FID", 36.06, False),
+        ("LPIPS", 0.1, True),
+        ("LPIPS", 0.101, False),
+    ],
+)
 def test_verdict_at_the_edge_of_the_tolerance(metric, value, reached):
     assert paper.verdict(metric, one(metric, value)).startswith(f"comparable: {'' if reached else 'not '}reproduced")
 
 
-@pytest.mark.parametrize(("change", "other"), [
-    (dict(data="toon"), "data set"), (dict(size=128), "data set"), (dict(n=3544), "number of drawings"),
-    (dict(metric="ST-LPIPS"), "backbone"), (dict(metric="ST-LPIPS", data="toon"), "data set and backbone"),
-])
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        (dict(data="toon"), "data set"),
+        (dict(size=128), "data set"),
+        (dict(n=3544), "number of drawings"),
+        (dict(metric="ST-LPIPS"), "backbone"),
+        (dict(metric="ST-LPIPS", data="toon"), "data set and backbone"),
+    ],
+)
 def test_what_does_not_compare_is_not_judged(change, other):
     metric = change.pop("metric", "LPIPS")
     assert paper.verdict("LPIPS", one(metric, 0.05, **change)) == f"another {other}: order only"

@@ -104,8 +104,10 @@ def test_the_drawings_are_those_that_the_weights_were_trained_on():
 
 
 def test_splits_hold_different_drawings():
-    lines = [{hashlib.sha256(line.tobytes()).hexdigest() for line in load(Config.from_profile("smoke"), split).line}
-             for split in toon.SPLITS]
+    lines = [
+        {hashlib.sha256(line.tobytes()).hexdigest() for line in load(Config.from_profile("smoke"), split).line}
+        for split in toon.SPLITS
+    ]
     assert not (lines[0] & lines[1] or lines[0] & lines[2] or lines[1] & lines[2])
 
 
@@ -120,10 +122,18 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("harm", [lambda whole: b"", lambda whole: whole[:100], lambda whole: whole[:-100],
-                                  lambda whole: b"no archive", lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1),
-                                  lambda whole: whole[: len(whole) // 2] + b"~~~~" + whole[len(whole) // 2 + 4 :]],
-                         ids=["empty", "start", "end", "text", "header", "content"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:100],
+        lambda whole: whole[:-100],
+        lambda whole: b"no archive",
+        lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1),
+        lambda whole: whole[: len(whole) // 2] + b"~~~~" + whole[len(whole) // 2 + 4 :],
+    ],
+    ids=["empty", "start", "end", "text", "header", "content"],
+)
 def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "CACHE", tmp_path)
     config = Config.from_profile("smoke", size=32, n_train=3, train_reference="other")

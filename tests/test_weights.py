@@ -27,8 +27,17 @@ from lineart.files import sha256
 from lineart.methods import METHODS
 from lineart.training import LAST, Trainer
 
-TINY = dict(weights="bundled", width=4, discriminator_width=4, lambda_fm=0.0, epochs=1, batch_size=2, sample_every=1,
-            log_every=1, accelerator="cpu")  # one epoch of as many pairs as there are, not of the paper's 14,224
+TINY = dict(
+    weights="bundled",
+    width=4,
+    discriminator_width=4,
+    lambda_fm=0.0,
+    epochs=1,
+    batch_size=2,
+    sample_every=1,
+    log_every=1,
+    accelerator="cpu",
+)  # one epoch of as many pairs as there are, not of the paper's 14,224
 SHIPPED = train_weights.RECIPES
 
 
@@ -51,8 +60,21 @@ def paper(tmp_path_factory):
         patch.setattr("lineart.data.store.PREPARED", root / "prepared")
         patch.setenv("LINEART_FIGURES", str(root / "figures"))
         for script, more in ((train_weights, ["--out"]), (extended_table, ["--weights"])):
-            patch.setattr(sys, "argv", ["script", "--data", "kaggle", "--source", str(root / "source"), *more,
-                                        str(root / "weights"), "--threads", "1"])
+            patch.setattr(
+                sys,
+                "argv",
+                [
+                    "script",
+                    "--data",
+                    "kaggle",
+                    "--source",
+                    str(root / "source"),
+                    *more,
+                    str(root / "weights"),
+                    "--threads",
+                    "1",
+                ],
+            )
             script.main()
             torch.set_num_threads(1)
         yield root
@@ -77,8 +99,9 @@ def test_weights_come_with_card_and_curve_and_the_curves_are_drawn(paper):
     assert card["config"]["source"] is None and str(paper) not in json.dumps(card)
     assert read_csv(paper / "weights" / "kaggle-image-64px.csv")["step"].to_list() == [1, 2, 3]
     curves = json.loads((paper / "figures" / "curves_kaggle.json").read_text())["curves"]
-    assert curves == {f"kaggle-{name}-64px.csv": sha256(paper / "weights" / f"kaggle-{name}-64px.csv")
-                      for name in ("none", "image")}
+    assert curves == {
+        f"kaggle-{name}-64px.csv": sha256(paper / "weights" / f"kaggle-{name}-64px.csv") for name in ("none", "image")
+    }
     picture = np.asarray(Image.open(paper / "figures" / "curves_kaggle.png").convert("RGB"))
     for method in ("none", "image"):  # each of them in its colour
         color = METHODS[method].color
@@ -118,14 +141,24 @@ def test_kept_rows_belong_to_the_weights_and_the_pictures_whatever_they_are_call
 
 
 def test_weights_and_their_curves_are_found_by_name(tmp_path):
-    for name in ("image-64px.csv", "image-128px.csv", "image-warped-64px.csv", "image-s1-64px.csv", "image-1px.csv.tmp",
-                 "image-warped-s12.safetensors", "none.safetensors"):
+    for name in (
+        "image-64px.csv",
+        "image-128px.csv",
+        "image-warped-64px.csv",
+        "image-s1-64px.csv",
+        "image-1px.csv.tmp",
+        "image-warped-s12.safetensors",
+        "none.safetensors",
+    ):
         (tmp_path / f"toon-{name}").touch()
     assert extended_table.curves_of(tmp_path / "toon-image.safetensors") == {
-        64: tmp_path / "toon-image-64px.csv", 128: tmp_path / "toon-image-128px.csv"}
+        64: tmp_path / "toon-image-64px.csv",
+        128: tmp_path / "toon-image-128px.csv",
+    }
     assert extended_table.weights_in(tmp_path, "toon") == {
         ("none", 0): tmp_path / "toon-none.safetensors",
-        ("image-warped", 12): tmp_path / "toon-image-warped-s12.safetensors"}
+        ("image-warped", 12): tmp_path / "toon-image-warped-s12.safetensors",
+    }
     (tmp_path / "toon-mine.safetensors").touch()
     with pytest.raises(SystemExit, match=r"METHOD one of none, gate, .*, got .*toon-mine\.safetensors$"):
         extended_table.weights_in(tmp_path, "toon")
@@ -185,6 +218,7 @@ def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
 def test_what_the_metrics_need_is_there_before_the_training(monkeypatch):
     def refuse(weights):
         raise OSError(f"{weights} could not be downloaded")
+
     monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     monkeypatch.setattr(train_weights, "PerceptualDistance", lambda weights: None)
     monkeypatch.setattr(train_weights, "frechet_features", refuse)
@@ -204,7 +238,8 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train)
     assert config == Config.from_profile(recipe.profile, **settings)
     assert [(phase["size"], phase["batch_size"], phase["steps"]) for phase in card["phases"]] == [
-        (phase["size"], phase["batch_size"], phase["steps"]) for phase in recipe.phases]
+        (phase["size"], phase["batch_size"], phase["steps"]) for phase in recipe.phases
+    ]
     assert card["sha256"] == sha256(path) and card["bytes"] == path.stat().st_size
 
 
@@ -241,15 +276,43 @@ def test_a_seed_is_added_to_the_table_and_the_others_keep_their_rows(tmp_path, m
     def measure(evaluator, weights, protocol, scale):
         asked.append((protocol, *weights))
         metric = "Fréchet distance (ST-VGG)" if protocol == "P3" else "PSNR"
-        return as_rows([dict(data="toon", size=128, method=method, train_seed=seed, finish="smooth", protocol=protocol,
-                             reference_seed="", metric=metric, value=float(len(asked)), spread=0.0, n=4,
-                             backbone="bundled", checkpoint="x") for method, seed in weights])
+        return as_rows(
+            [
+                dict(
+                    data="toon",
+                    size=128,
+                    method=method,
+                    train_seed=seed,
+                    finish="smooth",
+                    protocol=protocol,
+                    reference_seed="",
+                    metric=metric,
+                    value=float(len(asked)),
+                    spread=0.0,
+                    n=4,
+                    backbone="bundled",
+                    checkpoint="x",
+                )
+                for method, seed in weights
+            ]
+        )
 
     monkeypatch.setattr(seeds, "measure", measure)
     monkeypatch.setattr(seeds, "trainings", lambda folder: dict.fromkeys(digest, PRETRAINED / "toon-none.safetensors"))
-    monkeypatch.setattr(seeds, "cards_of", lambda found: {
-        (method, seed): {"method": method, "train_seed": seed, "sha256": digest[method, seed], "steps": 5, "phases": []}
-        for method, seed in found})
+    monkeypatch.setattr(
+        seeds,
+        "cards_of",
+        lambda found: {
+            (method, seed): {
+                "method": method,
+                "train_seed": seed,
+                "sha256": digest[method, seed],
+                "steps": 5,
+                "phases": [],
+            }
+            for method, seed in found
+        },
+    )
 
     def call(*words):
         asked.clear()

@@ -25,13 +25,26 @@ from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES
 FORMAT_OPTIONS = {"png": {}, "webp": {"quality": 95}, "jpg": {"quality": 95, "subsampling": 0}}  # of Pillow's save
 
 
-def colorize_files(drawings: Iterable[str | Path], reference: str | Path | None, out: str | Path, *,
-                   palette: str | None = None, swap: str | None = None, weights: str | Path = "toon",
-                   finish: Finish = "flat", gap: float | None = None, seed: int | None = None, overwrite: bool = False,
-                   as_is: bool = False, extract_lines: bool = False, layered: bool = False,
-                   format: str | None = None) -> int:
+def colorize_files(
+    drawings: Iterable[str | Path],
+    reference: str | Path | None,
+    out: str | Path,
+    *,
+    palette: str | None = None,
+    swap: str | None = None,
+    weights: str | Path = "toon",
+    finish: Finish = "flat",
+    gap: float | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    as_is: bool = False,
+    extract_lines: bool = False,
+    layered: bool = False,
+    format: str | None = None,
+) -> int:
     """Colours drawings into the folder `out`, a line of progress each. Returns 0, or 1 where one could not be coloured.
 
+    out: of a single drawing, without layers, also the file to write, such as result.jpg.
     drawings: files, folders of pictures, globs. reference: a picture file. palette: "#aabbcc #ddeeff", instead of the
     reference's colours or alone. swap: "#old=#new", one or more, see `flats.underpaint`. extract_lines: the drawings
     are coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or "jpg". layered: lines and
@@ -40,17 +53,26 @@ def colorize_files(drawings: Iterable[str | Path], reference: str | Path | None,
     Raises InputError for what concerns all of them: settings, weights, reference, and drawings that are not there.
     """
     paths, out, save = _pictures(drawings), Path(out), _save_layers if layered else _save
-    format = _format(format, layered)
-    settings = {"palette": parse_palette(palette) if palette else None, "swap": parse_swaps(swap or ""), "gap": gap,
-                "finish": finish, "seed": seed, "reference": _open(reference) if reference else None}
+    alone = len(paths) == 1 and not layered and out.suffix.lower() in SUFFIXES and not out.is_dir()
+    file = out.resolve() if alone else None
+    format = _format(format or (file.suffix if file else None), layered)
+    settings = {
+        "palette": parse_palette(palette) if palette else None,
+        "swap": parse_swaps(swap or ""),
+        "gap": gap,
+        "finish": finish,
+        "seed": seed,
+        "reference": _open(reference) if reference else None,
+    }
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
-    out.mkdir(parents=True, exist_ok=True)
+    (out.parent if file else out).mkdir(parents=True, exist_ok=True)
     kept = {path.resolve() for path in paths} | ({Path(reference).resolve()} if reference else set())
     failed = 0
     for number, path in enumerate(paths, 1):
         try:
-            start, targets = time.perf_counter(), _targets(out, path.stem, format, layered)
+            start = time.perf_counter()
+            targets = [file] if file else _targets(out, path.stem, format, layered)
             _refuse_to_replace(targets, kept, overwrite)
             picture = _open(path)
             drawing = clean(lines_of(picture) if extract_lines else picture, as_is)
@@ -67,7 +89,9 @@ def colorize_files(drawings: Iterable[str | Path], reference: str | Path | None,
 def parse_palette(text: str) -> np.ndarray:
     """(n, 3) float, 0..255, from colours as CSS writes them, such as "#aabbcc #ddeeff". Raises InputError."""
     try:
-        return np.array([ImageColor.getrgb(word)[:3] for word in re.split(r"[\s,]+(?![^(]*\))", text.strip())], np.float32)
+        return np.array(
+            [ImageColor.getrgb(word)[:3] for word in re.split(r"[\s,]+(?![^(]*\))", text.strip())], np.float32
+        )
     except ValueError as error:
         raise InputError(f"colours must be written like #aabbcc #ddeeff, got {text!r}") from error
 
@@ -126,8 +150,9 @@ def _open(path: str | Path) -> Image.Image:
     try:
         image = Image.open(path, formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
-            raise InputError(f"a picture must have at most {MAX_PIXELS // 10**6} million pixels, "
-                             f"got {image.width}x{image.height}")
+            raise InputError(
+                f"a picture must have at most {MAX_PIXELS // 10**6} million pixels, got {image.width}x{image.height}"
+            )
         image.load()
         return image
     except FileNotFoundError as error:
@@ -150,7 +175,7 @@ def _written(path: Path) -> Iterator[Path]:
 
 def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
     result = colorizer.colorize(drawing, **settings)
-    format = targets[0].suffix[1:]
+    format = _format(targets[0].suffix, layered=False)
     if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
         result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
     with _written(targets[0]) as temporary:

@@ -61,10 +61,19 @@ class Colorizer:
         """From shipped weights ("toon", "toon-none", ...), a checkpoint file, or a run folder."""
         return cls(*load_generator(checkpoint_path(name_or_path)), device)
 
-    def colorize(self, line: Image.Image | Drawing, reference: Image.Image | None = None,
-                 palette: np.ndarray | None = None, seed: int | None = None, finish: Finish = "smooth", *,
-                 gap: float | None = None, swap: Swaps = (), as_is: bool = False) -> Image.Image:
-        """The drawing in the reference's colours, upright and as large as `line`: RGB, or RGBA where that has transparency.
+    def colorize(
+        self,
+        line: Image.Image | Drawing,
+        reference: Image.Image | None = None,
+        palette: np.ndarray | None = None,
+        seed: int | None = None,
+        finish: Finish = "smooth",
+        *,
+        gap: float | None = None,
+        swap: Swaps = (),
+        as_is: bool = False,
+    ) -> Image.Image:
+        """The drawing in the reference's colours, upright and as large as `line`: RGB, or RGBA if that is transparent.
 
         line: a drawing of any size and 8- or 16-bit mode, a scan too (`drawing.clean`, which `as_is` switches off). The
         network sees it at its training size, padded to a square with paper; a long strip in overlapping squares.
@@ -85,9 +94,18 @@ class Colorizer:
             result.putalpha(Image.fromarray(drawing.alpha))
         return result
 
-    def layers(self, line: Image.Image | Drawing, reference: Image.Image | None = None,
-               palette: np.ndarray | None = None, seed: int | None = None, finish: Finish = "flat", *,
-               gap: float | None = None, swap: Swaps = (), as_is: bool = False) -> tuple[Drawing, np.ndarray]:
+    def layers(
+        self,
+        line: Image.Image | Drawing,
+        reference: Image.Image | None = None,
+        palette: np.ndarray | None = None,
+        seed: int | None = None,
+        finish: Finish = "flat",
+        *,
+        gap: float | None = None,
+        swap: Swaps = (),
+        as_is: bool = False,
+    ) -> tuple[Drawing, np.ndarray]:
         """The clean drawing, and the colours beneath its lines, (H, W, 3) uint8; as `colorize`."""
         if reference is None and palette is None:
             raise InputError("colorize needs a reference picture or a palette, got neither")
@@ -102,8 +120,9 @@ class Colorizer:
             return drawing, color
         return drawing, flats().underpaint(drawing.full, color, colors, finish, gap, swap)
 
-    def _paint(self, full: np.ndarray, reference: Image.Image, palette: np.ndarray,
-               noise: torch.Generator | None) -> np.ndarray:
+    def _paint(
+        self, full: np.ndarray, reference: Image.Image, palette: np.ndarray, noise: torch.Generator | None
+    ) -> np.ndarray:
         """The network's colours at the drawing's size: (H, W) -> (H, W, 3), both uint8."""
         size, places = self.config.size, squares(*full.shape)
         lines, boxes = zip(*(_padded(shrink(full[place], size), size) for place in places))

@@ -32,7 +32,7 @@ class Drawing:
 def clean(image: Image.Image, as_is: bool = False) -> Drawing:
     """The drawing of a picture of any mode: upright, its lines dark and its paper white.
 
-    White lines on black are inverted; grey, tinted or shaded paper becomes white and the lines black; 16 bits are scaled
+    White lines on black are inverted; grey, tinted or shaded paper becomes white, the lines black; 16 bits are scaled
     by those in use; a coloured line counts by its darkest channel, so that yellow is ink. A clean drawing stays as it
     is, to the byte. as_is: only upright and in 8 bits, whatever it shows.
     Raises InputError for a picture without lines or of nothing but ink, and for a coloured picture or a photograph.
@@ -186,7 +186,7 @@ def _whiten(grey: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _paper(grey: np.ndarray) -> tuple[np.ndarray, float]:
-    """How bright the paper is, (h, w) float32 of at most 128 px; and the share of the area that is neither paper nor black.
+    """How bright the paper is, (h, w) float32 of at most 128 px; and the share that is neither paper nor black.
 
     The lighter pixels around a place are paper, unless they are much darker than a curved surface of the second degree,
     which is laid through the lighter half and then through what lies near it: then they are large blacks.
@@ -207,8 +207,10 @@ def _paper(grey: np.ndarray) -> tuple[np.ndarray, float]:
 def _refuse_what_has_no_lines(grey: np.ndarray) -> None:
     ink = (grey < INK).mean()
     if ink < 1e-4:
-        raise InputError(f"a drawing needs lines, and only {ink:.2%} of this picture is darker than its paper; "
-                         "--as-is takes it as it is")
+        raise InputError(
+            f"a drawing needs lines, and only {ink:.2%} of this picture is darker than its paper; "
+            "--as-is takes it as it is"
+        )
     if ink > 0.6:
         raise InputError(f"a drawing is lines on paper, and {ink:.0%} of this picture is ink; {NO_DRAWING}")
 

@@ -27,8 +27,14 @@ ALIKE = 12.0  # in CIELAB: neighbours without ink between them that differ less 
 NEAR = 15.0  # in CIELAB: how far a region may move to a colour of the palette
 
 
-def finish(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat",
-           gap: float | None = None, swap: Swaps = ()) -> np.ndarray:
+def finish(
+    line: np.ndarray,
+    color: np.ndarray,
+    palette: np.ndarray | None = None,
+    name: Finish = "flat",
+    gap: float | None = None,
+    swap: Swaps = (),
+) -> np.ndarray:
     """A coloured drawing, finished: line (H, W), color (H, W, 3) -> (H, W, 3), all uint8.
 
     color: the network's picture at the drawing's size. name: "smooth", the network's own; "soft", its shading blurred
@@ -44,8 +50,14 @@ def lay(line: np.ndarray, under: np.ndarray) -> np.ndarray:
     return (under * (line[..., None] / np.float32(255))).round().astype(np.uint8)
 
 
-def underpaint(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat",
-               gap: float | None = None, swap: Swaps = ()) -> np.ndarray:
+def underpaint(
+    line: np.ndarray,
+    color: np.ndarray,
+    palette: np.ndarray | None = None,
+    name: Finish = "flat",
+    gap: float | None = None,
+    swap: Swaps = (),
+) -> np.ndarray:
     """As `finish`, without the lines: what lies beneath the ink, (H, W, 3) uint8.
 
     gap: an opening in a line up to so many pixels wide lets no colour through; by default a 32nd of the longer side.
@@ -66,7 +78,9 @@ def underpaint(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None =
     labels, colors = _joined(labels, distance, rgb2lab(shades))
     final = _nearest_of(palette, colors) if name == "exact" else colors
     under = to_rgb(exchange(final, palette, swap) if swap else final)[_full_size(labels, small, line, factor)]
-    return under if name != "soft" else _shaded(under, labels, distance > 0, shades - to_rgb(colors)[labels].astype(int))
+    return (
+        under if name != "soft" else _shaded(under, labels, distance > 0, shades - to_rgb(colors)[labels].astype(int))
+    )
 
 
 def regions(line: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +189,10 @@ def _shaded(under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: n
         sums = ndimage.gaussian_filter(weight[..., None] * shading[box], (sigma, sigma, 0))
         blurred[box][mask] = (sums / amount.clip(1e-9))[mask]
     size = under.shape[1::-1]
-    large = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR)) for plane in blurred.transpose(2, 0, 1)]
+    large = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+        for plane in blurred.transpose(2, 0, 1)
+    ]
     return (under + np.stack(large, axis=-1)).clip(0, 255).round().astype(np.uint8)
 
 
@@ -186,7 +203,7 @@ def _darkest(line: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _full_size(labels: np.ndarray, small: np.ndarray, line: np.ndarray, factor: int) -> np.ndarray:
-    """Labels at the drawing's size. Blocks with ink in them are filled anew: paper from paper, then ink from both sides."""
+    """Labels at the drawing's size. Blocks with ink are filled anew: paper from paper, then ink from both sides."""
     if factor == 1:
         return labels
     rough, sure = (_enlarged(x, factor, line.shape) for x in (labels + 1, np.where(small >= INK, labels + 1, 0)))

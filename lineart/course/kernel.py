@@ -73,8 +73,10 @@ def check_parameters(notebook: Notebook, parameters: dict) -> None:
     for name, value in parameters.items():
         where = f"{notebook.name}: parameter {name!r}"
         if name not in known:
-            raise ReproduceError(f"{notebook.name} has no parameter {name!r}; its parameters cell assigns "
-                                 f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)")
+            raise ReproduceError(
+                f"{notebook.name} has no parameter {name!r}; its parameters cell assigns "
+                f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)"
+            )
         kind = known[name]["inferred_type_name"]
         try:
             if kind == "None":  # no annotation: the default's type, where that is written out and not None itself
@@ -98,8 +100,10 @@ def without_outputs(text: str):
             cell.outputs, cell.execution_count = [], None
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-    names = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-             "language_info": {"name": "python"}}
+    names = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     notebook.metadata = nbformat.from_dict(names | {k: v for k, v in notebook.metadata.items() if k == "lineart"})
     return notebook
 
@@ -120,9 +124,14 @@ def execute(notebook: Notebook, parameters: dict, output: Path, environment: dic
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters is said once, by ReproduceError
     try:
         papermill.execute_notebook(
-            node, str(temporary).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
-            parameters=parameters, kernel_name="python3", language="python", progress_bar=False,
-            execution_timeout=timeout, kernel_manager_class=manager,
+            node,
+            str(temporary).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
+            parameters=parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            execution_timeout=timeout,
+            kernel_manager_class=manager,
             on_cell_executed=lambda **_: peak.append(_peak_mb(manager.started[-1].provisioner.pid)),
             resources={"metadata": {"path": str(notebook.path.parent)}},  # `cwd` would move this process, too
             coalesce_streams=True,  # the same output, however its text was buffered
@@ -159,8 +168,11 @@ def _failure(executed, problem: str | None) -> str | None:
     Never trust the metadata: papermill calls a run completed whose kernel died or that left with sys.exit(0).
     """
     cells = [cell for cell in executed.cells if not {INJECTED, BANNER} & set(tags_of(cell))]
-    code = [(f"cell {number} ({cell.source.strip().splitlines()[0][:60]!r})", cell)
-            for number, cell in enumerate(cells, start=1) if cell.cell_type == "code" and cell.source.strip()]
+    code = [
+        (f"cell {number} ({cell.source.strip().splitlines()[0][:60]!r})", cell)
+        for number, cell in enumerate(cells, start=1)
+        if cell.cell_type == "code" and cell.source.strip()
+    ]
     errors = [place for place, cell in code if any(out.output_type == "error" for out in cell.outputs)]
     started = [place for place, cell in code if cell.metadata.get("papermill", {}).get("start_time")]
     skipped = [place for place, cell in code if cell.execution_count is None]
@@ -180,18 +192,28 @@ def _kernel_manager(environment: dict[str, str]) -> type:
     from jupyter_client.kernelspec import KernelSpec
 
     path = os.pathsep.join(filter(None, [str(config.ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {"PYTHONPATH": path,  # lineart, installed or not
-                   "TQDM_DISABLE": "1",  # tqdm writes nothing but 0 % into a notebook
-                   "PYDEVD_DISABLE_FILE_VALIDATION": "1", **environment}  # no debugger's warning at every start
+    environment = {
+        "PYTHONPATH": path,  # lineart, installed or not
+        "TQDM_DISABLE": "1",  # tqdm writes nothing but 0 % into a notebook
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        **environment,
+    }  # no debugger's warning at every start
 
     class ThisPython(AsyncKernelManager):
         started: list = []
         kernel_spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
-                  "--log-level=CRITICAL"],  # else it complains of the interrupt that comes before a shutdown
+            argv=[
+                sys.executable,
+                "-m",
+                "ipykernel_launcher",
+                "-f",
+                "{connection_file}",
+                "--log-level=CRITICAL",
+            ],  # else it complains of the interrupt that comes before a shutdown
             language="python",
             metadata=get_kernel_dict().get("metadata", {}),  # what this ipykernel can do, such as encryption
-            env={name: value.replace("$", "$$") for name, value in environment.items()})  # each is a string.Template
+            env={name: value.replace("$", "$$") for name, value in environment.items()},
+        )  # each is a string.Template
 
         def __init__(self, **settings) -> None:
             super().__init__(**settings)

@@ -31,8 +31,9 @@ def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
     return np.asarray(image)
 
 
-def show_grid(rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None,
-              side: float = 1.5) -> Figure:
+def show_grid(
+    rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None, side: float = 1.5
+) -> Figure:
     """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
     columns = max(len(row) for row in rows)
     figure, axes = plt.subplots(len(rows), columns, figsize=(side * columns, side * len(rows) + 0.3), squeeze=False)
@@ -103,15 +104,32 @@ def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[i
     """A block diagram: boxes (text, x, y, colour) with centres in units of a box's width, arrows between indices."""
     figure, axis = plt.subplots(figsize=size)
     for text, x, y, color in boxes:
-        axis.add_patch(FancyBboxPatch((x - 0.4, y - 0.28), 0.8, 0.56, boxstyle="round,pad=0.02,rounding_size=0.08",
-                                      facecolor=color, edgecolor="#333333"))
+        axis.add_patch(
+            FancyBboxPatch(
+                (x - 0.4, y - 0.28),
+                0.8,
+                0.56,
+                boxstyle="round,pad=0.02,rounding_size=0.08",
+                facecolor=color,
+                edgecolor="#333333",
+            )
+        )
         axis.text(x, y, text, ha="center", va="center", fontsize=8)
     for start, end in arrows:
         (_, x0, y0, _), (_, x1, y1, _) = boxes[start], boxes[end]
         dx, dy = x1 - x0, y1 - y0
         t = 1 / max(abs(dx) / 0.43, abs(dy) / 0.31)  # share of the way that is inside a box
-        axis.add_patch(FancyArrowPatch((x0 + t * dx, y0 + t * dy), (x1 - t * dx, y1 - t * dy), arrowstyle="-|>",
-                                       mutation_scale=10, color="#555555", shrinkA=0, shrinkB=0))
+        axis.add_patch(
+            FancyArrowPatch(
+                (x0 + t * dx, y0 + t * dy),
+                (x1 - t * dx, y1 - t * dy),
+                arrowstyle="-|>",
+                mutation_scale=10,
+                color="#555555",
+                shrinkA=0,
+                shrinkB=0,
+            )
+        )
     xs, ys = [b[1] for b in boxes], [b[2] for b in boxes]
     axis.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.5, max(ys) + 0.5))
     axis.axis("off")
@@ -124,8 +142,12 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
     axis = axis or plt.subplots(figsize=(5, 3))[1]
     for method, columns in curves.items():
         kept = ~np.isnan(columns[column])
-        axis.plot(columns["step"][kept], columns[column][kept], label=method_title(method),
-                  color=METHODS[method].color if method in METHODS else None)
+        axis.plot(
+            columns["step"][kept],
+            columns[column][kept],
+            label=method_title(method),
+            color=METHODS[method].color if method in METHODS else None,
+        )
     axis.set(xlabel="step", ylabel=label)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)

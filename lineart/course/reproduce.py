@@ -56,9 +56,16 @@ class Result:
 
 
 def reproduce(
-    profile: str = "classroom", only: Sequence[str] = (), parameters: dict | None = None,
-    notebooks: Path | None = None, output: Path | None = None, timeout: int = TIMEOUT, force: bool = False,
-    publish: bool = False, strict: bool = False, jobs: int = JOBS,
+    profile: str = "classroom",
+    only: Sequence[str] = (),
+    parameters: dict | None = None,
+    notebooks: Path | None = None,
+    output: Path | None = None,
+    timeout: int = TIMEOUT,
+    force: bool = False,
+    publish: bool = False,
+    strict: bool = False,
+    jobs: int = JOBS,
 ) -> int:
     """Bring the results up to date, with `publish` write them to `figures/` and into the notebooks, then compare.
 
@@ -72,8 +79,10 @@ def reproduce(
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
-        raise ReproduceError(f"{'publish' if publish else 'strict'} is for the classroom's own results: it takes no "
-                             "other profile, no parameters and no LINEART_SOURCE")
+        raise ReproduceError(
+            f"{'publish' if publish else 'strict'} is for the classroom's own results: it takes no "
+            "other profile, no parameters and no LINEART_SOURCE"
+        )
     course = Course(profile, only, parameters, notebooks, output)
     course.run(timeout, force, jobs)
     if publish:
@@ -97,8 +106,14 @@ def parse_parameters(pairs: Sequence[Sequence[str]]) -> dict:
 class Course:
     """The chosen notebooks, read and checked before anything runs, and their folders; arguments as in `reproduce`."""
 
-    def __init__(self, profile: str = "classroom", only: Sequence[str] = (), parameters: dict | None = None,
-                 notebooks: Path | None = None, output: Path | None = None) -> None:
+    def __init__(
+        self,
+        profile: str = "classroom",
+        only: Sequence[str] = (),
+        parameters: dict | None = None,
+        notebooks: Path | None = None,
+        output: Path | None = None,
+    ) -> None:
         if profile not in config.PROFILES:
             raise ReproduceError(f"profile must be one of {', '.join(config.PROFILES)}, got {profile!r}")
         if "profile" in (parameters or {}):
@@ -173,7 +188,9 @@ class Course:
                     out.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # the text form stays
             clean.cells[0].source = TAKES.sub(
                 f"Classroom: {max(stamp['seconds'] / 60, 0.1):.1f} minutes and {stamp['peak_mb'] / 1000:.1f} GB "
-                f"on {os.cpu_count()} CPU cores", clean.cells[0].source)
+                f"on {os.cpu_count()} CPU cores",
+                clean.cells[0].source,
+            )
             nbformat.validate(clean)
             if (text := nbformat.writes(clean) + "\n") != notebook.text:
                 write_text(notebook.path, text)
@@ -215,8 +232,12 @@ class Course:
                 environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
             began = time.perf_counter()
             peak_mb = execute(notebook, self.parameters, self.output, environment, timeout)
-            record = {"inputs": inputs, "seconds": round(time.perf_counter() - began, 1), "peak_mb": peak_mb,
-                      "executed": sha256(self.output / f"{notebook.name}.ipynb")}
+            record = {
+                "inputs": inputs,
+                "seconds": round(time.perf_counter() - began, 1),
+                "peak_mb": peak_mb,
+                "executed": sha256(self.output / f"{notebook.name}.ipynb"),
+            }
             digests = {path.name: sha256(path) for path in sorted(own.iterdir())}
             record["outputs"] = {file: digest for file, digest in digests.items() if needed.get(file) != digest}
             for file in record["outputs"]:
@@ -230,9 +251,13 @@ class Course:
         code = [(cell["source"], sorted(tags_of(cell))) for cell in notebook.cells if cell["cell_type"] == "code"]
         needs = {need: (self.stamp(need) or {}).get("outputs") for need in notebook.needs}
         return _package_and_data() | {
-            "code cells": hashlib.sha256(json.dumps(code).encode()).hexdigest(), "parameters": self.parameters,
-            "profile": self.profile, "LINEART_SOURCE": os.environ.get("LINEART_SOURCE"), "needs": needs,
-            **{name: _digest(config.ROOT / name) for name in notebook.reads}}
+            "code cells": hashlib.sha256(json.dumps(code).encode()).hexdigest(),
+            "parameters": self.parameters,
+            "profile": self.profile,
+            "LINEART_SOURCE": os.environ.get("LINEART_SOURCE"),
+            "needs": needs,
+            **{name: _digest(config.ROOT / name) for name in notebook.reads},
+        }
 
     def _reason_to_run(self, name: str, inputs: dict) -> str | None:
         """Why the notebook has to run, or None where its last run still stands."""
@@ -282,8 +307,11 @@ def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], Result], jo
                 results[name] = result
                 waiting = [] if result.error else waiting
                 # One line a notebook: a log shows the same as a terminal.
-                print(f"[{len(results):2d}/{len(plan)}] {name:24s} {result.status:10s} {result.seconds:7.1f} s  "
-                      f"{result.message}".rstrip(), flush=True)
+                print(
+                    f"[{len(results):2d}/{len(plan)}] {name:24s} {result.status:10s} {result.seconds:7.1f} s  "
+                    f"{result.message}".rstrip(),
+                    flush=True,
+                )
     return [results[notebook.name] for notebook in plan if notebook.name in results]
 
 

@@ -123,8 +123,9 @@ def random_jitter(reference: torch.Tensor, palette: torch.Tensor, strength: floa
     return apply(reference.float().flatten(2)).view_as(reference), apply(palette.mT).mT
 
 
-def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0,
-                   processes: int = 1) -> dict[str, torch.Tensor]:
+def training_batch(
+    pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0, processes: int = 1
+) -> dict[str, torch.Tensor]:
     """The augmented batch of a step: what `to_batch` returns, of this process's share of the step's pairs.
 
     With `reference` (N, 3, H, W), and its palette, where the pairs have another drawing in the same colours.

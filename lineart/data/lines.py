@@ -19,8 +19,9 @@ VARIANTS: dict[str, dict[str, float]] = {
 LUMA = (19595, 38470, 7471)  # of 65536: red, green and blue in Pillow's grey
 
 
-def xdog(grey: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75,
-         phi: float = 12.0) -> torch.Tensor:
+def xdog(
+    grey: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75, phi: float = 12.0
+) -> torch.Tensor:
     """Brightness (N, H, W), 0..1 -> dark lines on white (N, H, W), 0..1.
 
     The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow

@@ -42,15 +42,25 @@ from lineart.progress import progress
 BATCH = 16  # pictures that a process works on at a time
 FORMAT = 2  # of the store; another number, another set
 UNFINISHED = "unfinished"  # folder of a set in the making
-TABLES = {"index.csv": ("row", "split", "file", "piece", "sketch", "sha256", "width", "height", "note", "palette"),
-          "rejected.csv": ("file", "reason")}
+TABLES = {
+    "index.csv": ("row", "split", "file", "piece", "sketch", "sha256", "width", "height", "note", "palette"),
+    "rejected.csv": ("file", "reason"),
+}
 FILES = (*(f"{name}.npy" for name in ARRAYS), *TABLES, RECORD)  # the record last: a folder that has it is whole
 VAL_PICTURES = 64  # held out of the training pictures to watch a training, at most a twentieth of them
 MAX_GREY = 0.1  # share of grey pictures beyond which a folder looks like drawings
 
 
-def prepare(name: str, source: str | Path | None = None, size: int = 256, out: str | Path | None = None, k: int = 9,
-            processes: int | None = None, max_rejected: float = 0.01, allow_grey: bool = False) -> Store:
+def prepare(
+    name: str,
+    source: str | Path | None = None,
+    size: int = 256,
+    out: str | Path | None = None,
+    k: int = 9,
+    processes: int | None = None,
+    max_rejected: float = 0.01,
+    allow_grey: bool = False,
+) -> Store:
     """Prepare a set and return it, opened; a set that is there already is only opened.
 
     name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default the set that is there, and where
@@ -77,13 +87,19 @@ def prepare(name: str, source: str | Path | None = None, size: int = 256, out: s
         settings["content"] = _digest(entries)
         if not is_store(out):
             text = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
-            more = {"source": text, "others": others, "val_is_test": val_is_test,
-                    "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None}
+            more = {
+                "source": text,
+                "others": others,
+                "val_is_test": val_is_test,
+                "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None,
+            }
             _make(out, path, entries, settings | more, processes or os.cpu_count() or 1, allow_grey)
     store = open_store(out)
     if different := [key for key in settings if store.record.get(key) != settings[key]]:
-        held = ", ".join("other pictures, or pictures that have changed" if key == "content" else
-                         f"{key} {store.record.get(key)}" for key in different)
+        held = ", ".join(
+            "other pictures, or pictures that have changed" if key == "content" else f"{key} {store.record.get(key)}"
+            for key in different
+        )
         raise InputError(f"a set is never overwritten: {out} holds {held}; remove it or name another folder")
     refuse_too_many(store, max_rejected)
     return store
@@ -93,16 +109,22 @@ def refuse_too_many(store: Store, max_rejected: float) -> None:
     """Raises InputError where more than this share of the pictures was rejected."""
     rejected, total = store.record["rejected"], store.record["rejected"] + len(store.line)
     if rejected / total > max_rejected:
-        raise InputError(f"at most {max_rejected:.1%} of the pictures may be rejected, {rejected} of {total} were; "
-                         f"{store.path / 'rejected.csv'} says why. The others are ready in {store.path}")
+        raise InputError(
+            f"at most {max_rejected:.1%} of the pictures may be rejected, {rejected} of {total} were; "
+            f"{store.path / 'rejected.csv'} says why. The others are ready in {store.path}"
+        )
 
 
 def summary(store: Store) -> list[str]:
     """What a person wants to know after `prepare`, as lines to print."""
     record = store.record
-    return [f"{store.path}: {len(store.line):,} pictures, {counts(record)}", *remarks(record),
-            f"{record['rejected']:,} rejected" + (", see rejected.csv" if record["rejected"] else "")
-            + (f"; {record['others']:,} files are no pictures and were passed over" if record["others"] else "")]
+    return [
+        f"{store.path}: {len(store.line):,} pictures, {counts(record)}",
+        *remarks(record),
+        f"{record['rejected']:,} rejected"
+        + (", see rejected.csv" if record["rejected"] else "")
+        + (f"; {record['others']:,} files are no pictures and were passed over" if record["others"] else ""),
+    ]
 
 
 def _digest(entries: list[Entry]) -> str:
@@ -160,8 +182,16 @@ def _work(source: Path, entries: list[Entry], name: str, size: int, k: int) -> l
 def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[tuple]:
     data = sources.read(source, entry)
     image = decode(data)
-    row = {"split": entry.split, "file": entry.name, "piece": "", "sketch": "", "note": "",
-           "sha256": hashlib.sha256(data).hexdigest(), "width": image.width, "height": image.height}
+    row = {
+        "split": entry.split,
+        "file": entry.name,
+        "piece": "",
+        "sketch": "",
+        "note": "",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "width": image.width,
+        "height": image.height,
+    }
     color, sketch = image, None
     if entry.sketch:
         sketch, row["sketch"] = _own_sketch(source, entry.sketch, image), entry.sketch.name
@@ -172,8 +202,10 @@ def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[
     lines = map(extract_lines, colors) if sketch is None else [s.convert("L") for s in squares(sketch, size)]
     pictures = []
     for piece, (color, line) in enumerate(zip(colors, lines, strict=True), start=1):
-        own = {"piece": piece if len(colors) > 1 else "",
-               "note": "no colours, only grey" if colorness(color) < GREY else row["note"]}
+        own = {
+            "piece": piece if len(colors) > 1 else "",
+            "note": "no colours, only grey" if colorness(color) < GREY else row["note"],
+        }
         pixels = np.asarray(color)
         pictures.append((np.asarray(line), pixels, extract_palette(pixels, k), row | own))
     return pictures
@@ -186,8 +218,10 @@ def _own_sketch(source: Path, entry: Entry, color: Image.Image) -> Image.Image:
     except Unfit as error:
         raise Unfit(f"its sketch {entry.name} can't be used: {error}") from error
     if abs(sketch.width / sketch.height * color.height / color.width - 1) > 0.01:
-        raise Unfit(f"its sketch {entry.name} has another shape: {sketch.width}x{sketch.height}, the colours "
-                    f"{color.width}x{color.height}")
+        raise Unfit(
+            f"its sketch {entry.name} has another shape: {sketch.width}x{sketch.height}, the colours "
+            f"{color.width}x{color.height}"
+        )
     return sketch if sketch.size == color.size else sketch.resize(color.size, Image.Resampling.LANCZOS)
 
 
@@ -208,8 +242,11 @@ def _write(work: Path, results: Iterator[tuple[list, list]], record: dict, total
     _fill_splits(rows)
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["file"], row["piece"]))
     size, k = record["size"], record["k"]
-    for name, shape, dtype in (("line", (size, size), np.uint8), ("color", (size, size, 3), np.uint8),
-                               ("palette", (k, 3), np.float32)):
+    for name, shape, dtype in (
+        ("line", (size, size), np.uint8),
+        ("color", (size, size, 3), np.uint8),
+        ("palette", (k, 3), np.float32),
+    ):
         _sort(work / f"{name}.raw", work / f"{name}.npy", shape, np.dtype(dtype), [row["place"] for row in rows])
     write_table(work / "index.csv", [row | {"row": i} for i, row in enumerate(rows)], TABLES["index.csv"])
     write_table(work / "rejected.csv", rejected, TABLES["rejected.csv"])
@@ -231,21 +268,26 @@ def _refuse(rows: list[dict], rejected: list[dict], name: str, allow_grey: bool)
     different = len({row["sha256"] for row in rows})  # equal pictures shall not fill a split each
     if different < len(SPLITS):
         reasons = "; ".join(f"{row['file']}: {row['reason']}" for row in rejected[:3])
-        raise InputError(f"a set must have at least {len(SPLITS)} different pictures, {different} of "
-                         f"{len(rows) + len(rejected)} could be used" + (f" ({reasons})" if reasons else ""))
+        raise InputError(
+            f"a set must have at least {len(SPLITS)} different pictures, {different} of "
+            f"{len(rows) + len(rejected)} could be used" + (f" ({reasons})" if reasons else "")
+        )
     grey = sum(row["note"] == "no colours, only grey" for row in rows)
     if name not in sources.PAIRED and not allow_grey and grey > MAX_GREY * len(rows):
-        raise InputError(f"at most a tenth of the pictures may be grey, {grey} of {len(rows)} are and look like "
-                         "drawings; drawings with their colours are prepared as `pairs`, from two folders `color` and "
-                         "`sketch` that hold files of the same names; --allow-grey takes the pictures as they are")
+        raise InputError(
+            f"at most a tenth of the pictures may be grey, {grey} of {len(rows)} are and look like "
+            "drawings; drawings with their colours are prepared as `pairs`, from two folders `color` and "
+            "`sketch` that hold files of the same names; --allow-grey takes the pictures as they are"
+        )
 
 
 def _sort(raw: Path, path: Path, shape: tuple[int, ...], dtype: np.dtype, order: list[int]) -> None:
     """The pictures of a file in another order. Written as a stream: a full disk is an error, not a crash."""
     pictures = np.memmap(raw, dtype, "r", shape=(len(order), *shape))
     with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": np.lib.format.dtype_to_descr(dtype),
-                                                    "fortran_order": False, "shape": pictures.shape})
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": pictures.shape}
+        )
         for place in order:
             file.write(pictures[place].tobytes())
     raw.unlink()

@@ -97,8 +97,10 @@ def find_store(config: Config) -> Store:
         raise MissingFile(f"source must be a prepared set, there is nothing at {path}")
     source = shlex.quote(str(path)) if config.source else "PATH"
     k = "" if config.k == 9 else f" -k {config.k}"
-    raise MissingFile(f"{config.data} at {config.size} px must be prepared first, and is then found without a source: "
-                      f"lineart data prepare {config.data} --source {source} --size {config.size}{k}")
+    raise MissingFile(
+        f"{config.data} at {config.size} px must be prepared first, and is then found without a source: "
+        f"lineart data prepare {config.data} --source {source} --size {config.size}{k}"
+    )
 
 
 def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
@@ -137,9 +139,12 @@ def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
     names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
     size = pairs.line.shape[1]
     parts = Parallel(n_jobs=os.cpu_count() or 1)(
-        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))
-    return {"other": np.concatenate([part[1] for part in parts]),
-            "other_palette": np.concatenate([part[4] for part in parts])}
+        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32)
+    )
+    return {
+        "other": np.concatenate([part[1] for part in parts]),
+        "other_palette": np.concatenate([part[4] for part in parts]),
+    }
 
 
 def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:

@@ -61,9 +61,11 @@ def _download(dataset: str) -> Path:
         return Path(kagglehub.dataset_download(dataset))
     except Exception as error:  # not installed, no network, no login: each version raises its own
         text = " ".join(str(error).split())[:200]
-        raise InputError(f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed "
-                         "(pip install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
-                         f"kaggle.com/datasets/{dataset} in a browser and give the zip as --source") from error
+        raise InputError(
+            f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed "
+            "(pip install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
+            f"kaggle.com/datasets/{dataset} in a browser and give the zip as --source"
+        ) from error
 
 
 def list_entries(source: Path, without: Path | None = None) -> tuple[list[Entry], int]:

@@ -107,7 +107,8 @@ def check(path: str | Path) -> list[str]:
     return [
         f"{record['name']} from {record['source']}: {len(index):,} pictures at {record['size']} px, {counts(record)}",
         *remarks(record),
-        "original sizes: " + ", ".join(f"{n:,} of {size}" for size, n in sizes[:3].items())
+        "original sizes: "
+        + ", ".join(f"{n:,} of {size}" for size, n in sizes[:3].items())
         + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""),
         *([f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []),
         f"{len(rejected):,} rejected" + "".join(f"; {n:,} {reason}" for reason, n in reasons.items()),

@@ -58,11 +58,21 @@ def shift_tolerant_alexnet() -> nn.Sequential:
     """AlexNet's five convolutions; every step of two pixels is a `BlurPool`, the first one before its ReLU."""
     a, b, c, d, e = ShiftTolerantLPIPS.channels
     return nn.Sequential(
-        nn.Conv2d(3, a, 11, padding=2), BlurPool(a), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(a), nn.Conv2d(a, b, 5, padding=2), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(b), nn.Conv2d(b, c, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(c, d, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(d, e, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(3, a, 11, padding=2),
+        BlurPool(a),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(a),
+        nn.Conv2d(a, b, 5, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(b),
+        nn.Conv2d(b, c, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(c, d, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(d, e, 3, padding=1),
+        nn.ReLU(inplace=True),
     )
 
 

@@ -45,8 +45,9 @@ def shares(grid: dict[tuple[str, str], np.ndarray]) -> dict[str, float]:
     return {"neither": neither, "colours": colors - neither, "position": p1 - colors}
 
 
-def attention_shares(generator: Generator, pairs: Pairs, trial: Trial,
-                     batch_size: int = 32) -> dict[str, tuple[float, float, float]]:
+def attention_shares(
+    generator: Generator, pairs: Pairs, trial: Trial, batch_size: int = 32
+) -> dict[str, tuple[float, float, float]]:
     """Layer -> share of attention on the right slot; by chance; and if it stayed at its own place (`attention_sums`).
 
     For generators that attend to a picture, on drawings and references whose slots are known. Over all places that ask,

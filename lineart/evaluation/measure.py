@@ -117,8 +117,17 @@ class Evaluator:
 
     def _table(self, values: dict[str, np.ndarray], **details) -> pd.DataFrame:
         """One row a metric, in six decimals; P3's spread is over lists of references, so its n are the drawings."""
-        common = dict(data=self.data, size=self.truth.shape[-1], train_seed=pd.NA, finish="", backbone=self.weights,
-                      checkpoint="") | details
+        common = (
+            dict(
+                data=self.data,
+                size=self.truth.shape[-1],
+                train_seed=pd.NA,
+                finish="",
+                backbone=self.weights,
+                checkpoint="",
+            )
+            | details
+        )
         records = []
         for metric, array in values.items():
             n = len(self.pairs) if common["protocol"] == "P3" else len(array)  # a slot is not in every drawing
@@ -133,13 +142,21 @@ def _lines(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(extract_lines(picture)) for picture in pictures]))
 
 
-def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint: str = "",
-             protocols: Sequence[str] = ("P1", "P3"), train_seed: int = 0, finish: str = "smooth",
-             apply: Finish | None = None) -> pd.DataFrame:
+def evaluate(
+    evaluator: Evaluator,
+    method: str,
+    generator: Generator,
+    checkpoint: str = "",
+    protocols: Sequence[str] = ("P1", "P3"),
+    train_seed: int = 0,
+    finish: str = "smooth",
+    apply: Finish | None = None,
+) -> pd.DataFrame:
     """All rows of one trained method under some protocols, by default those of the paper's Table 1.
 
     finish: "smooth", the network's own picture, or another name, under which `apply` changes every picture.
     """
+
     def colorize(pairs: Pairs, trial: Trial) -> torch.Tensor:
         images = paint(generator, pairs.line, trial.color, trial.palette)
         if apply is None:
@@ -155,8 +172,12 @@ def evaluate(evaluator: Evaluator, method: str, generator: Generator, checkpoint
 def scale_rows(evaluator: Evaluator, protocols: Sequence[str]) -> pd.DataFrame:
     """The rows of the methods without a network."""
     known = evaluator.pairs.slots is not None
-    parts = [evaluator.rows(name, protocol, method) for name, (method, where) in SCALE.items()
-             for protocol in protocols if protocol in where and (known or name != "oracle")]
+    parts = [
+        evaluator.rows(name, protocol, method)
+        for name, (method, where) in SCALE.items()
+        for protocol in protocols
+        if protocol in where and (known or name != "oracle")
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -169,15 +190,25 @@ def copy_the_reference(evaluator: Evaluator) -> pd.DataFrame:
 def real_against_real(evaluator: Evaluator, other: np.ndarray) -> pd.DataFrame:
     """Fréchet distance and KID of other true pictures (n, H, W, 3): what a perfect method would have with this n."""
     features, names = metrics.image_features(as_images(other), evaluator.network), evaluator.names
-    values = {names["frechet"]: np.array([metrics.frechet_distance(features, evaluator.real)]),
-              names["kernel"]: np.array([metrics.kernel_distance(features, evaluator.real)])}
+    values = {
+        names["frechet"]: np.array([metrics.frechet_distance(features, evaluator.real)]),
+        names["kernel"]: np.array([metrics.kernel_distance(features, evaluator.real)]),
+    }
     return evaluator._table(values, method="other real pictures", protocol="P3", reference_seed="")
 
 
-def evaluate_weights(names: Sequence[str], protocols: Sequence[str] = ("P1", "P3"), data: str | None = None,
-                     source: str | Path | None = None, n: int | None = None, backbone: str | None = None,
-                     scale: bool = False, out: str | Path | None = None, finish: str = "smooth",
-                     apply: Finish | None = None) -> pd.DataFrame:
+def evaluate_weights(
+    names: Sequence[str],
+    protocols: Sequence[str] = ("P1", "P3"),
+    data: str | None = None,
+    source: str | Path | None = None,
+    n: int | None = None,
+    backbone: str | None = None,
+    scale: bool = False,
+    out: str | Path | None = None,
+    finish: str = "smooth",
+    apply: Finish | None = None,
+) -> pd.DataFrame:
     """Rows of trained networks by name (shipped, checkpoint file or run folder), with `scale` also those without one.
 
     data, source, backbone: by default those of the first weights; n: drawings of the test set, by default as many as
@@ -201,8 +232,9 @@ def evaluate_weights(names: Sequence[str], protocols: Sequence[str] = ("P1", "P3
     return rows
 
 
-def _check_request(names: Sequence[str], protocols: Sequence[str], n: int | None, scale: bool,
-                   out: str | Path | None) -> None:
+def _check_request(
+    names: Sequence[str], protocols: Sequence[str], n: int | None, scale: bool, out: str | Path | None
+) -> None:
     if not names and not scale:
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
     needed = 2 if {"P3", "P4"} & {*protocols} else 1  # there the reference is another drawing
@@ -214,21 +246,26 @@ def _check_request(names: Sequence[str], protocols: Sequence[str], n: int | None
     if path.suffix != ".csv" or path.is_dir():
         raise InputError(f"--out must be a file that ends in .csv, got {path}")
     if path.with_suffix(".json").exists() and not path.exists():
-        raise InputError(f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; "
-                         "name another file")
+        raise InputError(
+            f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; name another file"
+        )
 
 
-def _common_config(weights: list[tuple[str, Config]], data: str | None, source: str | Path | None,
-                   backbone: str | None) -> Config:
+def _common_config(
+    weights: list[tuple[str, Config]], data: str | None, source: str | Path | None, backbone: str | None
+) -> Config:
     """The config to measure with: what is not given is that of the first weights."""
     config = weights[0][1] if weights else Config.from_profile()
     for name, own in weights:
         if (own.size, own.k) != (config.size, config.k):
-            raise InputError(f"weights of one table must have one size and k, {name} has {own.size} px and {own.k}, "
-                             f"{weights[0][0]} {config.size} px and {config.k}")
+            raise InputError(
+                f"weights of one table must have one size and k, {name} has {own.size} px and {own.k}, "
+                f"{weights[0][0]} {config.size} px and {config.k}"
+            )
     data = data or config.data
     if data == "toon" and source:
         raise InputError(f"toon is drawn and takes no --source, got {source}")
     source = str(source) if source else (config.source if data == config.data else None)
-    return config.replace(data=data, source=source, weights=backbone or config.weights,
-                          train_reference="self")  # nothing is trained, and only `toon` takes every setting
+    return config.replace(
+        data=data, source=source, weights=backbone or config.weights, train_reference="self"
+    )  # nothing is trained, and only `toon` takes every setting

@@ -172,6 +172,7 @@ def line_consistency(lines_a: Tensor, lines_b: Tensor, tolerance: int = 1, batch
     uint8 (N, H, W) twice -> (N,) in 0..1. Of a's ink the share that has ink of b nearby is the precision, of b's ink
     the share that has ink of a nearby is the recall. Two empty drawings give 1, an empty and an inked one 0.
     """
+
     def measure(a: Tensor, b: Tensor) -> Tensor:
         a, b = ((x < INK).float() for x in (a, b))
         near_a, near_b = (F.max_pool2d(x, 2 * tolerance + 1, stride=1, padding=tolerance) for x in (a, b))
@@ -198,8 +199,10 @@ def colorfulness(images: Tensor) -> Tensor:
 def _in_batches(measure: Callable[..., Tensor], *inputs: Tensor, batch_size: int) -> Tensor:
     """`measure` on `batch_size` rows at a time of tensors of equal length, joined again on the CPU."""
     if any(x.dtype != torch.uint8 or x.shape != inputs[0].shape or not len(x) for x in inputs):
-        raise ValueError("pictures must be uint8 (N, ...) in 0..255 of one shape, N at least 1, got "
-                         + " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in inputs))
+        raise ValueError(
+            "pictures must be uint8 (N, ...) in 0..255 of one shape, N at least 1, got "
+            + " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in inputs)
+        )
     chunks = zip(*(x.split(batch_size) for x in inputs))
     return torch.cat([measure(*chunk).cpu() for chunk in chunks])
 

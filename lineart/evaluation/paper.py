@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lineart.config import ROOT, InputError
+from lineart.config import DATA_FOLDER, InputError
 from lineart.data.sources import PAPER_COUNTS
 from lineart.evaluation.features import metric_names
 from lineart.evaluation.rows import read_csv
 
-PAPER_TABLE = ROOT / "data" / "paper_table_1.csv"
+PAPER_TABLE = DATA_FOLDER / "paper_table_1.csv"
 TOLERANCE = PAPER_TABLE.with_name("table_1_tolerance.csv")  # stated before any run
 COLUMNS = {"FID": ("P3", "frechet"), "PSNR": ("P1", None), "MS-SSIM": ("P1", None), "LPIPS": ("P1", "perceptual")}
 

@@ -55,8 +55,16 @@ def trials(protocol: str, pairs: Pairs, data: str) -> list[Trial]:
         return [warped_references(pairs)]
     if protocol == "P3":
         lists = {seed: random_references(data, len(pairs), seed) for seed in DERANGEMENTS}
-        return [Trial(pairs.color[index], pairs.palette[index], str(seed), index,
-                      None if pairs.mask is None else pairs.mask[index]) for seed, index in lists.items()]
+        return [
+            Trial(
+                pairs.color[index],
+                pairs.palette[index],
+                str(seed),
+                index,
+                None if pairs.mask is None else pairs.mask[index],
+            )
+            for seed, index in lists.items()
+        ]
     if protocol == "P4":
         return [same_colors(pairs, data)]
     raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
@@ -83,8 +91,12 @@ def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
         other = showing_references(region_shown(pairs.mask), seed)
     drawings = [toon.draw(pairs.name[j], size, slots=slots) for j, slots in zip(other, pairs.slots)]
     color = np.stack([drawing.color for drawing in drawings])
-    return Trial(color, _palettes(color, pairs.palette.shape[1]), str(seed),
-                 mask=np.stack([drawing.mask for drawing in drawings]))
+    return Trial(
+        color,
+        _palettes(color, pairs.palette.shape[1]),
+        str(seed),
+        mask=np.stack([drawing.mask for drawing in drawings]),
+    )
 
 
 def _palettes(color: np.ndarray, k: int) -> np.ndarray:

@@ -38,8 +38,11 @@ def write_results(path: str | Path = ROOT / "RESULTS.md") -> Path:
 def results_text() -> str:
     """RESULTS.md as it should be."""
     known, values = tables(), numbers()
-    return re.sub(r"\{\{(.+?)\}\}", lambda found: known.get(found[1]) or number(found[1], values),
-                  TEMPLATE.read_text(encoding="utf-8"))
+    return re.sub(
+        r"\{\{(.+?)\}\}",
+        lambda found: known.get(found[1]) or number(found[1], values),
+        TEMPLATE.read_text(encoding="utf-8"),
+    )
 
 
 def readme_text(text: str) -> str:

@@ -17,9 +17,21 @@ import pandas as pd
 from lineart.config import InputError
 from lineart.files import write_text
 
-COLUMNS = {"data": "str", "size": "int64", "method": "str", "train_seed": "Int64", "finish": "str", "protocol": "str",
-           "reference_seed": "str", "metric": "str", "value": "float64", "spread": "float64", "n": "int64",
-           "backbone": "str", "checkpoint": "str"}
+COLUMNS = {
+    "data": "str",
+    "size": "int64",
+    "method": "str",
+    "train_seed": "Int64",
+    "finish": "str",
+    "protocol": "str",
+    "reference_seed": "str",
+    "metric": "str",
+    "value": "float64",
+    "spread": "float64",
+    "n": "int64",
+    "backbone": "str",
+    "checkpoint": "str",
+}
 
 
 def as_rows(records: Iterable[dict]) -> pd.DataFrame:
@@ -47,6 +59,7 @@ def read_rows(path: str | Path) -> pd.DataFrame:
         if not rows["backbone"].isin(["imagenet", "bundled"]).all():
             raise ValueError("a line of it is cut off")
     except ValueError as error:  # which pandas' own, and those of a file that is no UTF-8, are as well
-        raise InputError(f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: {error}"
-                         ) from error
+        raise InputError(
+            f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: {error}"
+        ) from error
     return rows[[*COLUMNS]]

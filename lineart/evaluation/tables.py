@@ -12,15 +12,32 @@ from lineart.evaluation.features import metric_names
 from lineart.evaluation.paper import COLUMNS, headline, paper_table, verdict
 from lineart.methods import METHODS, method_title
 
-SUMMARY = (("P1", "PSNR"), ("P2", "PSNR"), ("P4", "PSNR"), ("P4", "CIEDE2000"), ("P4", "bleeding"), ("P3", "frechet"),
-           ("P3", "palette distance"), ("P3", "line consistency"))
+SUMMARY = (
+    ("P1", "PSNR"),
+    ("P2", "PSNR"),
+    ("P4", "PSNR"),
+    ("P4", "CIEDE2000"),
+    ("P4", "bleeding"),
+    ("P3", "frechet"),
+    ("P3", "palette distance"),
+    ("P3", "line consistency"),
+)
 ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
-DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4,
-          "bleeding": 4}  # behind the point; else 2
-SPREADS = ("±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of "
-           "other real pictures there is one list. How far trainings with other seeds lie apart is not in it.")
-LATEX = str.maketrans({"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_",
-                       "“": "``", "”": "''"})
+DIGITS = {
+    "MS-SSIM": 3,
+    "LPIPS": 3,
+    "ST-LPIPS": 3,
+    "line consistency": 3,
+    "KID": 4,
+    "bleeding": 4,
+}  # behind the point; else 2
+SPREADS = (
+    "±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of "
+    "other real pictures there is one list. How far trainings with other seeds lie apart is not in it."
+)
+LATEX = str.maketrans(
+    {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "_": r"\_", "“": "``", "”": "''"}
+)
 
 
 def comparison(rows: pd.DataFrame) -> tuple[list[str], int]:
@@ -30,8 +47,10 @@ def comparison(rows: pd.DataFrame) -> tuple[list[str], int]:
         for column, row in headline(rows, method).items():
             judged = verdict(column, row)
             reproduced += judged.startswith("comparable: reproduced")
-            lines.append(f"{method_title(method):28s} {column:8s} paper {paper_table()[method, column]:6.2f}   "
-                         f"{row.metric} {number(row.metric, row.value)}   {judged}")
+            lines.append(
+                f"{method_title(method):28s} {column:8s} paper {paper_table()[method, column]:6.2f}   "
+                f"{row.metric} {number(row.metric, row.value)}   {judged}"
+            )
     return lines, reproduced
 
 
@@ -47,9 +66,11 @@ def paper_layout(rows: pd.DataFrame) -> pd.DataFrame:
     for method, title in (("none", "Traditional GAN without Attention"), ("image", "“Ours”, with cross-attention")):
         run = {row.metric: row.value for row in headline(rows, method).values()}
         less = {name: value - paper[method, name] for name, value in run.items() if name in COLUMNS}
-        lines += [(f"Paper: {title}", {name: f"{paper[method, name]:.2f}" for name in COLUMNS}),
-                  (f"This run: {method_title(method)}", {name: number(name, value) for name, value in run.items()}),
-                  ("difference", {name: number(name, value, "+") for name, value in less.items()})]
+        lines += [
+            (f"Paper: {title}", {name: f"{paper[method, name]:.2f}" for name in COLUMNS}),
+            (f"This run: {method_title(method)}", {name: number(name, value) for name, value in run.items()}),
+            ("difference", {name: number(name, value, "+") for name, value in less.items()}),
+        ]
     for method in [key for key in rows["method"].unique() if key in METHODS and key not in ("none", "image")]:
         run = {row.metric: number(row.metric, row.value) for row in headline(rows, method).values()}
         lines.append((f"This run: {method_title(method)}", run))
@@ -77,8 +98,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def of_protocol(rows: pd.DataFrame) -> pd.DataFrame:
     """Of the rows of one protocol: a line a method, a column a metric, with its n where it has its own."""
     own = rows["n"] < rows["n"].max()
-    return _grid(_titles(rows), rows["metric"].map(heading) + (" (n = " + rows["n"].astype(str) + ")").where(own, ""),
-                 _texts(rows, spread=True))
+    return _grid(
+        _titles(rows),
+        rows["metric"].map(heading) + (" (n = " + rows["n"].astype(str) + ")").where(own, ""),
+        _texts(rows, spread=True),
+    )
 
 
 def seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -92,14 +116,21 @@ def seeds(rows: pd.DataFrame) -> pd.DataFrame:
     metrics = dict(zip(keys, rows["metric"]))
     values = rows.assign(key=keys).pivot(index=["method", "train_seed"], columns="key", values="value")[[*metrics]]
     methods = {method: values.loc[method] for method in rows["method"].unique()}
-    lines = {f"{method_title(method)} (seed {seed})": [number(metrics[key], value) for key, value in run.items()]
-             for method, runs in methods.items() for seed, run in runs.iterrows()}
+    lines = {
+        f"{method_title(method)} (seed {seed})": [number(metrics[key], value) for key, value in run.items()]
+        for method, runs in methods.items()
+        for seed, run in runs.iterrows()
+    }
     below = [(method_title(method), runs, "") for method, runs in methods.items()]
     below += [(f"{b} − {a}, seed by seed", methods[b] - methods[a], "+") for a, b in pairwise(methods)]
     for title, runs, sign in below:
         mean, spread = runs.mean(skipna=False), runs.std(skipna=False)
-        lines[title] = ["–" if np.isnan(mean[key]) else f"{number(metrics[key], mean[key], sign)} ± "
-                        f"{number(metrics[key], spread[key])}" for key in metrics]
+        lines[title] = [
+            "–"
+            if np.isnan(mean[key])
+            else f"{number(metrics[key], mean[key], sign)} ± {number(metrics[key], spread[key])}"
+            for key in metrics
+        ]
     head = [heading(metric, key) for key, metric in metrics.items()]
     return pd.DataFrame.from_dict(lines, orient="index", columns=head).rename_axis("Method")
 
@@ -118,8 +149,10 @@ def _titles(rows: pd.DataFrame) -> pd.Series:
 
 
 def _texts(rows: pd.DataFrame, spread: bool = False) -> pd.Series:
-    texts = [number(row.metric, row.value) + (f" ± {number(row.metric, row.spread)}" if spread else "")
-             for row in rows.itertuples()]
+    texts = [
+        number(row.metric, row.value) + (f" ± {number(row.metric, row.spread)}" if spread else "")
+        for row in rows.itertuples()
+    ]
     return pd.Series(texts, rows.index)
 
 
@@ -157,9 +190,11 @@ def latex(frame: pd.DataFrame) -> str:
 
 def caption(rows: pd.DataFrame) -> str:
     row = next(rows.itertuples())
-    return (f"This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}; where that is not the paper's "
-            f"kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
-            "±: standard deviation, in P1 over the drawings, in P3 over the three lists of references.")
+    return (
+        f"This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}; where that is not the paper's "
+        f"kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
+        "±: standard deviation, in P1 over the drawings, in P3 over the three lists of references."
+    )
 
 
 def table_1_markdown(rows: pd.DataFrame) -> str:
@@ -177,6 +212,8 @@ def extended_markdown(rows: pd.DataFrame) -> str:
     texts = [markdown(summary(rows)), SPREADS]
     for protocol, own in rows.groupby("protocol", sort=False):
         row = next(own.itertuples())
-        texts.append(f"**{protocol}**, n = {own['n'].max()}, {row.data} at {row.size} px, backbone {row.backbone}\n\n"
-                     f"{markdown(of_protocol(own))}")
+        texts.append(
+            f"**{protocol}**, n = {own['n'].max()}, {row.data} at {row.size} px, backbone {row.backbone}\n\n"
+            f"{markdown(of_protocol(own))}"
+        )
     return "\n\n".join(texts) + "\n"
