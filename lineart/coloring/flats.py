@@ -24,7 +24,7 @@ CUT_AT = 512  # pixels of the longer side, at most, at which regions are cut
 SHADE_AT = 128  # and at which shading is blurred
 MAX_REGIONS = 1000  # of more, as in dense hatching, the smallest join their neighbours
 ALIKE = 12.0  # in CIELAB: neighbours without ink between them that differ less are one region
-NEAR = 15.0  # in CIELAB: how far a region may move to a colour of the palette
+NEAR = 20.0  # in CIELAB: how far a region may move to a colour of the palette
 
 
 def finish(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat",
@@ -134,10 +134,10 @@ def _joined(labels: np.ndarray, distance: np.ndarray, shades: np.ndarray) -> tup
 
 
 def _medians(labels: np.ndarray, distance: np.ndarray, shades: np.ndarray) -> np.ndarray:
-    """(n, 3): the median colour of each region's inner half, where the network's own lines are far."""
+    """(n, 3): the median colour of each region, away from its ink, where the network paints its own lines."""
     index = np.arange(labels.max() + 1)
     widest = np.asarray(ndimage.maximum(distance, labels, index))
-    inner = np.where(distance >= 0.5 * widest[labels], labels, -1)
+    inner = np.where(distance >= 0.3 * widest[labels], labels, -1)
     return np.stack([ndimage.median(plane, inner, index) for plane in np.moveaxis(shades, -1, 0)], axis=1)
 
 
