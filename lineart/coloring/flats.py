@@ -18,7 +18,7 @@ from lineart.coloring import Finish, Swaps
 from lineart.coloring.regions import darkest, full_size, regions
 from lineart.config import InputError
 
-CUT_AT = 512  # pixels of the longer side, at most, at which regions are cut
+CUT_AT = 512  # pixels of a square's side, at most, at which regions are cut; a strip has as many in all
 SHADE_AT = 128  # and at which shading is blurred
 # Differences in CIELAB, told on validation drawings of `toon`
 ALIKE = 12.0  # neighbours without ink between them that differ less are one region
@@ -59,16 +59,20 @@ def underpaint(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None =
         raise InputError("exact colours and swaps need a palette, got none")
     if name == "smooth":
         return _rgb(exchange(rgb2lab(color), palette, swap)) if swap else color
-    factor = -(-max(line.shape) // CUT_AT)
+    factor = _reduction(line, CUT_AT)
     small = darkest(line, factor)
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
     lab = rgb2lab(shades)
-    labels, distance = regions(small, (max(line.shape) / 32 if gap is None else gap) / factor)
+    labels, distance = regions(small, (min(line.shape) / 32 if gap is None else gap) / factor)
     labels, colors = _joined(labels, distance, lab)
     shaded = np.full(len(colors), name == "soft") | _mixed(labels, distance > 0, lab, colors)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
     under = _rgb(exchange(final, palette, swap) if swap else final)[full_size(labels, small, line, factor)]
     return _shaded(under, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
+
+
+def _reduction(plane: np.ndarray, side: int) -> int:
+    return int(np.ceil(np.sqrt(plane.size) / side))
 
 
 def exchange(colors: np.ndarray, palette: np.ndarray, swap: Swaps) -> np.ndarray:
@@ -117,7 +121,8 @@ def _joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[
             colors[a] = (area[a] * colors[a] + area[b] * colors[b]) / (area[a] + area[b])
             area[a] += area[b]
             parent[b] = a
-    labels = np.unique([root(i) for i in range(len(parent))], return_inverse=True)[1][labels]
+    names = np.unique([root(i) for i in range(len(parent))], return_inverse=True)[1]
+    labels = names.astype(np.int16)[labels]  # at the drawing's size they are many
     return labels, _medians(labels, distance, lab)
 
 
@@ -149,9 +154,9 @@ def _shaded(under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: n
     """Flat colours; in the regions `which` (n,) with the network's shading, (h, w, 3) around 0, blurred within each."""
     if not which.any():
         return under
-    step = -(-max(labels.shape) // SHADE_AT)
+    step = _reduction(labels, SHADE_AT)
     labels, paper, shading = (x[::step, ::step] for x in (labels, paper, shading))
-    sigma, blurred = max(labels.shape) / 24, np.zeros(shading.shape, np.float32)
+    sigma, blurred = SHADE_AT / 24, np.zeros(shading.shape, np.float32)
     for i, box in enumerate(ndimage.find_objects(labels + 1)):
         if box is None or not which[i]:  # none: too thin for this grid
             continue
