@@ -23,7 +23,7 @@ SHADE_AT = 128  # and at which shading is blurred
 # Differences in CIELAB, told on validation drawings of `toon`
 ALIKE = 12.0  # neighbours without ink between them that differ less are one region
 NEAR = 20.0  # how far a region may move to a colour of the palette
-APART = 30.0  # where a quarter of a region is farther from its colour, its outline is open, and it holds two things
+APART = 40.0  # where a quarter of a region is farther from its colour, its outline is open, and it holds two things
 
 
 def finish(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat",
@@ -63,7 +63,7 @@ def underpaint(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None =
     small = darkest(line, factor)
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
     lab = rgb2lab(shades)
-    labels, distance = regions(small, (min(line.shape) / 32 if gap is None else gap) / factor)
+    labels, distance = regions(small, (min(line.shape) / 20 if gap is None else gap) / factor)
     labels, colors = _joined(labels, distance, lab)
     shaded = np.full(len(colors), name == "soft") | _mixed(labels, distance > 0, lab, colors)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
