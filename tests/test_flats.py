@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lineart.coloring import flats
+from lineart.coloring import flats, regions
 from lineart.data.toon import INK, draw
 
 RED, BLUE = np.array([200, 40, 60]), np.array([60, 90, 220])
@@ -40,10 +40,20 @@ def test_a_gap_up_to_the_chosen_width_lets_nothing_through(gap, side):
 
 def test_behind_a_wider_opening_it_is_one_region():
     line, _ = circle(60)
-    labels, _ = flats.regions(line, 8)
+    labels, _ = regions.regions(line, 8)
     assert labels[128, 128] == labels[2, 2]
-    labels, _ = flats.regions(line, 80)
+    labels, _ = regions.regions(line, 80)
     assert labels[128, 128] != labels[2, 2]
+
+
+@pytest.mark.parametrize("name", ["flat", "exact"])
+def test_an_open_outline_swallows_nothing(name):
+    """Where two colours are one region, neither is painted over the other."""
+    line, inside = circle(60)
+    inside[:, :64] |= True  # much of the region, and no ink around it
+    result = flats.finish(line, smeared(inside), np.array([RED, BLUE]), name).astype(int)
+    for place, color in (((128, 110), RED), ((128, 20), RED), ((30, 200), BLUE)):
+        assert np.abs(result[place] - color).max() < np.abs(RED - BLUE).max() / 3
 
 
 @pytest.mark.parametrize("name", ["soft", "flat", "exact"])
@@ -113,8 +123,8 @@ def test_every_drawing_ends_in_few_regions(what):
         "a strip": np.full((2000, 20), 255),
     }[what]
     line = line.astype(np.uint8)
-    labels, _ = flats.regions(line, 8)
-    assert labels.min() == 0 and labels.max() < flats.MAX_REGIONS and labels.shape == line.shape
+    labels, _ = regions.regions(line, 8)
+    assert labels.min() == 0 and labels.max() < regions.MAX_REGIONS and labels.shape == line.shape
     for name in ("soft", "flat"):
         result = flats.finish(line, np.full((*line.shape, 3), 200, np.uint8), name=name)
         assert (np.abs(result[line == 255].astype(int) - 200) <= 1).all() and (result[line == 0] == 0).all()

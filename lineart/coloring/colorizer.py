@@ -11,8 +11,9 @@ from PIL import Image
 
 from lineart.checkpoint import load_generator
 from lineart.coloring import Finish, Swaps
-from lineart.coloring.drawing import Drawing, clean, join, shrink, squares, to_srgb
-from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
+from lineart.coloring.drawing import Drawing, clean, to_srgb
+from lineart.coloring.fit import enlarge, join, padded, shrink, squares
+from lineart.config import ROOT, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
 from lineart.images import paint, rgb
 from lineart.networks import Generator
@@ -125,11 +126,11 @@ class Colorizer:
     ) -> np.ndarray:
         """The network's colours at the drawing's size: (H, W) -> (H, W, 3), both uint8."""
         size, places = self.config.size, squares(*full.shape)
-        lines, boxes = zip(*(_padded(shrink(full[place], size), size) for place in places))
+        lines, boxes = zip(*(padded(shrink(full[place], size), size) for place in places))
         picture = np.asarray(reference.resize((size, size), Image.Resampling.LANCZOS))
         repeated = (np.broadcast_to(x, (len(places), *x.shape)) for x in (picture, palette))
         results = paint(self.generator, np.stack(lines), *repeated, noise=noise).permute(0, 2, 3, 1).numpy()
-        parts = [_resized(result[box], full[place].shape) for result, box, place in zip(results, boxes, places)]
+        parts = [enlarge(result[box], full[place].shape) for result, box, place in zip(results, boxes, places)]
         return join(parts, places)
 
     def _palette(self, reference: Image.Image | None, palette: np.ndarray | None) -> np.ndarray:
@@ -150,22 +151,6 @@ def flats():
     from lineart.coloring import flats
 
     return flats
-
-
-def _padded(small: np.ndarray, size: int) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """The drawing in a white square of `size`, and the place that it takes there."""
-    height, width = small.shape
-    top, left = (size - height) // 2, (size - width) // 2
-    square, box = np.full((size, size), 255, np.uint8), np.s_[top : top + height, left : left + width]
-    square[box] = small
-    return square, box
-
-
-def _resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """(h, w, 3) -> (H, W, 3)."""
-    if picture.shape[:2] == shape:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(shape[::-1], Image.Resampling.LANCZOS))
 
 
 def _swatch(colors: np.ndarray, side: int = 32) -> Image.Image:
