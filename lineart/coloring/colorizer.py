@@ -13,7 +13,7 @@ from lineart.checkpoint import load_generator
 from lineart.coloring import Finish, Swaps
 from lineart.coloring.drawing import Drawing, clean, to_srgb
 from lineart.coloring.fit import enlarge, join, padded, shrink, squares
-from lineart.config import ROOT, Config, InputError, MissingFile
+from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
 from lineart.images import paint, rgb
 from lineart.networks import Generator

@@ -162,7 +162,9 @@ def _mixed(labels: np.ndarray, paper: np.ndarray, lab: np.ndarray, colors: np.nd
     return np.bincount(labels[paper & far], minlength=n) > 0.25 * np.bincount(labels[paper], minlength=n)
 
 
-def _shaded(under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: np.ndarray, which: np.ndarray) -> np.ndarray:
+def _shaded(
+    under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: np.ndarray, which: np.ndarray
+) -> np.ndarray:
     """Flat colours; in the regions `which` (n,) with the network's shading, (h, w, 3) around 0, blurred within each."""
     if not which.any():
         return under
@@ -178,6 +180,8 @@ def _shaded(under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: n
         sums = ndimage.gaussian_filter(weight[..., None] * shading[box], (sigma, sigma, 0))
         blurred[box][mask] = (sums / amount.clip(1e-9))[mask]
     size = under.shape[1::-1]
-    large = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
-             for plane in np.ascontiguousarray(blurred.transpose(2, 0, 1))]
+    large = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+        for plane in np.ascontiguousarray(blurred.transpose(2, 0, 1))
+    ]
     return (under + np.stack(large, axis=-1)).clip(0, 255).round().astype(np.uint8)

@@ -41,7 +41,7 @@ def darkest(line: np.ndarray, factor: int) -> np.ndarray:
 
 
 def full_size(labels: np.ndarray, small: np.ndarray, line: np.ndarray, factor: int) -> np.ndarray:
-    """Labels at the drawing's size. Blocks with ink in them are filled anew: paper from paper, then ink from both sides."""
+    """Labels at the drawing's size. Blocks with ink are filled anew: paper from paper, then ink from both sides."""
     if factor == 1:
         return labels
     rough, sure = (_enlarged(x, factor, line.shape) for x in (labels + 1, np.where(small >= INK, labels + 1, 0)))
