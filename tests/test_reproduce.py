@@ -67,9 +67,6 @@ def writes(name, text):
     return f"import os, pathlib\npathlib.Path(os.environ['LINEART_FIGURES'], {name!r}).write_text({text!r})"
 
 
-# ---------------------------------------------------------------- refused before anything runs
-
-
 def refused(course, match, **how):
     with pytest.raises(InputError, match=match):
         reproduce(**how)
@@ -149,9 +146,6 @@ def test_missing_papermill_is_one_sentence(course, monkeypatch):
     refused(course, 'papermill is missing: pip install "lineart')
 
 
-# ---------------------------------------------------------------- failures while it runs
-
-
 DEAD = "import os\nos.kill(os.getpid(), 9)"
 
 
@@ -204,9 +198,6 @@ def test_the_first_failure_stops_and_the_next_call_goes_on(course):
     assert sorted(p.name for p in course.output.glob("02*")) == ["02_b.ipynb", "02_b.json"]
 
 
-# ---------------------------------------------------------------- what a notebook sees
-
-
 def test_the_kernel_is_this_python_in_the_notebooks_folder(course, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     course(
@@ -250,9 +241,6 @@ def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course
     assert json.loads((course.output / "04_d.json").read_text())["outputs"] == {}
 
 
-# ---------------------------------------------------------------- no second work
-
-
 def test_only_what_changed_runs_again(course, monkeypatch, capsys):
     root = course("01_a", "import lineart", writes("a.csv", "1"))
     course("02_b", writes("b.csv", "2"), needs=["01_a"])
@@ -281,12 +269,9 @@ def test_only_what_changed_runs_again(course, monkeypatch, capsys):
     course("01_a", "import lineart", writes("a.csv", "5"))  # 02_b reads what 01_a writes, 03_c does not
     assert again("code cells", "needs") == ["01_a", "02_b"]
 
-    # Prose, caches and outputs are no inputs.
+    # Prose and outputs are no inputs.
     path = root / "notebooks" / "03_c.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source = "# Another title"
-    notebook.cells[2].outputs = [v4.new_output("stream", text="hello")]
-    nbformat.write(notebook, path)
+    path.write_text(path.read_text().replace("# Title", "# Another title"))
     (root / "data" / "README.md").write_text("words")
     assert again() == []
 
@@ -349,9 +334,6 @@ assert not {{"papermill", "nbformat", "jupyter_client", "yaml", "torch", "pandas
     assert time.perf_counter() - start < 3
 
 
-# ---------------------------------------------------------------- the committed results
-
-
 def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
     course(
         "01_a",
@@ -401,8 +383,6 @@ def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
         ("a.csv", "m,v\nx,1\ny,\n", "m,v\nx,1.0\ny,\n", None),
         ("a.csv", "m,v\nx,1\ny,2.02\n", "m,v\nx,1\ny,2\n", "1.0e-02 .* column v"),
         ("a.csv", "m,v\nx,1\n", "m,v\nz,1\n", "other entries in column m"),
-        ("a.csv", "m,v\nx,\n", "m,v\nx,1\n", "other entries in column v"),
-        ("a.csv", "m,v\nx,inf\n", "m,v\nx,inf\n\n", None),
         ("a.csv", "m,v\nx,1\n", "m,v\nx,1\ny,2\n", "1 rows of m, v; committed 2"),
         ("a.md", "one\ntwo\n", "one\n2\n", "line 2: 'two', committed '2'"),
         ("a.json", "{}\n", "{}\n[]\n", r"line 2: None, committed '\[\]'"),
