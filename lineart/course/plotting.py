@@ -131,7 +131,7 @@ def read_curve(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of a `metrics.csv`; an empty cell is NaN."""
     import pandas as pd  # half a second that a page without curves need not wait
 
-    return {name: column.to_numpy() for name, column in pd.read_csv(path, float_precision="round_trip").items()}
+    return {name: column.to_numpy() for name, column in pd.read_csv(path).items()}
 
 
 def compact(figure: Figure, colors: int = 256) -> Image.Image:
