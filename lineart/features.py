@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
 
 from lineart.config import InputError, MissingFile
 
@@ -110,6 +109,8 @@ def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]
 
 def imagenet_vgg16() -> dict[str, Tensor]:
     """torchvision's VGG16 weights, `features` only: {"0.weight": ...}. Downloads 528 MB the first time."""
+    from torchvision.models import VGG16_Weights  # over a second that the bundled networks need not wait
+
     load = VGG16_Weights.IMAGENET1K_V1.get_state_dict
     state = downloaded("VGG16", lambda: load(progress=False, check_hash=True, map_location="cpu"))
     prefix = "features."

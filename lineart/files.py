@@ -12,25 +12,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from lineart.config import ROOT, Config
+from lineart.config import CHECKOUT, ROOT, Config
 
 # Those that decide a result: networks and training, metrics and their backbones, lines and palettes, drawings
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning-fabric",
-    "torchmetrics",
-    "torch-fidelity",
-    "lpips",
-    "stlpips-pytorch",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "scikit-image",
-    "pillow",
-    "resvg-py",
-    "dicebear-core",
-    "dicebear-styles",
+PACKAGES = tuple(
+    "torch torchvision lightning-fabric torchmetrics torch-fidelity lpips stlpips-pytorch "
+    "numpy scipy scikit-learn scikit-image pillow resvg-py dicebear-core dicebear-styles".split()
 )
 OF_THE_RUN = ("commit", "device", "threads", "python", "seconds")  # what a record says of the run, not of the result
 
@@ -65,13 +52,12 @@ def sha256(path: str | Path) -> str:
 
 def provenance(config: Config | None = None, **details) -> dict:
     """Commit, settings, device and versions of this process, and whatever else is known of the result."""
-    import torch
+    import torch  # `lineart reproduce` reads digests only, and must not wait for it
 
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine() + " CPU"
     return {
         "commit": _commit(),
         "config": config.to_dict() if config else None,
-        "device": device,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine() + " CPU",
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -87,27 +73,28 @@ def write_sidecar(path: str | Path, record: dict) -> Path:
     """
     path = Path(path).with_suffix(".json")
     if "profile" in record:
+        of_the_run = {name: record[name] for name in OF_THE_RUN if name in record}
+        record = {name: value for name, value in record.items() if name not in of_the_run}
         folder = path.absolute().parent.parent / "provenance"
         folder.mkdir(exist_ok=True)
-        _write_json(folder / path.name, {name: record[name] for name in OF_THE_RUN if name in record})
-        record = {name: value for name, value in record.items() if name not in OF_THE_RUN}
-    return _write_json(path, record)
+        write_text(folder / path.name, _as_json(of_the_run))
+    return write_text(path, _as_json(record))
 
 
-def _write_json(path: Path, record: dict) -> Path:
-    return write_text(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
+def _as_json(record: dict) -> str:
+    return json.dumps(record, indent=2, sort_keys=True) + "\n"
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, "+" after it where code or data differ from it; None outside a checkout."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(ROOT), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    """The commit of the checkout, "+" after it where code or data differ from it; None without checkout or git."""
+    if not CHECKOUT:
+        return None
+    git = ["git", "-C", str(ROOT)]
+    # Results and notebooks' outputs change while the course runs; only code and data decide what they are.
+    status = [*git, "status", "--porcelain", "--untracked-files=no", "--", "lineart", "data"]
     try:
-        # Results and notebooks' outputs change while the course runs; only code and data decide what they are.
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "lineart", "data")
-        return git("rev-parse", "HEAD") + ("+" if changed else "")
+        changed = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+    return commit + ("+" if changed else "")

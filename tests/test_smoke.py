@@ -12,27 +12,18 @@ from lineart.evaluation.rows import read_rows
 
 def reproduce(tmp_path, monkeypatch):
     monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "results" / "figures"))
-    command = [
-        sys.executable,
-        "-m",
-        "lineart",
-        "reproduce",
-        "--profile",
-        "smoke",
-        "--output",
-        str(tmp_path / "run"),
-        "--only",
-        "09",
-        "10",
-        "11",
-    ]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # from any folder
+    command = f"-m lineart reproduce --profile smoke --output {tmp_path / 'run'} --only 09 10 11".split()
+    return subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)  # from any folder
 
 
 def test_smoke_profile_from_nothing_and_again(tmp_path, monkeypatch):
     first = reproduce(tmp_path, monkeypatch)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert sorted(re.findall(r"^\[ *\d/3\] (\d\d)_\S+ +ran ", first.stdout, re.MULTILINE)) == ["09", "10", "11"]
+    assert sorted(re.findall(r"^\[ *\d/3\] (\d\d)_\S+ +[\d.]+ s  ran ", first.stdout, re.MULTILINE)) == [
+        "09",
+        "10",
+        "11",
+    ]
     assert first.stderr == ""
 
     figures = tmp_path / "results" / "figures"

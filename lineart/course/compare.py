@@ -12,12 +12,12 @@ def difference(ours: Path, committed: Path) -> str | None:
         return "not committed"
     if ours.read_bytes() == committed.read_bytes():
         return None
-    if ours.suffix == ".csv":
-        return _of_tables(ours, committed)
-    if ours.suffix == ".png":
-        return _of_pictures(ours, committed)
     if ours.suffix == ".pdf":
         return "other bytes"
+    return {".csv": _of_tables, ".png": _of_pictures}.get(ours.suffix, _of_texts)(ours, committed)
+
+
+def _of_texts(ours: Path, committed: Path) -> str | None:
     lines = zip_longest(*(path.read_text(encoding="utf-8").splitlines() for path in (ours, committed)))
     return next((f"line {n}: {a!r}, committed {b!r}" for n, (a, b) in enumerate(lines, start=1) if a != b), None)
 
@@ -28,14 +28,15 @@ def _of_tables(ours: Path, committed: Path) -> str | None:
     a, b = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (ours, committed))
     if a.shape != b.shape or [*a] != [*b]:
         return f"{len(a)} rows of {', '.join(a)}; committed {len(b)} of {', '.join(b)}"
-    worst, where = 0.0, None
+    off = {}
     for name in a:
         x, y = (pd.to_numeric(table[name], errors="coerce") for table in (a, b))
         if not a[name].where(x.isna(), "0").equals(b[name].where(y.isna(), "0")):  # what is no number
             return f"other entries in column {name}"
-        off = ((x - y).abs() / y.abs()).where(x != y, 0).max()  # a number that should be 0 is infinitely far off
-        worst, where = max((worst, where), (off, name), key=lambda pair: pair[0])
-    return f"numbers are off by up to {worst:.1e} of the committed one, in column {where}" if worst else None
+        relative = ((x - y).abs() / y.abs()).where(x != y, 0).fillna(0)  # of a committed 0, infinite
+        off[name] = relative.to_numpy().max(initial=0)
+    where = max(off, key=off.get)
+    return f"numbers are off by up to {off[where]:.1e} of the committed one, in column {where}" if off[where] else None
 
 
 def _of_pictures(ours: Path, committed: Path) -> str | None:

@@ -13,16 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineart import config
+from lineart.config import InputError
 
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
 BANNER = "papermill-error-cell-tag"  # and of the two that it adds after an error
 TAKES = re.compile(r"(?<=\*\*Takes\.\*\* )Classroom: ([\d.]+) minutes and [\d.]+ GB on \d+ CPU cores")
-
-
-class ReproduceError(config.InputError):
-    """Why the run stopped, in one sentence; `results` holds what was done before."""
-
-    results: list = []
 
 
 @dataclass(frozen=True)
@@ -52,15 +47,13 @@ def read(path: Path) -> Notebook:
         content = json.loads(text)
         cells = [dict(cell, source="".join(cell["source"])) for cell in content["cells"]]
         tags = [(cell["cell_type"], tag) for cell in cells for tag in tags_of(cell)]
-        if unknown := {cell["cell_type"] for cell in cells} - {"code", "markdown", "raw"}:
-            raise ValueError(f"a cell must be code, markdown or raw, not {unknown}")
         own, takes = content["metadata"].get("lineart", {}), TAKES.search(cells[0]["source"])
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # what is not UTF-8 is a ValueError, too
-        raise ReproduceError(f"{path.name} is not a notebook: {error!r}") from None
+        raise InputError(f"{path.name} is not a notebook: {error!r}") from None
     if INJECTED in [tag for _, tag in tags]:
-        raise ReproduceError(f"{path.stem} holds a cell tagged {INJECTED!r} of an earlier run; remove it")
+        raise InputError(f"{path.stem} holds a cell tagged {INJECTED!r} of an earlier run; remove it")
     if (number := tags.count(("code", "parameters"))) != 1:
-        raise ReproduceError(f"{path.stem} must have one code cell tagged 'parameters', it has {number}")
+        raise InputError(f"{path.stem} must have one code cell tagged 'parameters', it has {number}")
     return Notebook(path, text, cells, own.get("needs", []), own.get("reads", []), float(takes[1]) if takes else 0)
 
 
@@ -71,9 +64,8 @@ def check_parameters(notebook: Notebook, parameters: dict) -> None:
 
     known = inspect_notebook(without_outputs(notebook.text))
     for name, value in parameters.items():
-        where = f"{notebook.name}: parameter {name!r}"
         if name not in known:
-            raise ReproduceError(
+            raise InputError(
                 f"{notebook.name} has no parameter {name!r}; its parameters cell assigns "
                 f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)"
             )
@@ -85,7 +77,8 @@ def check_parameters(notebook: Notebook, parameters: dict) -> None:
                 adapter = TypeAdapter(eval(kind, dict(vars(typing))))
                 adapter.validate_json(json.dumps(value), strict=True)  # as JSON, where a list may stand for a tuple
         except (ValidationError, NameError, TypeError):  # the last of what JSON does not know
-            raise ReproduceError(f"{where} must be {kind}, got {value!r} ({type(value).__name__})") from None
+            what = f"{notebook.name}: parameter {name!r}"
+            raise InputError(f"{what} must be {kind}, got {value!r} ({type(value).__name__})") from None
         except (ValueError, SyntaxError):
             pass  # a computed default says nothing about the type
 
@@ -100,32 +93,31 @@ def without_outputs(text: str):
             cell.outputs, cell.execution_count = [], None
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-    names = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    notebook.metadata = nbformat.from_dict(names | {k: v for k, v in notebook.metadata.items() if k == "lineart"})
+    python = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    own = {key: value for key, value in notebook.metadata.items() if key == "lineart"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": python, "language_info": {"name": "python"}} | own)
     return notebook
 
 
 def execute(notebook: Notebook, parameters: dict, output: Path, environment: dict[str, str], timeout: int) -> int:
     """Run a notebook into `output/NAME.ipynb`; returns the peak memory of its kernel in MB.
 
-    Raises ReproduceError; the notebook as far as it came is then `output/NAME.failed.ipynb`.
+    Raises InputError; the notebook as far as it came is then `output/NAME.failed.ipynb`.
     """
     try:
         import nbformat
         import papermill
     except ImportError as error:
-        raise ReproduceError(f'{error.name} is missing: pip install "lineart[notebooks]"') from None
+        raise InputError(f'{error.name} is missing: pip install "lineart[notebooks]"') from None
     node, manager, peak = without_outputs(notebook.text), _kernel_manager(environment), [0]
-    temporary, failed = output / f"{notebook.name}.running.ipynb", output / f"{notebook.name}.failed.ipynb"
-    temporary.unlink(missing_ok=True)
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters is said once, by ReproduceError
+    done, running, failed = (output / f"{notebook.name}{kind}.ipynb" for kind in ("", ".running", ".failed"))
+    running.unlink(missing_ok=True)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what matters is said once, by us
+    problem = None
     try:
         papermill.execute_notebook(
             node,
-            str(temporary).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
+            str(running).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
             parameters=parameters,
             kernel_name="python3",
             language="python",
@@ -136,16 +128,14 @@ def execute(notebook: Notebook, parameters: dict, output: Path, environment: dic
             resources={"metadata": {"path": str(notebook.path.parent)}},  # `cwd` would move this process, too
             coalesce_streams=True,  # the same output, however its text was buffered
         )
-        problem = None
     except Exception as error:  # whatever papermill, nbclient or the kernel raise, the reader gets one sentence
         problem = _reason(error, timeout)
-    executed = nbformat.read(temporary, as_version=4) if temporary.is_file() else node
-    if message := _failure(executed, problem):
-        if temporary.is_file():
-            os.replace(temporary, failed)
-            message += f"; the notebook is kept as {failed}"
-        raise ReproduceError(f"{notebook.name}: {message}")
-    os.replace(temporary, output / f"{notebook.name}.ipynb")
+    written = running.is_file()
+    if message := _failure(nbformat.read(running, as_version=4) if written else node, problem):
+        if written:
+            os.replace(running, failed)
+        raise InputError(f"{notebook.name}: {message}" + (f"; the notebook is kept as {failed}" if written else ""))
+    os.replace(running, done)
     failed.unlink(missing_ok=True)
     return max(peak)
 
@@ -191,29 +181,17 @@ def _kernel_manager(environment: dict[str, str]) -> type:
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 
-    path = os.pathsep.join(filter(None, [str(config.ROOT), os.environ.get("PYTHONPATH")]))
+    spec = get_kernel_dict(["--log-level=CRITICAL"])  # else it complains of the interrupt before a shutdown
     environment = {
-        "PYTHONPATH": path,  # lineart, installed or not
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(config.ROOT), os.environ.get("PYTHONPATH")])),
         "TQDM_DISABLE": "1",  # tqdm writes nothing but 0 % into a notebook
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger's warning at every start
         **environment,
-    }  # no debugger's warning at every start
+    }
 
     class ThisPython(AsyncKernelManager):
         started: list = []
-        kernel_spec = KernelSpec(
-            argv=[
-                sys.executable,
-                "-m",
-                "ipykernel_launcher",
-                "-f",
-                "{connection_file}",
-                "--log-level=CRITICAL",
-            ],  # else it complains of the interrupt that comes before a shutdown
-            language="python",
-            metadata=get_kernel_dict().get("metadata", {}),  # what this ipykernel can do, such as encryption
-            env={name: value.replace("$", "$$") for name, value in environment.items()},
-        )  # each is a string.Template
+        kernel_spec = KernelSpec(env={name: value.replace("$", "$$") for name, value in environment.items()}, **spec)
 
         def __init__(self, **settings) -> None:
             super().__init__(**settings)

@@ -1,4 +1,4 @@
-"""What the notebooks need besides the system itself: show source, check an exercise, state where numbers come from."""
+"""What the notebooks need besides the system itself: show source, and check an exercise."""
 
 from __future__ import annotations
 
@@ -24,21 +24,17 @@ def solve(answer: Any, expected: Any, what: str, tolerance: float = 1e-4) -> Any
 
     answer: None while unsolved. Prints one line: solved, not yet solved, or how far off. Returns `expected`.
     """
-    if answer is None:
-        print(f"{what}: not solved yet; going on with the package's own.")
-        return expected
+    verdict = "not solved yet" if answer is None else _wrong(answer, expected, tolerance)
+    print(f"{what}: {verdict}; going on with the package's own." if verdict else f"{what}: solved.")
+    return expected
+
+
+def _wrong(answer: Any, expected: Any, tolerance: float) -> str | None:
     try:
         a, b = (np.asarray(x.detach() if torch.is_tensor(x) else x, dtype=float) for x in (answer, expected))
     except Exception:  # a reader's answer may be anything
-        print(
-            f"{what}: the answer must be a number or an array of numbers, yours is {answer!r}; "
-            "going on with the package's own."
-        )
-        return expected
+        return f"the answer must be a number or an array of numbers, yours is {answer!r}"
     if a.shape != b.shape:
-        print(f"{what}: the shape must be {b.shape}, yours is {a.shape}; going on with the package's own.")
-    elif not (error := np.abs(a - b).max(initial=0)) <= tolerance:  # so that NaN is an error, too
-        print(f"{what}: off by {error:.3g} at most; going on with the package's own.")
-    else:
-        print(f"{what}: solved.")
-    return expected
+        return f"the shape must be {b.shape}, yours is {a.shape}"
+    error = np.abs(a - b).max(initial=0)
+    return None if error <= tolerance else f"off by {error:.3g} at most"  # NaN is an error, too

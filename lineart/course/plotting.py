@@ -16,6 +16,7 @@ from PIL import Image
 
 from lineart.config import figures_dir
 from lineart.files import provenance, whole, write_sidecar
+from lineart.images import to_uint8
 from lineart.methods import METHODS, method_title
 
 DPI = 100
@@ -23,12 +24,18 @@ DPI = 100
 
 def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
     """(H, W) or (H, W, 3) uint8 from uint8, or from a tensor (3, H, W) in [-1, 1] or uint8."""
-    if torch.is_tensor(image):
-        image = image.detach().cpu()
-        if image.is_floating_point():
-            image = ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        image = image.permute(1, 2, 0).numpy() if image.ndim == 3 else image.numpy()
-    return np.asarray(image)
+    if not torch.is_tensor(image):
+        return np.asarray(image)
+    image = to_uint8(image.detach().cpu()) if image.is_floating_point() else image.cpu()
+    return image.permute(1, 2, 0).numpy() if image.ndim == 3 else image.numpy()
+
+
+def _bare_axes(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    """A figure with (rows, columns) axes for pictures: no ticks, no frame."""
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    return figure, axes
 
 
 def show_grid(
@@ -36,9 +43,7 @@ def show_grid(
 ) -> Figure:
     """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
     columns = max(len(row) for row in rows)
-    figure, axes = plt.subplots(len(rows), columns, figsize=(side * columns, side * len(rows) + 0.3), squeeze=False)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[], frame_on=False)
+    figure, axes = _bare_axes(len(rows), columns, side * columns, side * len(rows) + 0.3)
     for row, places in zip(rows, axes):
         for picture, axis in zip(row, places):
             axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -61,93 +66,61 @@ def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | 
 def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
     """The first n channels of feature maps (C, H, W), each from its own smallest to its largest value."""
     n = min(n, len(maps))
-    figure, axes = plt.subplots(1, n, figsize=(1.3 * n, 1.5), squeeze=False)
+    figure, axes = _bare_axes(1, n, 1.3 * n, 1.5)
     for axis, channel in zip(axes[0], maps.detach()):
         axis.imshow(channel, cmap="viridis", interpolation="nearest")
-        axis.axis("off")
     figure.suptitle(title, fontsize=9)
     figure.tight_layout(pad=0.3)
     return figure
 
 
-def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]], axes=None) -> Figure:
+def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]], axes) -> None:
     """Where points of the drawing look in the reference.
 
-    attention (H, W, T) of one picture, T = h * w positions of the reference in rows; points: (row, column) of H x W.
-    axes: a row of len(points) + 1 axes to draw on, by default of a new figure.
+    attention (H, W, T) of one picture, T = h * w positions of the square reference in rows; points: (row, column) of
+    H x W; axes: a row of len(points) + 1 to draw on.
     """
     drawing, reference = as_picture(drawing), as_picture(reference)
     height, width, tokens = attention.shape
-    side = math.isqrt(tokens)
-    if side * side != tokens:
-        raise ValueError(f"the reference must be a square of positions, got {tokens}")
-    if axes is None:
-        axes = plt.subplots(1, len(points) + 1, figsize=(2 * (len(points) + 1), 2.2))[1]
-    extent = (0, drawing.shape[1], drawing.shape[0], 0)
+    side, extent = math.isqrt(tokens), (0, drawing.shape[1], drawing.shape[0], 0)
     axes[0].imshow(drawing, cmap="gray", vmin=0, vmax=255)
     for i, (row, column) in enumerate(points):
-        color = f"C{i}"
         x, y = (column + 0.5) * drawing.shape[1] / width, (row + 0.5) * drawing.shape[0] / height
-        axes[0].plot(x, y, "o", color=color, markersize=8, markeredgecolor="white")
-        axes[i + 1].imshow(reference)
+        axes[0].plot(x, y, "o", color=f"C{i}", markersize=8, markeredgecolor="white")
         heat = attention[row, column].reshape(side, side).detach()
+        axes[i + 1].imshow(reference)
         axes[i + 1].imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="bilinear")
-        axes[i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=color, fontsize=9)
+        axes[i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=f"C{i}", fontsize=9)
     for axis in axes:
         axis.axis("off")
-    figure = axes[0].figure
-    figure.tight_layout(pad=0.3)
-    return figure
+    axes[0].figure.tight_layout(pad=0.3)
 
 
 def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[int, int]], size=(8, 2.2)) -> Figure:
     """A block diagram: boxes (text, x, y, colour) with centres in units of a box's width, arrows between indices."""
     figure, axis = plt.subplots(figsize=size)
-    for text, x, y, color in boxes:
-        axis.add_patch(
-            FancyBboxPatch(
-                (x - 0.4, y - 0.28),
-                0.8,
-                0.56,
-                boxstyle="round,pad=0.02,rounding_size=0.08",
-                facecolor=color,
-                edgecolor="#333333",
-            )
-        )
+    shape = {"boxstyle": "round,pad=0.02,rounding_size=0.08", "edgecolor": "#333333"}
+    patches = [FancyBboxPatch((x - 0.4, y - 0.28), 0.8, 0.56, facecolor=color, **shape) for _, x, y, color in boxes]
+    for patch, (text, x, y, _) in zip(patches, boxes):
+        axis.add_patch(patch)
         axis.text(x, y, text, ha="center", va="center", fontsize=8)
-    for start, end in arrows:
-        (_, x0, y0, _), (_, x1, y1, _) = boxes[start], boxes[end]
-        dx, dy = x1 - x0, y1 - y0
-        t = 1 / max(abs(dx) / 0.43, abs(dy) / 0.31)  # share of the way that is inside a box
-        axis.add_patch(
-            FancyArrowPatch(
-                (x0 + t * dx, y0 + t * dy),
-                (x1 - t * dx, y1 - t * dy),
-                arrowstyle="-|>",
-                mutation_scale=10,
-                color="#555555",
-                shrinkA=0,
-                shrinkB=0,
-            )
-        )
-    xs, ys = [b[1] for b in boxes], [b[2] for b in boxes]
+    arrow = {"arrowstyle": "-|>", "mutation_scale": 10, "color": "#555555", "shrinkA": 0, "shrinkB": 0}
+    for start, end in arrows:  # from centre to centre, as far as it is outside the two boxes
+        ends = {"patchA": patches[start], "patchB": patches[end]}
+        axis.add_patch(FancyArrowPatch(boxes[start][1:3], boxes[end][1:3], **ends, **arrow))
+    xs, ys = [box[1] for box in boxes], [box[2] for box in boxes]
     axis.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.5, max(ys) + 0.5))
     axis.axis("off")
     figure.tight_layout(pad=0.2)
     return figure
 
 
-def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: str, axis: Axes | None = None) -> Axes:
+def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: str, axis: Axes) -> Axes:
     """One column of several `metrics.csv` against the step, without empty cells; curves: method -> columns."""
-    axis = axis or plt.subplots(figsize=(5, 3))[1]
     for method, columns in curves.items():
         kept = ~np.isnan(columns[column])
-        axis.plot(
-            columns["step"][kept],
-            columns[column][kept],
-            label=method_title(method),
-            color=METHODS[method].color if method in METHODS else None,
-        )
+        color = METHODS[method].color if method in METHODS else None
+        axis.plot(columns["step"][kept], columns[column][kept], label=method_title(method), color=color)
     axis.set(xlabel="step", ylabel=label)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
@@ -156,8 +129,9 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
 
 def read_curve(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of a `metrics.csv`; an empty cell is NaN."""
-    table = np.genfromtxt(path, delimiter=",", names=True, dtype=float)
-    return {name: np.atleast_1d(table[name]) for name in table.dtype.names}
+    import pandas as pd  # half a second that a page without curves need not wait
+
+    return {name: column.to_numpy() for name, column in pd.read_csv(path).items()}
 
 
 def compact(figure: Figure, colors: int = 256) -> Image.Image:

@@ -21,38 +21,18 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from lineart import config
+from lineart.config import InputError, MissingFile
+from lineart.course import kernel
 from lineart.course.compare import difference
-from lineart.course.kernel import (
-    TAKES,
-    Notebook,
-    ReproduceError,
-    check_parameters,
-    execute,
-    read,
-    tags_of,
-    without_outputs,
-)
+from lineart.course.kernel import Notebook
 from lineart.files import PACKAGES, sha256, whole, write_text
 
 TIMEOUT = 600  # seconds a cell
 JOBS = 2  # notebooks at a time: so many fit into the 4 GB that the course promises
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one notebook: status is "ran", "unchanged" or "failed", seconds is the time that this took."""
-
-    name: str
-    status: str
-    seconds: float
-    message: str = ""
-    error: ReproduceError | None = None
 
 
 def reproduce(
@@ -74,12 +54,12 @@ def reproduce(
     ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds, `jobs`
     notebooks run at a time, with `force` also unchanged ones.
 
-    Returns 1 if `strict` and a result is not as committed, else 0. Raises ReproduceError; a notebook that failed is
-    then in `output` as `NAME.failed.ipynb`.
+    Returns 1 if `strict` and a result is not as committed, else 0. Raises InputError; a notebook that failed is then in
+    `output` as `NAME.failed.ipynb`.
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
-        raise ReproduceError(
+        raise InputError(
             f"{'publish' if publish else 'strict'} is for the classroom's own results: it takes no "
             "other profile, no parameters and no LINEART_SOURCE"
         )
@@ -92,80 +72,66 @@ def reproduce(
 
 def parse_parameters(pairs: Sequence[Sequence[str]]) -> dict:
     """Parameters of the command line; YAML gives true, null and [1, 2] their types, which papermill's -p does not."""
-    values = {}
-    for name, text in pairs:
-        import yaml
+    if not pairs:
+        return {}
+    import yaml  # of the extra for notebooks
 
-        try:
-            values[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ReproduceError(f"the value of {name} is not YAML: {text!r}") from None
-    return values
+    try:
+        return {name: yaml.safe_load(text) for name, text in pairs}
+    except yaml.YAMLError as error:
+        raise InputError(f"the value of a parameter must be YAML: {error}") from None
 
 
 class Course:
     """The chosen notebooks, read and checked before anything runs, and their folders; arguments as in `reproduce`."""
 
-    def __init__(
-        self,
-        profile: str = "classroom",
-        only: Sequence[str] = (),
-        parameters: dict | None = None,
-        notebooks: Path | None = None,
-        output: Path | None = None,
-    ) -> None:
+    def __init__(self, profile="classroom", only=(), parameters=None, notebooks=None, output=None) -> None:
         if profile not in config.PROFILES:
-            raise ReproduceError(f"profile must be one of {', '.join(config.PROFILES)}, got {profile!r}")
+            raise InputError(f"profile must be one of {', '.join(config.PROFILES)}, got {profile!r}")
         if "profile" in (parameters or {}):
-            raise ReproduceError("profile is chosen for the whole run, not as a parameter")
+            raise InputError("profile is chosen for the whole run, not as a parameter")
         folder = Path(notebooks or config.ROOT / "notebooks").resolve()
         self.profile, self.parameters = profile, parameters or {}
         self.output = Path(output or config.ROOT / "runs" / profile / "notebooks").resolve()
         self.figures, self.committed = config.figures_dir(profile), config.ROOT / "figures"
         if self.output == folder:
-            raise ReproduceError(f"output must be another folder than that of the notebooks, got {folder}")
+            raise InputError(f"output must be another folder than that of the notebooks, got {folder}")
         paths = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
         if not paths:
-            raise ReproduceError(f"no notebook called NN_name.ipynb in {folder}")
+            raise MissingFile(f"there must be notebooks called NN_name.ipynb in {folder}, found none")
         for wanted in only:
             if not any(wanted in (name, name[:2]) for name in paths):
-                raise ReproduceError(f"no notebook {wanted!r}; there are {', '.join(paths)}")
-        self.notebooks = [read(path) for name, path in paths.items() if not only or {name, name[:2]} & {*only}]
+                raise InputError(f"no notebook {wanted!r}; there are {', '.join(paths)}")
+        self.notebooks = [kernel.read(path) for name, path in paths.items() if not only or {name, name[:2]} & {*only}]
         for notebook in self.notebooks:
             for need in notebook.needs:
                 if need not in paths or need >= notebook.name:
-                    raise ReproduceError(f"{notebook.name} needs {need!r}, which is not a notebook before it")
+                    raise InputError(f"{notebook.name} needs {need!r}, which is not a notebook before it")
             if self.parameters:
-                check_parameters(notebook, self.parameters)
+                kernel.check_parameters(notebook, self.parameters)
 
-    def run(self, timeout: int = TIMEOUT, force: bool = False, jobs: int = JOBS) -> list[Result]:
-        """Run the notebooks that have to, each after those whose results it needs; after a failure none is started."""
+    def run(self, timeout: int = TIMEOUT, force: bool = False, jobs: int = JOBS) -> dict[str, str]:
+        """Run the notebooks that have to, each after those whose results it needs; after a failure none is started.
+
+        Returns "ran" or "unchanged" for each of them by name.
+        """
         for name, number in {"timeout": timeout, "jobs": jobs}.items():
             if type(number) is not int or number < 1:
-                raise ReproduceError(f"{name} must be a whole number, at least 1, got {number!r}")
+                raise InputError(f"{name} must be a whole number, at least 1, got {number!r}")
         self.output.mkdir(parents=True, exist_ok=True)
-        _package_and_data.cache_clear()
-        start = time.perf_counter()
+        start, common = time.perf_counter(), _package_and_data()
 
-        def attempt(notebook: Notebook) -> Result:
-            began, message, error = time.perf_counter(), "", None
-            try:
-                inputs = self._inputs(notebook)
-                reason = "forced" if force else self._reason_to_run(notebook.name, inputs)
-                status = "ran" if reason else "unchanged"
-                if reason:
-                    message = f"{self._execute(notebook, inputs, timeout, jobs):5d} MB  ({reason})"
-            except ReproduceError as failure:
-                status, message, error = "failed", str(failure), failure
-            return Result(notebook.name, status, time.perf_counter() - began, message, error)
+        def attempt(notebook: Notebook) -> str:
+            inputs = common | self._inputs(notebook)
+            if reason := "forced" if force else self._reason_to_run(notebook.name, inputs):
+                return f"ran        {self._execute(notebook, inputs, timeout, jobs):5d} MB  ({reason})"
+            return "unchanged"
 
         results = _in_parallel(self.notebooks, attempt, jobs)
-        for error in filter(None, [result.error for result in results]):
-            error.results = results
-            raise error
-        ran = sum(result.status == "ran" for result in results)
-        print(f"{ran} ran, {len(results) - ran} unchanged, {time.perf_counter() - start:.1f} s in all", flush=True)
-        return results
+        status = {notebook.name: results[notebook.name].split()[0] for notebook in self.notebooks}
+        ran = [*status.values()].count("ran")
+        print(f"{ran} ran, {len(status) - ran} unchanged, {time.perf_counter() - start:.1f} s in all", flush=True)
+        return status
 
     def publish(self) -> list[str]:
         """Results into `figures/`, outputs into the notebooks, right after a run; returns what changed."""
@@ -179,19 +145,16 @@ class Course:
                     with whole(self.committed / file) as temporary:
                         shutil.copyfile(self.figures / file, temporary)
                     changed.append(file)
-            clean = without_outputs(notebook.text)
+            clean = kernel.without_outputs(notebook.text)
             executed = nbformat.read(self.output / f"{notebook.name}.ipynb", as_version=4)
             for cell, ran in zip(clean.cells, executed.cells, strict=True):
                 if cell.cell_type == "code":
                     cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
-                for out in cell.get("outputs", []):
-                    out.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # the text form stays
-            clean.cells[0].source = TAKES.sub(
+            clean.cells[0].source = kernel.TAKES.sub(
                 f"Classroom: {max(stamp['seconds'] / 60, 0.1):.1f} minutes and {stamp['peak_mb'] / 1000:.1f} GB "
                 f"on {os.cpu_count()} CPU cores",
                 clean.cells[0].source,
             )
-            nbformat.validate(clean)
             if (text := nbformat.writes(clean) + "\n") != notebook.text:
                 write_text(notebook.path, text)
                 changed.append(notebook.name)
@@ -218,7 +181,7 @@ class Course:
         """Run a notebook, take over its results and write its stamp; returns its peak memory in MB."""
         (self.output / f"{notebook.name}.json").unlink(missing_ok=True)  # the old run no longer stands
         if lacking := [need for need in notebook.needs if inputs["needs"][need] is None]:
-            raise ReproduceError(f"{notebook.name} needs the results of {lacking[0]}, which has no finished run")
+            raise InputError(f"{notebook.name} needs the results of {lacking[0]}, which has no finished run")
         needed = {file: digest for need in notebook.needs for file, digest in inputs["needs"][need].items()}
         with tempfile.TemporaryDirectory(prefix=f".{notebook.name}.", dir=self.output) as scratch:
             # Its own folder, with copies of what it needs: so it is known who wrote what, and a failure leaves nothing.
@@ -231,7 +194,7 @@ class Course:
             if jobs > 1:  # a thread that waits leaves its core to another kernel
                 environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
             began = time.perf_counter()
-            peak_mb = execute(notebook, self.parameters, self.output, environment, timeout)
+            peak_mb = kernel.execute(notebook, self.parameters, self.output, environment, timeout)
             record = {
                 "inputs": inputs,
                 "seconds": round(time.perf_counter() - began, 1),
@@ -247,10 +210,11 @@ class Course:
         return peak_mb
 
     def _inputs(self, notebook: Notebook) -> dict:
-        """All that decides what a notebook does, by name."""
-        code = [(cell["source"], sorted(tags_of(cell))) for cell in notebook.cells if cell["cell_type"] == "code"]
+        """What decides what this notebook does, by name."""
+        cells = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+        code = [(cell["source"], sorted(kernel.tags_of(cell))) for cell in cells]
         needs = {need: (self.stamp(need) or {}).get("outputs") for need in notebook.needs}
-        return _package_and_data() | {
+        return {
             "code cells": hashlib.sha256(json.dumps(code).encode()).hexdigest(),
             "parameters": self.parameters,
             "profile": self.profile,
@@ -272,7 +236,6 @@ class Course:
         return f"changed: {changed[0]}{more}" if changed else None
 
 
-@cache
 def _package_and_data() -> dict:
     """What every notebook depends on. Versions are read, nothing is imported: that takes seconds."""
     found = {name: next(iter(metadata.distributions(name=name)), None) for name in PACKAGES}
@@ -284,35 +247,39 @@ def _package_and_data() -> dict:
     return inputs
 
 
-def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], Result], jobs: int) -> list[Result]:
-    """The longest first, so that no long one is left for the end; results in the order of the plan."""
-    waiting, running, results = sorted(plan, key=lambda notebook: -notebook.minutes), {}, {}
+def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], str], jobs: int) -> dict[str, str]:
+    """What `attempt` returned, by name. The longest first, so that no long one is left for the end.
+
+    After an InputError nothing is started; it is raised when what runs has come to its end.
+    """
+    waiting, running, results, failure = sorted(plan, key=lambda notebook: -notebook.minutes), {}, {}, None
     with ThreadPoolExecutor(jobs) as pool:  # threads, because each only waits for a kernel
         while waiting or running:
-            unfinished = {notebook.name for notebook in [*waiting, *running.values()]}
+            unfinished = {notebook.name for notebook in [*waiting, *(notebook for notebook, _ in running.values())]}
             ready = [notebook for notebook in waiting if not unfinished & {*notebook.needs}]
             for notebook in ready[: jobs - len(running)]:
                 waiting.remove(notebook)
-                running[pool.submit(attempt, notebook)] = notebook
+                running[pool.submit(attempt, notebook)] = notebook, time.perf_counter()
             try:
                 done = wait(running, return_when=FIRST_COMPLETED).done
             except KeyboardInterrupt:
                 import psutil
 
-                for kernel in psutil.Process().children():  # or the threads would wait for them
-                    kernel.kill()
+                for process in psutil.Process().children():  # or the threads would wait for the kernels
+                    process.kill()
                 raise
             for future in done:
-                result, name = future.result(), running.pop(future).name
-                results[name] = result
-                waiting = [] if result.error else waiting
+                notebook, began = running.pop(future)
+                try:
+                    results[notebook.name] = future.result()
+                except InputError as error:
+                    results[notebook.name], failure, waiting = f"failed     {error}", failure or error, []
                 # One line a notebook: a log shows the same as a terminal.
-                print(
-                    f"[{len(results):2d}/{len(plan)}] {name:24s} {result.status:10s} {result.seconds:7.1f} s  "
-                    f"{result.message}".rstrip(),
-                    flush=True,
-                )
-    return [results[notebook.name] for notebook in plan if notebook.name in results]
+                count, seconds = f"[{len(results):2d}/{len(plan)}]", f"{time.perf_counter() - began:7.1f} s"
+                print(f"{count} {notebook.name:24s} {seconds}  {results[notebook.name]}", flush=True)
+    if failure:
+        raise failure
+    return results
 
 
 def _digest(path: Path) -> str | None:

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from lineart.config import Config, InputError, MissingFile
 from lineart.data import toon
@@ -136,6 +135,8 @@ def _kept(path: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
 
 
 def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
+    from joblib import Parallel, delayed
+
     names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
     size = pairs.line.shape[1]
     parts = Parallel(n_jobs=os.cpu_count() or 1)(
@@ -148,6 +149,8 @@ def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
 
 
 def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:
+    from joblib import Parallel, delayed  # only where nothing is kept from before
+
     names = [toon.seed_of(split, i) for i in range(n)]
     batches = [names[i : i + 32] for i in range(0, n, 32)]
     jobs = min(len(batches), os.cpu_count() or 1)

@@ -19,8 +19,6 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-import resvg_py
-from dicebear import Avatar, Style
 from PIL import Image
 from scipy import ndimage
 
@@ -137,8 +135,10 @@ def _assign_slots(element, style: str, component: str, stroke: float) -> None:
 
 
 @cache
-def _style(name: str) -> Style:
-    """A style whose fills are flag colours."""
+def _style(name: str):
+    """A dicebear `Style` whose fills are flag colours."""
+    from dicebear import Style  # half a second that a set which is drawn already need not wait
+
     definition = json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text())
     definition = copy.deepcopy(definition)
     stroke = round(definition["canvas"]["width"] / 150, 1)
@@ -151,6 +151,8 @@ def _style(name: str) -> Style:
 
 def _template(style: str, seed: str, rng: np.random.Generator) -> str:
     """The SVG of one character in flag colours: parts, pose and place from the seed."""
+    from dicebear import Avatar
+
     options = {
         "seed": seed,
         "backgroundColor": [FLAGS["background"]],
@@ -169,6 +171,8 @@ def _template(style: str, seed: str, rng: np.random.Generator) -> str:
 
 def _rasterise(svg: str, size: int, crisp: bool = False) -> np.ndarray:
     """(size, size, 3) uint8 on white."""
+    import resvg_py
+
     shape = "crisp_edges" if crisp else "geometric_precision"
     png = resvg_py.svg_to_bytes(
         svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True, shape_rendering=shape
