@@ -35,7 +35,8 @@ from lineart.training import LAST, checkpoints, train
 RUNS = ROOT / "runs" / "weights"
 
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Most of it without the feature loss,
-# which costs several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
+# which costs several times the generator on a CPU; the rate is twice
+# the paper's for a batch four times the paper's.
 CLASSROOM = dict(
     levels=6,
     learning_rate=4e-4,
@@ -144,7 +145,7 @@ def export(data: str, method: str, seed: int, runs: Path = RUNS, out: Path = PRE
         head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
         until = [line for line in lines if int(line.split(",")[0]) <= steps[phase]]  # a run goes on after a checkpoint
         write_text(out / f"{name}-{phase}.csv", head + "".join(until))
-    had = [_phase(run, steps[phase]) for phase, run in trained.items()]
+    had = [{"phase": phase} | _phase(run, steps[phase]) for phase, run in trained.items()]
     record = provenance(
         config,
         name=name,
