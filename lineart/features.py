@@ -2,9 +2,8 @@
 
 `weights="imagenet"` is the paper's: VGG16, AlexNet (LPIPS) and Inception (FID), downloaded on first use.
 `weights="bundled"` needs no network: the shift-tolerant VGG and AlexNet of Ghildyal & Liu (2022, ST-LPIPS), whose
-trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other, and their numbers
-carry different names. Only the weights of that package are read; its networks are built here, because importing it
-needs IPython and torchsummary, and its VGG allocates 500 MB of classifier that nothing uses.
+trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other. Only the weights of
+that package are read, because importing it needs IPython and torchsummary, and its VGG allocates 500 MB for nothing.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]
 
     With `blur`, max pooling keeps its resolution and a `BlurPool` reduces it, which makes VGG tolerant to shifts.
     """
-    modules: list[nn.Module] = []
-    ends, channels = {}, 3
+    modules, ends, channels = [], {}, 3
     for layer, widths in zip(LAYERS[:stages], VGG16_STAGES):
         if modules:
             modules += [nn.MaxPool2d(2, stride=1), BlurPool(channels)] if blur else [nn.MaxPool2d(2)]
@@ -112,8 +110,7 @@ def bundled_network(name: str) -> dict[str, Tensor]:
     path = folder / "weights" / "vST0.0" / f"{name}_shift_tolerant.pth"
     if not path.is_file():
         raise MissingFile(f"weights='bundled' needs {path}, which comes with the package stlpips-pytorch")
-    # weights_only: the file is a pickle, and a pickle may otherwise run code
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)  # a pickle, which may otherwise run code
     # "net.slice2.6.weight" is layer 6 of the whole network
     return {key.split(".", 2)[-1] if key.startswith("net.slice") else key: tensor for key, tensor in state.items()}
 
@@ -129,7 +126,5 @@ def downloaded(name: str, load: Callable):
     try:
         return load()
     except (OSError, RuntimeError) as error:  # no network; or a wrong checksum, as a login page in a school gives
-        raise MissingFile(
-            f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded "
-            f"({error}); weights='bundled' works offline"
-        ) from error
+        reason = f"the download of {name}'s weights, which failed ({error})"
+        raise MissingFile(f"weights='imagenet' needs {reason}; weights='bundled' works offline") from error

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.config import Config, InputError
 from lineart.data.references import random_references
 from lineart.data.sets import Pairs, load
@@ -23,7 +24,6 @@ from lineart.evaluation.measure import (
 from lineart.evaluation.protocols import DERANGEMENTS
 from lineart.evaluation.rows import read_rows
 from lineart.images import paint
-from lineart.networks import Generator
 
 CONFIG = Config.from_profile("smoke")
 P1 = ["PSNR", "MS-SSIM", "ST-LPIPS"]
@@ -86,18 +86,9 @@ def test_p1_compares_pair_by_pair_and_counts_an_identical_picture_as_100_db(eval
 def test_a_row_says_how_to_get_it_again(evaluator, pairs):
     generator = StandIn(lambda line, palette, reference: reference)
     rows = evaluate(evaluator, "image", generator, "abc", ("P1", "P2", "P3", "P4"), train_seed=3)
-    assert rows.drop(columns=["value", "spread", "metric"]).iloc[0].to_dict() == {
-        "data": "toon",
-        "size": CONFIG.size,
-        "method": "image",
-        "train_seed": 3,
-        "finish": "smooth",
-        "protocol": "P1",
-        "reference_seed": "",
-        "n": len(pairs),
-        "backbone": "bundled",
-        "checkpoint": "abc",
-    }
+    names = ["data", "size", "method", "train_seed", "finish", "protocol", "n", "backbone", "checkpoint"]
+    said = ["toon", CONFIG.size, "image", 3, "smooth", "P1", len(pairs), "bundled", "abc"]
+    assert rows[names].iloc[0].to_list() == said
     assert dict(zip(rows["protocol"], rows["reference_seed"])) == {"P1": "", "P2": "0", "P3": "0 1 2", "P4": "0"}
     assert not rows["metric"].isin(["FID", "KID", "LPIPS"]).any()  # bundled numbers have names of their own
     without = copy_the_reference(evaluator)
@@ -204,17 +195,16 @@ def test_two_runs_give_the_same_bytes(tmp_path):
         (dict(names=["nobody"]), "nobody"),
     ],
 )
-def test_what_cannot_be_measured_is_said_before_anything_is(monkeypatch, request_, said):
-    real = measure.load_generator
-    small = (Generator(4, 3), CONFIG.replace(size=32))
-    monkeypatch.setattr(measure, "load_generator", lambda path: small if path == "small" else real(path))
-    known = measure.checkpoint_path
-    monkeypatch.setattr(measure, "checkpoint_path", lambda name: name if name == "small" else known(name))
+def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, monkeypatch, request_, said):
+    other = CONFIG.replace(size=32)
+    small = save_checkpoint(tmp_path / "small.safetensors", other, 1, {"generator": make_generator(other)})
     bare = Pairs(*(np.zeros((2, 128, 128, *end), np.uint8) for end in ((), (3,))), np.zeros((2, 9, 3)), ("a", "b"))
     monkeypatch.setattr(measure, "load", lambda *_: bare)
     monkeypatch.setattr(Evaluator, "rows", lambda *_: pytest.fail("something was measured"))
+    request_ = dict(names=["toon-none"]) | request_
+    request_["names"] = [str(small) if name == "small" else name for name in request_["names"]]
     with pytest.raises((InputError, FileNotFoundError), match=said):
-        evaluate_weights(**dict(names=["toon-none"]) | request_)
+        evaluate_weights(**request_)
 
 
 def test_the_side_car_of_something_else_is_not_overwritten(tmp_path):

@@ -29,14 +29,12 @@ class Trial:
     """What the drawings of a test set are coloured from, once.
 
     color (n, H, W, 3) uint8, the references; palette (n, k, 3) 0..255, theirs; seed of the list, or with the row that
-    of each warp, "" where nothing is drawn by lot; index (n,): which picture of the set each reference is, None where
-    it is none; mask (n, H, W): the slots of the references, where they are known.
+    of each warp, "" where nothing is drawn by lot; mask (n, H, W): the slots of the references, for P1 and P4.
     """
 
     color: np.ndarray
     palette: np.ndarray
     seed: str = ""
-    index: np.ndarray | None = None
     mask: np.ndarray | None = None
 
 
@@ -47,7 +45,7 @@ def trials(protocol: str, pairs: Pairs, data: str) -> list[Trial]:
     slots are not known.
     """
     if protocol == "P1":
-        return [Trial(pairs.color, pairs.palette, "", np.arange(len(pairs)), pairs.mask)]
+        return [Trial(pairs.color, pairs.palette, mask=pairs.mask)]
     if protocol == "P2":
         return [warped_references(pairs)]
     if protocol == "P3":
@@ -70,8 +68,7 @@ def warped_references(pairs: Pairs, seed: int = 0) -> Trial:
 def random_reference(pairs: Pairs, data: str, seed: int) -> Trial:
     """Another picture of the set, by the list of `seed`."""
     index = references.random_references(data, len(pairs), seed)
-    mask = None if pairs.mask is None else pairs.mask[index]
-    return Trial(pairs.color[index], pairs.palette[index], str(seed), index, mask)
+    return Trial(pairs.color[index], pairs.palette[index], str(seed))
 
 
 def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
