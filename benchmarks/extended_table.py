@@ -136,38 +136,35 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> pd.Data
     return pd.DataFrame(lines, columns=["method", "reference", "layer", "right_slot", "chance", "own_place"]).round(4)
 
 
-def curves_of(weights: Path) -> dict[int, Path]:
-    """Pixels a side -> curves of that phase of the training, `NAME-SIZEpx.csv` beside `NAME.safetensors`."""
-    found = {}
-    for path in weights.parent.glob("*.csv"):
-        if match := re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem):
-            found[int(match[1])] = path
-    return dict(sorted(found.items()))
+def curves_of(weights: Path) -> dict[str, Path]:
+    """Phase of the training -> its curves, `NAME-PHASE.csv` beside `NAME.safetensors`."""
+    files = {phase: weights.with_name(f"{weights.stem}-{phase}.csv") for phase in ("64px", "128px", "whole", "256px")}
+    return {phase: path for phase, path in files.items() if path.is_file()}
 
 
 def draw_curves(methods: dict[str, Path], data: str) -> None:
-    """L1 in training and PSNR on the validation drawings of all methods, a line of axes for each size, as a figure."""
+    """L1 in training and PSNR on the validation drawings of all methods, a line of axes for each phase, as a figure."""
     files = {name: curves_of(weights) for name, weights in methods.items()}
-    sizes = sorted({size for phases in files.values() for size in phases})
-    if not sizes:  # weights that came without them
+    phases = list(dict.fromkeys(phase for own in files.values() for phase in own))
+    if not phases:  # weights that came without them
         return
-    figure, axes = plt.subplots(len(sizes), 2, figsize=(9, 2.6 * len(sizes) + 0.9), squeeze=False, layout="constrained")
-    for (left, right), size in zip(axes, sizes):
-        phase = {name: read_curve(phases[size]) for name, phases in files.items() if size in phases}
+    size = (9, 2.6 * len(phases) + 0.9)
+    figure, axes = plt.subplots(len(phases), 2, figsize=size, squeeze=False, layout="constrained")
+    for (left, right), phase in zip(axes, phases):
+        curves = {name: read_curve(own[phase]) for name, own in files.items() if phase in own}
         smooth = {
             name: {"step": curve["step"], "l1": pd.Series(curve["l1"]).rolling(20, min_periods=1).mean()}
-            for name, curve in phase.items()
+            for name, curve in curves.items()
         }
-        plot_curves(smooth, "l1", f"{size} px: L1", left)
-        plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
+        plot_curves(smooth, "l1", f"{phase}: L1", left)
+        plot_curves(curves, "psnr_val", f"{phase}: PSNR, dB", right)
         left.get_legend().remove(), right.get_legend().remove()
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8
-    )
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.suptitle(
         f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth", fontsize=9
     )
-    curves = {path.name: sha256(path) for phases in files.values() for path in phases.values()}
+    curves = {path.name: sha256(path) for own in files.values() for path in own.values()}
     save_figure(figure, "classroom", f"curves_{data}", data=data, curves=curves)
     plt.close(figure)
 

@@ -47,14 +47,8 @@ def cards_of(found: dict[Training, Path]) -> dict[Training, dict]:
     for (method, seed), weights in found.items():
         if not (path := weights.with_suffix(".json")).is_file():
             raise SystemExit(f"weights must have their card beside them, {path} is not there")
-        card = json.loads(path.read_text())
-        cards[method, seed] = {
-            "method": method,
-            "train_seed": seed,
-            "sha256": sha256(weights),
-            "steps": card["steps"],
-            "phases": card["phases"],
-        }
+        card, own = json.loads(path.read_text()), dict(method=method, train_seed=seed, sha256=sha256(weights))
+        cards[method, seed] = own | {name: card[name] for name in ("steps", "phases")}
     return cards
 
 

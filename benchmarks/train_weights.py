@@ -1,13 +1,15 @@
-"""Train the weights that the course ships: most steps at 64 px, the last at 128 px; killed, it goes on where it was.
+"""Train the weights that the course ships, in three phases; killed, it goes on where it was.
 
     python benchmarks/train_weights.py                            all methods on `toon`, one after the other
     python benchmarks/train_weights.py none image --seed 1        two of them with another seed
-    python benchmarks/train_weights.py --data faces --source DIR  five methods on the faces in DIR
+    python benchmarks/train_weights.py --data faces --source DIR  six methods on the faces in DIR
     python benchmarks/train_weights.py --data kaggle --out DIR    the same as the paper trains them, weights to DIR
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
 
-Every method gets as many steps. Run folders lie under `runs/weights`; each set of weights comes with its card and the
-curves of its phases.
+Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. Run folders lie
+under `runs/weights`, or where --runs says; each set of weights comes with its card, which names the phases that it has
+had, and the curves of these. (The cards in data/pretrained are of trainings with the first two phases; those of faces
+halved the learning rate at 128 px every epoch.)
 """
 
 import argparse
@@ -30,8 +32,11 @@ from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.methods import METHODS
 from lineart.training import LAST, checkpoints, train
 
-# The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
-# cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
+RUNS = ROOT / "runs" / "weights"
+
+# The classroom's networks (width 16, six levels) on sixteen times its drawings. Most of it without the feature loss,
+# which costs several times the generator on a CPU; the rate is twice
+# the paper's for a batch four times the paper's.
 CLASSROOM = dict(
     levels=6,
     learning_rate=4e-4,
@@ -41,7 +46,17 @@ CLASSROOM = dict(
     sample_every=500,
     checkpoint_every=250,
 )
-PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
+LAST_SIZE = dict(size=128, batch_size=8)
+
+
+def phases(lr_step_epochs: int) -> dict[str, dict]:
+    """lr_step_epochs: after how many epochs at 128 px the learning rate is halved."""
+    slower = dict(lr_step_epochs=lr_step_epochs)
+    return {
+        "64px": dict(size=64, batch_size=16, steps=7_000),
+        "128px": LAST_SIZE | slower | dict(steps=4_000),
+        "whole": LAST_SIZE | slower | dict(steps=1_500, learning_rate=1e-4, lambda_fm=0.05),  # all of Eq. 1
+    }
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ class Recipe:
 
     profile: str
     settings: dict
-    phases: tuple[dict, ...]
+    phases: dict[str, dict]
     methods: tuple[str, ...]
     licence: str
 
@@ -60,37 +75,33 @@ RECIPES = {
     "toon": Recipe(
         "classroom",
         CLASSROOM | dict(n_train=8192),
-        PHASES,
-        ("none", "gate", "palette", "image", "image-warped", "image-other"),
+        phases(lr_step_epochs=1),
+        ("none", "gate", "palette", "image", "image-warped", "lines-warped", "image-other", "lines-other"),
         "CC BY 4.0, credits in data/README.md",
     ),
-    # All faces that there are, with lines of several hands. Their epochs are short, 312 steps of 2,496 faces at 128 px,
-    # so that the learning rate falls three times as fast as on `toon`: after 2,000 of the 4,000 steps little changes
+    # All faces that there are, with lines of several hands. An epoch is a third of one of `toon`, so the rate falls
+    # after three
     "faces": Recipe(
         "classroom",
         CLASSROOM | dict(n_train=100_000, line_variants=True),
-        PHASES,
-        ("none", "gate", "palette", "image", "image-warped"),
+        phases(lr_step_epochs=3),
+        ("none", "image", "image-warped", "lines-warped", "gate", "palette"),
         "research use only; trained on selfie2anime, whose drawings belong to their studios and artists",
     ),
     "kaggle": Recipe(
         "paper",
         {},
-        (dict(size=256),),
+        {"256px": dict(size=256)},
         ("none", "image", "image-warped"),
         "research use only; trained on drawings that belong to their studios and artists",
     ),
 }
 
 
-def folder(data: str, method: str, seed: int, size: int) -> Path:
-    prefix = "" if data == "toon" else f"{data}-"
-    return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
-
-
-def plan(data: str, method: str, seed: int) -> list[tuple[dict, Path]]:
-    """The phases of a training: with which settings, in which run folder."""
-    return [(phase, folder(data, method, seed, phase["size"])) for phase in RECIPES[data].phases]
+def plan(data: str, method: str, seed: int, runs: Path) -> dict[str, Path]:
+    """Phase -> its run folder."""
+    names = {phase: f"{data}-{method}-s{seed}-{phase.removesuffix('px')}" for phase in RECIPES[data].phases}
+    return {phase: runs / name for phase, name in names.items()}
 
 
 def train_to_the_end(config: Config, run: Path) -> None:
@@ -101,56 +112,58 @@ def train_to_the_end(config: Config, run: Path) -> None:
         raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
 
 
-def train_method(data: str, method: str, seed: int, source: Path | None, precision: str | None = None) -> None:
+def train_method(data: str, method: str, seed: int, runs: Path, source: Path | None, precision: str | None) -> None:
     recipe, start = RECIPES[data], None
-    for phase, run in plan(data, method, seed):
-        settings = METHODS[method].settings | recipe.settings | phase | ({"precision": precision} if precision else {})
+    for phase, run in plan(data, method, seed, runs).items():
+        settings = METHODS[method].settings | recipe.settings | recipe.phases[phase]
+        if precision:
+            settings["precision"] = precision
         if data != "toon":
-            settings["source"] = str(prepare(data, source, phase["size"]).path)
+            settings["source"] = str(prepare(data, source, settings["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
         train_to_the_end(config, run)
         start = str(run / LAST)
 
 
-def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
+def export(data: str, method: str, seed: int, runs: Path = RUNS, out: Path = PRETRAINED) -> None:
     """The generator as float16, its curves, and the card, into `out`; of the last phase that has a checkpoint."""
-    recipe, phases = RECIPES[data], plan(data, method, seed)
-    runs = {run: read_checkpoint(run / LAST)[1] for _, run in phases if (run / LAST).exists()}
-    if not runs:
-        raise SystemExit(
-            f"{method} with seed {seed} must be trained before its weights are exported; {phases[0][1]} holds no {LAST}"
-        )
-    config, _, tensors = read_checkpoint([*runs][-1] / LAST)
+    planned = plan(data, method, seed, runs)
+    trained = {phase: run for phase, run in planned.items() if (run / LAST).exists()}
+    if not trained:
+        first = next(iter(planned.values()))
+        raise SystemExit(f"{method} with seed {seed} must be trained before it is exported; {first} holds no {LAST}")
+    steps = {phase: read_checkpoint(run / LAST)[1] for phase, run in trained.items()}
+    config, _, tensors = read_checkpoint([*trained.values()][-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
     load_module(generator, tensors, "generator")
-    phases = [_phase(run, step) for run, step in runs.items()]
-    steps = sum(runs.values())
     name = f"{data}-{method}" if seed == 0 else f"{data}-{method}-s{seed}"
     out.mkdir(parents=True, exist_ok=True)
-    path = save_checkpoint(out / f"{name}.safetensors", config, steps, {"generator": generator}, half=True)
-    for run, step in runs.items():
+    total = sum(steps.values())
+    path = save_checkpoint(out / f"{name}.safetensors", config, total, {"generator": generator}, half=True)
+    for phase, run in trained.items():
         head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
-        until = [line for line in lines if int(line.split(",")[0]) <= step]  # a run goes on after its checkpoint
-        write_text(out / f"{name}-{run.name.rsplit('-')[-1]}.csv", head + "".join(until))
+        until = [line for line in lines if int(line.split(",")[0]) <= steps[phase]]  # a run goes on after a checkpoint
+        write_text(out / f"{name}-{phase}.csv", head + "".join(until))
+    had = [{"phase": phase} | _phase(run, steps[phase]) for phase, run in trained.items()]
     record = provenance(
         config,
         name=name,
         method=method,
         data=data,
         seed=seed,
-        steps=steps,
-        phases=phases,
+        steps=total,
+        phases=had,
         sha256=sha256(path),
         bytes=path.stat().st_size,
         cores=os.cpu_count(),
-        licence=recipe.licence,
+        licence=RECIPES[data].licence,
     )
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
     print(
-        f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
-        f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px"
+        f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {total} steps, "
+        f"validation PSNR {had[-1]['psnr_val']} dB at {config.size} px"
     )
 
 
@@ -179,6 +192,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default from Kaggle")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=PRETRAINED, help="where the weights go (data/pretrained)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where the run folders lie (runs/weights)")
     parser.add_argument("--precision", help="of the training, such as bf16-mixed on a GPU; by default the recipe's")
     parser.add_argument("--threads", type=int, help="of this process; two methods side by side like one each")
     parser.add_argument("--export", action="store_true", help="only export")
@@ -193,8 +207,8 @@ def main() -> None:
         PerceptualDistance(weights), frechet_features(weights)
     for method in args.methods or RECIPES[args.data].methods:
         if not args.export:
-            train_method(args.data, method, args.seed, args.source, args.precision)
-        export(args.data, method, args.seed, args.out)
+            train_method(args.data, method, args.seed, args.runs, args.source, args.precision)
+        export(args.data, method, args.seed, args.runs, args.out)
 
 
 if __name__ == "__main__":

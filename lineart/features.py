@@ -2,61 +2,50 @@
 
 `weights="imagenet"` is the paper's: VGG16, AlexNet (LPIPS) and Inception (FID), downloaded on first use.
 `weights="bundled"` needs no network: the shift-tolerant VGG and AlexNet of Ghildyal & Liu (2022, ST-LPIPS), whose
-trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other, and their numbers
-carry different names. Only the weights of that package are read; its networks are built here, because importing it
-needs IPython and torchsummary, and its VGG allocates 500 MB of classifier that nothing uses.
+trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other. Only the weights of
+that package are read, because importing it needs IPython and torchsummary, and its VGG allocates 500 MB for nothing.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lineart.config import InputError, MissingFile
+from lineart.config import MissingFile
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-SOURCES = ("imagenet", "bundled")
 VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # widths of the convolutions
 
 
 class FeatureExtractor(nn.Module):
     """VGG16 up to the deepest of the named ReLU layers; frozen, but open for the gradient to the picture.
 
-    Args:
-        layers: any of `LAYERS`, in any order; nothing behind the deepest one is built or computed.
-        weights: "imagenet" (Simonyan & Zisserman 2015, torchvision) or "bundled" (ST-LPIPS, with blurred pooling).
-
-    Raises:
-        ValueError: an unknown layer or source. MissingFile: the weights are not there.
+    layers: any of `LAYERS`, in any order; nothing behind the deepest one is built or computed.
+    weights: "imagenet" (Simonyan & Zisserman 2015, torchvision) or "bundled" (ST-LPIPS, with blurred pooling).
+    Raises MissingFile where the weights are not there.
     """
 
     def __init__(self, layers: Sequence[str] = LAYERS[:4], weights: str = "imagenet") -> None:
         super().__init__()
-        check_source(weights)
-        unknown = [layer for layer in layers if layer not in LAYERS]
-        if unknown or not layers or isinstance(layers, str):
-            raise ValueError(f"layers must be one or more of {', '.join(LAYERS)}, got {layers!r}")
-        self.layers = tuple(sorted(set(layers)))  # shallow to deep
-        stages = LAYERS.index(self.layers[-1]) + 1
+        state = {"imagenet": imagenet_vgg16, "bundled": partial(bundled_network, "vgg")}[weights]()
+        stages = 1 + max(LAYERS.index(layer) for layer in layers)
         self.scale = InputScale()
         # On "meta" nothing is drawn at random, so building a frozen network leaves the run's random numbers alone.
         with torch.device("meta"):
             self.stack, ends = vgg16_stack(stages, blur=weights == "bundled")
-        self.ends = {end: layer for end, layer in ends.items() if layer in self.layers}
-        state = imagenet_vgg16() if weights == "imagenet" else bundled_network("vgg")
+        self.ends = {end: layer for end, layer in ends.items() if layer in layers}
         load_stack(self.stack, state)
         self.requires_grad_(False)
         self.eval()
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """image (N, 3, H, W) in [-1, 1] -> {layer: (N, C, h, w)}, shallow to deep, values >= 0."""
-        if image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
-            raise ValueError(f"image must be a float (N, 3, H, W), got {image.dtype} {tuple(image.shape)}")
         features, x = {}, self.scale(image).contiguous(memory_format=torch.channels_last)
         for index, module in enumerate(self.stack):
             x = module(x)
@@ -95,8 +84,7 @@ def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]
 
     With `blur`, max pooling keeps its resolution and a `BlurPool` reduces it, which makes VGG tolerant to shifts.
     """
-    modules: list[nn.Module] = []
-    ends, channels = {}, 3
+    modules, ends, channels = [], {}, 3
     for layer, widths in zip(LAYERS[:stages], VGG16_STAGES):
         if modules:
             modules += [nn.MaxPool2d(2, stride=1), BlurPool(channels)] if blur else [nn.MaxPool2d(2)]
@@ -108,31 +96,24 @@ def vgg16_stack(stages: int, blur: bool) -> tuple[nn.Sequential, dict[int, str]]
 
 
 def imagenet_vgg16() -> dict[str, Tensor]:
-    """torchvision's VGG16 weights, `features` only: {"0.weight": ...}. Downloads 528 MB the first time."""
+    """torchvision's VGG16 weights, "features.0.weight" as "0.weight". Downloads 528 MB the first time."""
     from torchvision.models import VGG16_Weights  # over a second that the bundled networks need not wait
 
     load = VGG16_Weights.IMAGENET1K_V1.get_state_dict
     state = downloaded("VGG16", lambda: load(progress=False, check_hash=True, map_location="cpu"))
-    prefix = "features."
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    return {name.removeprefix("features."): tensor for name, tensor in state.items()}
 
 
 def bundled_network(name: str) -> dict[str, Tensor]:
     """The stored ST-LPIPS network "vgg" or "alex": {"0.weight": ..., "lin0.model.1.weight": ...}."""
-    # weights_only: the file is a pickle, and a pickle may otherwise run code
-    state = torch.load(bundled_file(name), map_location="cpu", weights_only=True)
-    # "net.slice2.6.weight" is layer 6 of the whole network
-    return {key.split(".", 2)[-1] if key.startswith("net.slice") else key: tensor for key, tensor in state.items()}
-
-
-def bundled_file(name: str) -> Path:
-    """Where the package stlpips-pytorch keeps the weights of "vgg" or "alex"; the package is not imported."""
-    spec = importlib.util.find_spec("stlpips_pytorch")
+    spec = importlib.util.find_spec("stlpips_pytorch")  # found, not imported
     folder = Path(spec.submodule_search_locations[0]) if spec else Path("stlpips_pytorch")
     path = folder / "weights" / "vST0.0" / f"{name}_shift_tolerant.pth"
     if not path.is_file():
         raise MissingFile(f"weights='bundled' needs {path}, which comes with the package stlpips-pytorch")
-    return path
+    state = torch.load(path, map_location="cpu", weights_only=True)  # a pickle, which may otherwise run code
+    # "net.slice2.6.weight" is layer 6 of the whole network
+    return {key.split(".", 2)[-1] if key.startswith("net.slice") else key: tensor for key, tensor in state.items()}
 
 
 def load_stack(stack: nn.Sequential, state: dict[str, Tensor]) -> None:
@@ -146,12 +127,5 @@ def downloaded(name: str, load: Callable):
     try:
         return load()
     except (OSError, RuntimeError) as error:  # no network; or a wrong checksum, as a login page in a school gives
-        raise MissingFile(
-            f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded "
-            f"({error}); weights='bundled' works offline"
-        ) from error
-
-
-def check_source(weights: str) -> None:
-    if weights not in SOURCES:
-        raise InputError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")
+        reason = f"the download of {name}'s weights, which failed ({error})"
+        raise MissingFile(f"weights='imagenet' needs {reason}; weights='bundled' works offline") from error

@@ -28,13 +28,13 @@ METHODS = {
     for method in (
         Method("none", "no attention", "#a2b19b", {"attention": "none"}),
         Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
-        Method("palette", "cross-attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
-        Method("image", "cross-attention to the image", "#005cc1", IMAGE),
-        Method("image-warped", "cross-attention to the image, warped references", "#a6809e", IMAGE | WARPED),
-        Method("colors-warped", "matching by colours, warped references", "#31e7eb", COLORS | WARPED),
-        Method("lines-warped", "matching by lines, warped references", "#8e5500", LINES | WARPED),
+        Method("palette", "attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
+        Method("image", "attention to the image (the paper)", "#005cc1", IMAGE),
+        Method("image-warped", "the same, bent references", "#a6809e", IMAGE | WARPED),
+        Method("colors-warped", "matching by colours, bent references", "#31e7eb", COLORS | WARPED),
+        Method("lines-warped", "matching by lines, bent references", "#8e5500", LINES | WARPED),
         Method("lines", "matching by lines", "#e6d417", LINES),
-        Method("image-other", "cross-attention to the image, true pairs", "#000000", IMAGE | OTHER),
+        Method("image-other", "attention to the image, true pairs", "#000000", IMAGE | OTHER),
         Method("lines-other", "matching by lines, true pairs", "#581a00", LINES | OTHER),
     )
 }

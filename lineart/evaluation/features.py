@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lineart.config import InputError
-from lineart.features import (
-    BlurPool,
-    FeatureExtractor,
-    InputScale,
-    bundled_network,
-    check_source,
-    downloaded,
-    load_stack,
-)
+from lineart.features import BlurPool, FeatureExtractor, InputScale, bundled_network, downloaded, load_stack
 from lineart.images import to_unit
+
+# FID, KID and LPIPS are reserved for the ImageNet networks
+NAMES = {
+    "imagenet": {"frechet": "FID", "kernel": "KID", "perceptual": "LPIPS"},
+    "bundled": {"frechet": "Fréchet distance (ST-VGG)", "kernel": "KID (ST-VGG)", "perceptual": "ST-LPIPS"},
+}
+
+
+def metric_names(weights: str) -> dict[str, str]:
+    """The names under which results with these backbones are printed."""
+    return NAMES[weights]
 
 
 class ShiftTolerantLPIPS(nn.Module):
     """ST-LPIPS (Ghildyal & Liu 2022) on its AlexNet: Eq. 11 on features of unit length, with learned weights."""
 
     ends = (2, 6, 10, 12, 14)  # the five ReLUs
-    channels = (64, 192, 384, 256, 256)
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,23 +56,11 @@ class ShiftTolerantLPIPS(nn.Module):
 
 def shift_tolerant_alexnet() -> nn.Sequential:
     """AlexNet's five convolutions; every step of two pixels is a `BlurPool`, the first one before its ReLU."""
-    a, b, c, d, e = ShiftTolerantLPIPS.channels
+    relu, pool = nn.ReLU(inplace=True), nn.MaxPool2d(3, stride=1)  # without weights, so one serves everywhere
+    first = [nn.Conv2d(3, 64, 11, padding=2), BlurPool(64), relu, pool, BlurPool(64)]
+    second = [nn.Conv2d(64, 192, 5, padding=2), relu, pool, BlurPool(192), nn.Conv2d(192, 384, 3, padding=1), relu]
     return nn.Sequential(
-        nn.Conv2d(3, a, 11, padding=2),
-        BlurPool(a),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1),
-        BlurPool(a),
-        nn.Conv2d(a, b, 5, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1),
-        BlurPool(b),
-        nn.Conv2d(b, c, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(c, d, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(d, e, 3, padding=1),
-        nn.ReLU(inplace=True),
+        *first, *second, nn.Conv2d(384, 256, 3, padding=1), relu, nn.Conv2d(256, 256, 3, padding=1), relu
     )
 
 
@@ -97,10 +85,9 @@ def perceptual_distance(weights: str) -> nn.Module:
 
     Called with two batches (N, 3, H, W) in [-1, 1], gives (N, 1, 1, 1): one distance a pair.
     """
-    check_source(weights)
     if weights == "bundled":
         return ShiftTolerantLPIPS()
-    import lpips
+    import lpips  # seconds, and only here
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips calls torchvision by an argument that torchvision calls deprecated
@@ -114,22 +101,8 @@ def frechet_features(weights: str) -> nn.Module:
     "imagenet": d = 2048, torchmetrics' Inception (torch-fidelity's weights), so that FID is torchmetrics' FID.
     "bundled": d = 512, `PooledVGG`.
     """
-    check_source(weights)
     if weights == "bundled":
         return PooledVGG()
-    if importlib.util.find_spec("torch_fidelity") is None:
-        raise InputError(
-            "weights='imagenet' needs the package torch-fidelity for FID's Inception network, which is not installed; "
-            "weights='bundled' works without it"
-        )
     from torchmetrics.image import fid
 
     return downloaded("Inception", lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]))
-
-
-def metric_names(weights: str) -> dict[str, str]:
-    """The names under which results are printed; FID, KID and LPIPS are reserved for the ImageNet networks."""
-    check_source(weights)
-    if weights == "imagenet":
-        return {"frechet": "FID", "kernel": "KID", "perceptual": "LPIPS"}
-    return {"frechet": "Fréchet distance (ST-VGG)", "kernel": "KID (ST-VGG)", "perceptual": "ST-LPIPS"}

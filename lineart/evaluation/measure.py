@@ -13,7 +13,6 @@ import torch
 from lineart.checkpoint import load_generator
 from lineart.coloring.colorizer import checkpoint_path
 from lineart.config import Config, InputError
-from lineart.data.lines import extract_lines
 from lineart.data.palette import extract_palette
 from lineart.data.references import region_shown
 from lineart.data.sets import Pairs, load
@@ -42,39 +41,42 @@ class Evaluator:
     def __init__(self, pairs: Pairs, weights: str, data: str) -> None:
         self.pairs, self.weights, self.data = pairs, weights, data
         self.names = metric_names(weights)
-        self._plans: dict[str, list[Trial]] = {}
+        self.plans: dict[str, list[Trial]] = {}
         self.truth = as_images(pairs.color)
         self.perceptual = metrics.PerceptualDistance(weights)
         self.network = frechet_features(weights)
-        self._known: dict[bytes, np.ndarray] = {}  # sha256 of a picture -> its features, which take the longest
+        self.known: dict[bytes, np.ndarray] = {}  # sha256 of a picture -> its features, which take the longest
         self.real = self.features(self.truth)
         # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
-        self.input_lines = _lines(pairs.line)
+        self.input_lines = metrics.lines_in(pairs.line)
 
     def plan(self, protocol: str) -> list[Trial]:
         """The trials of a protocol on this set."""
-        if protocol not in self._plans:
-            self._plans[protocol] = trials(protocol, self.pairs, self.data)
-        return self._plans[protocol]
+        if protocol not in self.plans:
+            self.plans[protocol] = trials(protocol, self.pairs, self.data)
+        return self.plans[protocol]
 
     def features(self, images: torch.Tensor) -> np.ndarray:
         """(n, d) features of pictures (n, 3, H, W) for the Fréchet distance and KID; of equal pictures only once."""
         keys = [hashlib.sha256(image.numpy().tobytes()).digest() for image in images]
-        new = {key: i for i, key in enumerate(keys) if key not in self._known}
+        new = {key: i for i, key in enumerate(keys) if key not in self.known}
         if new:
-            self._known |= dict(zip(new, metrics.image_features(images[list(new.values())], self.network)))
-        return np.stack([self._known[key] for key in keys])
+            self.known |= dict(zip(new, metrics.image_features(images[list(new.values())], self.network)))
+        return np.stack([self.known[key] for key in keys])
 
     def rows(self, method: str, protocol: str, colorize: Colorize, **details) -> pd.DataFrame:
         """All rows of a method under a protocol; details: `train_seed`, `finish`, `checkpoint`, where it has them."""
         plan = self.plan(protocol)
         results = [colorize(self.pairs, trial) for trial in plan]
         if protocol == "P3":
-            return self.random_reference(method, results, **details)
-        values = self.against_truth(results[0])
+            sets = pd.DataFrame([self.as_set(images, trial) for trial, images in zip(plan, results)])
+            values = {name: column.to_numpy() for name, column in sets.items()}
+            seed = " ".join(map(str, DERANGEMENTS))
+        else:
+            values, seed = self.against_truth(results[0]), plan[0].seed
         if protocol == "P4":
             values |= self.by_region(results[0], plan[0])
-        return self._table(values, method=method, protocol=protocol, reference_seed=plan[0].seed, **details)
+        return self.table(values, method=method, protocol=protocol, reference_seed=seed, **details)
 
     def against_truth(self, results: torch.Tensor) -> dict[str, np.ndarray]:
         """PSNR, MS-SSIM and perceptual distance to the truth, (n,) each."""
@@ -96,50 +98,33 @@ class Evaluator:
             values[f"CIEDE2000, {SLOTS[i]}"] = error[there[:, i], i]
         return values | {"bleeding": bleeding(pixels, pairs.mask, pairs.slots)}
 
-    def random_reference(self, method: str, results: list[torch.Tensor], **details) -> pd.DataFrame:
-        """Rows of P3 for one result set a derangement, in the order of `DERANGEMENTS`."""
-        sets = [self._against_references(images, trial) for trial, images in zip(self.plan("P3"), results, strict=True)]
-        values = {name: np.array([found[name] for found in sets]) for name in sets[0]}
-        seeds = " ".join(map(str, DERANGEMENTS))
-        return self._table(values, method=method, protocol="P3", reference_seed=seeds, **details)
-
-    def _against_references(self, images: torch.Tensor, trial: Trial) -> dict[str, float]:
-        pixels, features = images.permute(0, 2, 3, 1).numpy(), self.features(images)
-        palettes = [extract_palette(image, self.pairs.palette.shape[1]) for image in pixels]
-        distance = [metrics.palette_distance(p, q) for p, q in zip(palettes, trial.palette)]
-        consistency = metrics.line_consistency(_lines(pixels), self.input_lines)
-        return {
-            self.names["frechet"]: metrics.frechet_distance(features, self.real),
-            self.names["kernel"]: metrics.kernel_distance(features, self.real),
-            "palette distance": float(np.mean(distance)),
+    def as_set(self, images: torch.Tensor, trial: Trial) -> dict[str, float]:
+        """What can be told without a right answer: distances of the sets, colours as the reference's, lines kept."""
+        pixels, k = images.permute(0, 2, 3, 1).numpy(), self.pairs.palette.shape[1]
+        pairs = [(extract_palette(image, k), palette) for image, palette in zip(pixels, trial.palette)]
+        consistency = metrics.line_consistency(metrics.lines_in(pixels), self.input_lines)
+        return self.set_distances(self.features(images)) | {
+            "palette distance": float(np.mean([metrics.palette_distance(*pair) for pair in pairs])),
             "line consistency": float(consistency.double().mean()),
         }
 
-    def _table(self, values: dict[str, np.ndarray], **details) -> pd.DataFrame:
+    def set_distances(self, features: np.ndarray) -> dict[str, float]:
+        return {
+            self.names["frechet"]: metrics.frechet_distance(features, self.real),
+            self.names["kernel"]: metrics.kernel_distance(features, self.real),
+        }
+
+    def table(self, values: dict[str, np.ndarray], protocol: str, **details) -> pd.DataFrame:
         """One row a metric, in six decimals; P3's spread is over lists of references, so its n are the drawings."""
-        common = (
-            dict(
-                data=self.data,
-                size=self.truth.shape[-1],
-                train_seed=pd.NA,
-                finish="",
-                backbone=self.weights,
-                checkpoint="",
-            )
-            | details
-        )
+        common = dict(data=self.data, size=self.pairs.line.shape[1], train_seed=pd.NA, finish="", checkpoint="")
+        common |= dict(backbone=self.weights, protocol=protocol) | details
         records = []
         for metric, array in values.items():
-            n = len(self.pairs) if common["protocol"] == "P3" else len(array)  # a slot is not in every drawing
+            n = len(self.pairs) if protocol == "P3" else len(array)  # a slot is not in every drawing
             spread = float(array.std(ddof=1)) if len(array) > 1 else 0.0
             value = round(float(array.mean()), 6) + 0.0  # no negative zero
             records.append(common | dict(metric=metric, value=value, spread=round(spread, 6), n=n))
         return as_rows(records)
-
-
-def _lines(pictures: np.ndarray) -> torch.Tensor:
-    """(n, H, W) uint8, of drawings or of colour pictures."""
-    return torch.from_numpy(np.stack([np.asarray(extract_lines(picture)) for picture in pictures]))
 
 
 def evaluate(
@@ -189,12 +174,9 @@ def copy_the_reference(evaluator: Evaluator) -> pd.DataFrame:
 
 def real_against_real(evaluator: Evaluator, other: np.ndarray) -> pd.DataFrame:
     """Fréchet distance and KID of other true pictures (n, H, W, 3): what a perfect method would have with this n."""
-    features, names = metrics.image_features(as_images(other), evaluator.network), evaluator.names
-    values = {
-        names["frechet"]: np.array([metrics.frechet_distance(features, evaluator.real)]),
-        names["kernel"]: np.array([metrics.kernel_distance(features, evaluator.real)]),
-    }
-    return evaluator._table(values, method="other real pictures", protocol="P3", reference_seed="")
+    found = evaluator.set_distances(metrics.image_features(as_images(other), evaluator.network))
+    values = {name: np.array([value]) for name, value in found.items()}
+    return evaluator.table(values, method="other real pictures", protocol="P3", reference_seed="")
 
 
 def evaluate_weights(
@@ -215,16 +197,21 @@ def evaluate_weights(
     their settings say. out: CSV to write, with a side-car. finish, apply: see `evaluate`.
     Raises InputError for what cannot be measured together, before anything is.
     """
-    _check_request(names, protocols, n, scale, out)
-    networks = {name: load_generator(checkpoint_path(name)) for name in names}
-    config = _common_config([(name, own) for name, (_, own) in networks.items()], data, source, backbone)
+    if not names and not scale:
+        raise InputError("evaluate needs --weights, or --scale for the methods without a network")
+    if n is not None and n < 1:
+        raise InputError(f"--n must be at least 1, got {n}")
+    _check_out(out)
+    paths = [checkpoint_path(name) for name in names]
+    networks = [load_generator(path) for path in paths]
+    config = _common_config([own for _, own in networks], data, source, backbone)
     evaluator = Evaluator(load(config, "test", n), config.weights, config.data)
     for protocol in protocols:
-        evaluator.plan(protocol)  # P4 is refused here where slots are not known, not after an hour
+        evaluator.plan(protocol)  # what it refuses, it refuses here and not after an hour
     tables = [scale_rows(evaluator, protocols)] if scale else []
-    for name, (generator, own) in networks.items():
-        digest = sha256(checkpoint_path(name))
-        tables.append(evaluate(evaluator, own.method, generator.eval(), digest, protocols, own.seed, finish, apply))
+    for path, (generator, own) in zip(paths, networks):
+        about = (sha256(path), protocols, own.seed, finish, apply)
+        tables.append(evaluate(evaluator, own.method, generator.eval(), *about))
     rows = pd.concat(tables, ignore_index=True)
     if out:
         write_csv(out, rows)
@@ -232,40 +219,21 @@ def evaluate_weights(
     return rows
 
 
-def _check_request(
-    names: Sequence[str], protocols: Sequence[str], n: int | None, scale: bool, out: str | Path | None
-) -> None:
-    if not names and not scale:
-        raise InputError("evaluate needs --weights, or --scale for the methods without a network")
-    needed = 2 if {"P3", "P4"} & {*protocols} else 1  # there the reference is another drawing
-    if n is not None and n < needed:
-        raise InputError(f"--n must be at least {needed} for {', '.join(protocols)}, got {n}")
-    if not out:
-        return
-    path = Path(out)
-    if path.suffix != ".csv" or path.is_dir():
-        raise InputError(f"--out must be a file that ends in .csv, got {path}")
-    if path.with_suffix(".json").exists() and not path.exists():
-        raise InputError(
-            f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; name another file"
-        )
+def _check_out(out: str | Path | None) -> None:
+    if out and (Path(out).suffix != ".csv" or Path(out).is_dir()):
+        raise InputError(f"--out must be a file that ends in .csv, got {out}")
+    if out and not Path(out).exists() and Path(out).with_suffix(".json").exists():
+        raise InputError(f"{out} gets a side-car, and its .json is something else's already; name another file")
 
 
-def _common_config(
-    weights: list[tuple[str, Config]], data: str | None, source: str | Path | None, backbone: str | None
-) -> Config:
+def _common_config(configs: list[Config], data: str | None, source: str | Path | None, backbone: str | None) -> Config:
     """The config to measure with: what is not given is that of the first weights."""
-    config = weights[0][1] if weights else Config.from_profile()
-    for name, own in weights:
-        if (own.size, own.k) != (config.size, config.k):
-            raise InputError(
-                f"weights of one table must have one size and k, {name} has {own.size} px and {own.k}, "
-                f"{weights[0][0]} {config.size} px and {config.k}"
-            )
-    data = data or config.data
+    if len(kinds := sorted({(own.size, own.k) for own in configs})) > 1:
+        raise InputError(f"weights of one table must have one size and k, got {', '.join(map(str, kinds))}")
+    first = configs[0] if configs else Config.from_profile()
+    data = data or first.data
     if data == "toon" and source:
         raise InputError(f"toon is drawn and takes no --source, got {source}")
-    source = str(source) if source else (config.source if data == config.data else None)
-    return config.replace(
-        data=data, source=source, weights=backbone or config.weights, train_reference="self"
-    )  # nothing is trained, and only `toon` takes every setting
+    source = str(source) if source else (first.source if data == first.data else None)
+    # Nothing is trained, and only `toon` takes every setting
+    return first.replace(data=data, source=source, weights=backbone or first.weights, train_reference="self")

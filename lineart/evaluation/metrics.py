@@ -17,6 +17,7 @@ from skimage.color import deltaE_ciede2000 as ciede2000
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 
+from lineart.data.lines import batch_lines
 from lineart.evaluation import features
 from lineart.images import to_unit
 from lineart.losses import PSNR_CEILING, mean_psnr, psnr  # noqa: F401  metrics of the paper, too
@@ -32,9 +33,7 @@ def ms_ssim(a: Tensor, b: Tensor, batch_size: int = 4) -> Tensor:
     fiftieth of its time, which is why it is written out here. Both follow Wang et al. where the paper's Eq. 9 is
     shorter: the brightness term enters at the last scale only. Above 160 px a side this is the standard measure; below,
     the Gaussian window shrinks with the picture (`ms_ssim_kernel`), so values of different sizes do not compare.
-
-    Raises:
-        ValueError: a picture of less than 33 px a side.
+    Raises ValueError for a picture of less than 33 px a side.
     """
     kernel = ms_ssim_kernel(min(a.shape[-2:]))
     return _in_batches(lambda x, y: _ms_ssim(x, y, kernel), a, b, batch_size=batch_size)
@@ -89,31 +88,21 @@ def ms_ssim_kernel(size: int) -> int:
 
 
 class PerceptualDistance:
-    """LPIPS (`weights="imagenet"`, Eq. 11) or ST-LPIPS ("bundled") of 8-bit pictures; `name` says which.
+    """LPIPS (`weights="imagenet"`, Eq. 11) or ST-LPIPS ("bundled") of 8-bit pictures.
 
     Called with uint8 (N, 3, H, W) twice, gives (N,) float: 0 for identical pictures, lower is better.
     """
 
-    def __init__(self, weights: str, device: torch.device | str = "cpu") -> None:
-        self.name = features.metric_names(weights)["perceptual"]
-        self.device = torch.device(device)
-        self.network = features.perceptual_distance(weights).to(self.device)
+    def __init__(self, weights: str) -> None:
+        self.network = features.perceptual_distance(weights)
 
     def __call__(self, a: Tensor, b: Tensor, batch_size: int = 8) -> Tensor:
-        return _in_batches(self._measure, a, b, batch_size=batch_size)
-
-    def _measure(self, a: Tensor, b: Tensor) -> Tensor:
-        a, b = (to_unit(x.to(self.device)) for x in (a, b))  # as the networks were trained: [-1, 1]
-        return self.network(a, b).flatten().cpu()
+        return _in_batches(lambda x, y: self.network(to_unit(x), to_unit(y)).flatten(), a, b, batch_size=batch_size)
 
 
 def image_features(images: Tensor, network: nn.Module, batch_size: int = 8) -> np.ndarray:
-    """Features (n, d) of uint8 pictures (n, 3, H, W) for `frechet_distance` and `kernel_distance`.
-
-    `network` is `features.frechet_features(weights)`, on the device where it is to run.
-    """
-    device = next(network.parameters()).device
-    return _in_batches(lambda x: network(x.to(device)).cpu(), images, batch_size=batch_size).numpy()
+    """Features (n, d) of uint8 pictures (n, 3, H, W) by `features.frechet_features(weights)`."""
+    return _in_batches(network, images, batch_size=batch_size).numpy()
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -124,7 +113,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     fewer pictures than features and the covariances are singular, where a matrix root, torchmetrics' way, loses half of
     the digits.
     """
-    a, b = _check_features(a, b)
+    a, b = (np.asarray(x, dtype=np.float64) for x in (a, b))
     mean_distance = np.square(a.mean(0) - b.mean(0)).sum()
     root_a, root_b = _covariance_factor(a), _covariance_factor(b)
     overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
@@ -142,7 +131,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
     Over all pairs at once rather than averaged over random subsets: the same expectation, and nothing is drawn. It is
     unbiased for any n, where the Fréchet distance of few pictures comes out too large, and so it can be below zero.
     """
-    a, b = _check_features(a, b)
+    a, b = (np.asarray(x, dtype=np.float64) for x in (a, b))
     within_a, within_b, between = (((x @ y.T) / x.shape[1] + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
     # Without the diagonals: a picture is always like itself
     within = [(kernel.sum() - kernel.trace()) / (len(kernel) * (len(kernel) - 1)) for kernel in (within_a, within_b)]
@@ -159,11 +148,16 @@ def palette_distance(a: np.ndarray, b: np.ndarray) -> float:
 
     The order of the colours does not matter, nor does the size of their clusters.
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape or a.ndim != 2 or a.shape[1] != 3:
-        raise ValueError(f"palettes must both be (k, 3) with the same k, got {a.shape} and {b.shape}")
     costs = ciede2000(srgb_to_lab(a)[:, None], srgb_to_lab(b)[None])  # (k, k)
     return float(costs[linear_sum_assignment(costs)].mean())
+
+
+def lines_in(pictures: np.ndarray) -> Tensor:
+    """The lines of colour pictures (n, H, W, 3), or of drawings (n, H, W), as `extract_lines` sees them: (n, H, W)."""
+    pictures = torch.tensor(pictures)
+    if pictures.ndim == 3:
+        pictures = pictures[..., None].expand(-1, -1, -1, 3)
+    return _in_batches(batch_lines, pictures, batch_size=64)
 
 
 def line_consistency(lines_a: Tensor, lines_b: Tensor, tolerance: int = 1, batch_size: int = 64) -> Tensor:
@@ -197,20 +191,8 @@ def colorfulness(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def _in_batches(measure: Callable[..., Tensor], *inputs: Tensor, batch_size: int) -> Tensor:
-    """`measure` on `batch_size` rows at a time of tensors of equal length, joined again on the CPU."""
-    if any(x.dtype != torch.uint8 or x.shape != inputs[0].shape or not len(x) for x in inputs):
-        raise ValueError(
-            "pictures must be uint8 (N, ...) in 0..255 of one shape, N at least 1, got "
-            + " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in inputs)
-        )
-    chunks = zip(*(x.split(batch_size) for x in inputs))
-    return torch.cat([measure(*chunk).cpu() for chunk in chunks])
-
-
-def _check_features(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"features must be (n, d) and (m, d) with n, m >= 2, got {a.shape} and {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ValueError("features must be finite, got NaN or infinity")
-    return a, b
+    """`measure` on `batch_size` rows at a time of tensors of equal length, joined again."""
+    if any(x.dtype != torch.uint8 or x.shape != inputs[0].shape for x in inputs):
+        found = " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in inputs)
+        raise ValueError(f"pictures must be uint8 in 0..255 of one shape, got {found}")
+    return torch.cat([measure(*chunk) for chunk in zip(*(x.split(batch_size) for x in inputs))])

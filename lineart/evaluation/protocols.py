@@ -15,14 +15,12 @@ import numpy as np
 import torch
 
 from lineart.config import InputError
-from lineart.data import toon
+from lineart.data import references, toon
 from lineart.data.augment import random_warp
 from lineart.data.palette import extract_palette
-from lineart.data.references import list_path, random_references, read_list, region_shown, showing_references
 from lineart.data.sets import Pairs
-from lineart.images import to_uint8, to_unit
+from lineart.images import as_images, to_uint8, to_unit
 
-PROTOCOLS = ("P1", "P2", "P3", "P4")
 DERANGEMENTS = (0, 1, 2)  # seeds of P3's three lists
 
 
@@ -30,16 +28,13 @@ DERANGEMENTS = (0, 1, 2)  # seeds of P3's three lists
 class Trial:
     """What the drawings of a test set are coloured from, once.
 
-    color (n, H, W, 3) uint8, the references; palette (n, k, 3) 0..255, theirs; seed of the list, or
-    with the row that of each warp, "" where nothing is drawn by lot; index (n,): which picture of the set each
-    reference is, None where it is none;
-    mask (n, H, W): the slots of the references, where they are known.
+    color (n, H, W, 3) uint8, the references; palette (n, k, 3) 0..255, theirs; seed of the list, or with the row that
+    of each warp, "" where nothing is drawn by lot; mask (n, H, W): the slots of the references, for P1 and P4.
     """
 
     color: np.ndarray
     palette: np.ndarray
     seed: str = ""
-    index: np.ndarray | None = None
     mask: np.ndarray | None = None
 
 
@@ -50,35 +45,30 @@ def trials(protocol: str, pairs: Pairs, data: str) -> list[Trial]:
     slots are not known.
     """
     if protocol == "P1":
-        return [Trial(pairs.color, pairs.palette, "", np.arange(len(pairs)), pairs.mask)]
+        return [Trial(pairs.color, pairs.palette, mask=pairs.mask)]
     if protocol == "P2":
         return [warped_references(pairs)]
     if protocol == "P3":
-        lists = {seed: random_references(data, len(pairs), seed) for seed in DERANGEMENTS}
-        return [
-            Trial(
-                pairs.color[index],
-                pairs.palette[index],
-                str(seed),
-                index,
-                None if pairs.mask is None else pairs.mask[index],
-            )
-            for seed, index in lists.items()
-        ]
+        return [random_reference(pairs, data, seed) for seed in DERANGEMENTS]
     if protocol == "P4":
         return [same_colors(pairs, data)]
-    raise InputError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+    raise InputError(f"protocol must be P1, P2, P3 or P4, got {protocol!r}")
 
 
 def warped_references(pairs: Pairs, seed: int = 0) -> Trial:
     """Each picture warped with a seed of its own, which does not depend on how many there are."""
-    warped = np.empty_like(pairs.color)
+    warped = []
     with torch.random.fork_rng(devices=[]):
-        for i, color in enumerate(pairs.color):
+        for i, picture in enumerate(as_images(pairs.color)):
             torch.manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0]))
-            picture = to_unit(torch.tensor(color)).permute(2, 0, 1)[None]
-            warped[i] = to_uint8(random_warp(picture))[0].permute(1, 2, 0).numpy()
-    return Trial(warped, _palettes(warped, pairs.palette.shape[1]), str(seed))
+            warped.append(to_uint8(random_warp(to_unit(picture[None])))[0].permute(1, 2, 0).numpy())
+    return _trial(warped, pairs, seed)
+
+
+def random_reference(pairs: Pairs, data: str, seed: int) -> Trial:
+    """Another picture of the set, by the list of `seed`."""
+    index = references.random_references(data, len(pairs), seed)
+    return Trial(pairs.color[index], pairs.palette[index], str(seed))
 
 
 def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
@@ -86,18 +76,13 @@ def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
     if pairs.slots is None:
         raise InputError(f"P4 needs drawings whose slots are known (toon), {data} has none")
     size = pairs.line.shape[1]
-    other = read_list(list_path(data, len(pairs), seed, f"{size}px-showing"))
+    other = references.read_list(references.list_path(data, len(pairs), seed, f"{size}px-showing"))
     if other is None:
-        other = showing_references(region_shown(pairs.mask), seed)
+        other = references.showing_references(references.region_shown(pairs.mask), seed)
     drawings = [toon.draw(pairs.name[j], size, slots=slots) for j, slots in zip(other, pairs.slots)]
-    color = np.stack([drawing.color for drawing in drawings])
-    return Trial(
-        color,
-        _palettes(color, pairs.palette.shape[1]),
-        str(seed),
-        mask=np.stack([drawing.mask for drawing in drawings]),
-    )
+    return _trial([drawing.color for drawing in drawings], pairs, seed, np.stack([d.mask for d in drawings]))
 
 
-def _palettes(color: np.ndarray, k: int) -> np.ndarray:
-    return np.stack([extract_palette(picture, k) for picture in color])
+def _trial(color: list[np.ndarray], pairs: Pairs, seed: int, mask: np.ndarray | None = None) -> Trial:
+    k = pairs.palette.shape[1]
+    return Trial(np.stack(color), np.stack([extract_palette(picture, k) for picture in color]), str(seed), mask=mask)

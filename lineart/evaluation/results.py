@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from lineart.config import ROOT, Config, MissingFile
+from lineart.evaluation.leak import shares
+from lineart.evaluation.tables import markdown
 from lineart.files import write_text
 
 FIGURES = ROOT / "figures"  # the committed results, wherever a run of the tests writes its own
@@ -37,12 +39,8 @@ def write_results(path: str | Path = ROOT / "RESULTS.md") -> Path:
 
 def results_text() -> str:
     """RESULTS.md as it should be."""
-    known, values = tables(), numbers()
-    return re.sub(
-        r"\{\{(.+?)\}\}",
-        lambda found: known.get(found[1]) or number(found[1], values),
-        TEMPLATE.read_text(encoding="utf-8"),
-    )
+    known, values, text = tables(), numbers(), TEMPLATE.read_text(encoding="utf-8")
+    return re.sub(r"\{\{(.+?)\}\}", lambda found: known.get(found[1]) or number(found[1], values), text)
 
 
 def readme_text(text: str) -> str:
@@ -76,11 +74,10 @@ def numbers() -> dict[str, float]:
 
 
 def leak_parts(data: str) -> pd.DataFrame:
-    """A line a method: P1 in dB, and the three parts that add up to it (`lineart.evaluation.leak.shares`)."""
-    rows = _read(f"leak_{data}.csv")
-    grid = rows.pivot(index="method", columns=["palette", "reference"], values="psnr").loc[rows["method"].unique()]
-    neither, bent, p1 = (grid[key] for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
-    return pd.DataFrame({"neither": neither, "colours": bent - neither, "position": p1 - bent, "P1": p1})
+    """A line a method: the three parts of P1 in dB, and their sum."""
+    rows = _read(f"leak_{data}.csv").set_index(["palette", "reference"]).groupby("method", sort=False)
+    parts = pd.DataFrame.from_dict({method: shares(own["psnr"]) for method, own in rows}, orient="index")
+    return parts.assign(P1=parts.sum(axis=1)).rename_axis("method")
 
 
 def tables() -> dict[str, str]:
@@ -89,29 +86,23 @@ def tables() -> dict[str, str]:
         raise MissingFile(f"results must lie under {FIGURES}, found no such folder; the command needs the checkout")
     found = {path.name: path.read_text(encoding="utf-8").strip() for path in FIGURES.glob("*.md")}
     for name in SMALL_TABLES:
-        rows = pd.read_csv(FIGURES / name, dtype=str, keep_default_na=False)
-        found[name] = _markdown([*rows], rows.to_numpy().tolist())
+        found[name] = markdown(_read(name, dtype=str, index_col=0))
     for data in ("toon", "faces"):
-        parts = leak_parts(data)
-        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in parts.iterrows()]
-        found[f"leak_{data}"] = _markdown(["method", *(f"{part}, dB" for part in parts)], lines)
-    return found | {"hours": hours_table()}
+        found[f"leak_{data}"] = markdown(leak_parts(data).map("{:.1f}".format).rename(columns="{}, dB".format))
+    return found | {"hours": markdown(hours())}
 
 
-def hours_table() -> str:
+def hours() -> pd.DataFrame:
     """What the paper's training takes: measured steps on our CPU; a GPU's share of its peak taken to be the same."""
     config = Config.from_profile("paper")
     rate = _read("throughput_cpu.csv")["images_a_second"].max()
     peak = json.loads((FIGURES / "throughput_cpu.json").read_text(encoding="utf-8"))["peak_bf16_flops"] / 1e12
-    hours = config.total_steps * config.batch_size / rate / 3600
-    lines = [["the two CPU cores of these tables (measured)", f"{peak:.1f}", f"{hours:.3g}"]]
-    lines += [[f"{name} (data sheet)", str(top), f"{hours * peak / top:.2g}"] for name, top in GPU_PEAKS.items()]
-    return _markdown(["device", "bfloat16 peak, TFLOPS", "hours a method"], lines)
+    needed = config.total_steps * config.batch_size / rate / 3600
+    lines = {"the two CPU cores of these tables (measured)": (f"{peak:.1f}", f"{needed:.3g}")}
+    lines |= {f"{name} (data sheet)": (str(top), f"{needed * peak / top:.2g}") for name, top in GPU_PEAKS.items()}
+    columns = ["bfloat16 peak, TFLOPS", "hours a method"]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=columns).rename_axis("device")
 
 
-def _read(name: str) -> pd.DataFrame:
-    return pd.read_csv(FIGURES / name, keep_default_na=False)  # a method is called "none"
-
-
-def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *lines))
+def _read(name: str, **options) -> pd.DataFrame:
+    return pd.read_csv(FIGURES / name, keep_default_na=False, **options)  # a method is called "none"

@@ -59,7 +59,5 @@ def read_rows(path: str | Path) -> pd.DataFrame:
         if not rows["backbone"].isin(["imagenet", "bundled"]).all():
             raise ValueError("a line of it is cut off")
     except ValueError as error:  # which pandas' own, and those of a file that is no UTF-8, are as well
-        raise InputError(
-            f"a table must be a CSV of rows as lineart evaluate writes them, {path} is not: {error}"
-        ) from error
+        raise InputError(f"a table must be a CSV of rows of lineart evaluate, {path} is not: {error}") from error
     return rows[[*COLUMNS]]

@@ -12,25 +12,11 @@ from lineart.evaluation.features import metric_names
 from lineart.evaluation.paper import COLUMNS, headline, paper_table, verdict
 from lineart.methods import METHODS, method_title
 
-SUMMARY = (
-    ("P1", "PSNR"),
-    ("P2", "PSNR"),
-    ("P4", "PSNR"),
-    ("P4", "CIEDE2000"),
-    ("P4", "bleeding"),
-    ("P3", "frechet"),
-    ("P3", "palette distance"),
-    ("P3", "line consistency"),
-)
+SUMMARY = [("P1", "PSNR"), ("P2", "PSNR"), ("P4", "PSNR"), ("P4", "CIEDE2000"), ("P4", "bleeding")]
+SUMMARY += [("P3", metric) for metric in ("frechet", "palette distance", "line consistency")]
 ARROWS = {"PSNR": "↑", "MS-SSIM": "↑", "line consistency": "↑"}  # of the rest less is better
-DIGITS = {
-    "MS-SSIM": 3,
-    "LPIPS": 3,
-    "ST-LPIPS": 3,
-    "line consistency": 3,
-    "KID": 4,
-    "bleeding": 4,
-}  # behind the point; else 2
+# Behind the point, where not two
+DIGITS = {"MS-SSIM": 3, "LPIPS": 3, "ST-LPIPS": 3, "line consistency": 3, "KID": 4, "bleeding": 4}
 SPREADS = (
     "±: standard deviation, in P1, P2 and P4 over the drawings, in P3 over the three lists of references; of "
     "other real pictures there is one list. How far trainings with other seeds lie apart is not in it."
@@ -81,7 +67,7 @@ def paper_layout(rows: pd.DataFrame) -> pd.DataFrame:
 def all_numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """A line a metric, a column a method; "–" where a method has no such row."""
     metric = rows["protocol"] + ", " + rows["metric"].map(heading)
-    return _grid(metric.rename("Protocol, metric"), _titles(rows), _texts(rows, spread=True))
+    return _grid(metric.rename("Protocol, metric"), _titles(rows), _texts(rows, "spread"))
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,19 +76,15 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     Below the trained methods stand those without a network, which give the numbers a scale.
     """
     rows = _asked(rows)
-    frame = _grid(_titles(rows), rows["protocol"] + " " + rows["metric"].map(heading), _texts(rows))
-    trained = rows["method"].isin(METHODS)
-    return frame.loc[[*_titles(rows)[trained].unique(), *_titles(rows)[~trained].unique()]]
+    titles, trained = _titles(rows), rows["method"].isin(METHODS)
+    frame = _grid(titles, rows["protocol"] + " " + rows["metric"].map(heading), _texts(rows))
+    return frame.loc[[*titles[trained].unique(), *titles[~trained].unique()]]
 
 
 def of_protocol(rows: pd.DataFrame) -> pd.DataFrame:
     """Of the rows of one protocol: a line a method, a column a metric, with its n where it has its own."""
-    own = rows["n"] < rows["n"].max()
-    return _grid(
-        _titles(rows),
-        rows["metric"].map(heading) + (" (n = " + rows["n"].astype(str) + ")").where(own, ""),
-        _texts(rows, spread=True),
-    )
+    own = (" (n = " + rows["n"].astype(str) + ")").where(rows["n"] < rows["n"].max(), "")
+    return _grid(_titles(rows), rows["metric"].map(heading) + own, _texts(rows, "spread"))
 
 
 def seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -115,24 +97,21 @@ def seeds(rows: pd.DataFrame) -> pd.DataFrame:
     keys = rows["protocol"] + " " + rows["metric"]
     metrics = dict(zip(keys, rows["metric"]))
     values = rows.assign(key=keys).pivot(index=["method", "train_seed"], columns="key", values="value")[[*metrics]]
-    methods = {method: values.loc[method] for method in rows["method"].unique()}
-    lines = {
-        f"{method_title(method)} (seed {seed})": [number(metrics[key], value) for key, value in run.items()]
-        for method, runs in methods.items()
-        for seed, run in runs.iterrows()
-    }
-    below = [(method_title(method), runs, "") for method, runs in methods.items()]
-    below += [(f"{b} − {a}, seed by seed", methods[b] - methods[a], "+") for a, b in pairwise(methods)]
-    for title, runs, sign in below:
-        mean, spread = runs.mean(skipna=False), runs.std(skipna=False)
-        lines[title] = [
-            "–"
-            if np.isnan(mean[key])
-            else f"{number(metrics[key], mean[key], sign)} ± {number(metrics[key], spread[key])}"
-            for key in metrics
-        ]
+    methods, lines = {method: values.loc[method] for method in rows["method"].unique()}, {}
+    for method, runs in methods.items():
+        for seed, run in runs.iterrows():
+            lines[f"{method_title(method)} (seed {seed})"] = [number(metrics[key], run[key]) for key in metrics]
+    for method, runs in methods.items():
+        lines[method_title(method)] = _means(runs, metrics)
+    for a, b in pairwise(methods):
+        lines[f"{b} − {a}, seed by seed"] = _means(methods[b] - methods[a], metrics, "+")
     head = [heading(metric, key) for key, metric in metrics.items()]
     return pd.DataFrame.from_dict(lines, orient="index", columns=head).rename_axis("Method")
+
+
+def _means(runs: pd.DataFrame, metrics: dict[str, str], sign: str = "") -> list[str]:
+    mean, spread = runs.mean(skipna=False), runs.std(skipna=False)
+    return [number(metric, mean[key], sign, spread[key]) for key, metric in metrics.items()]
 
 
 def _grid(line: pd.Series, column: pd.Series, text: pd.Series) -> pd.DataFrame:
@@ -148,28 +127,28 @@ def _titles(rows: pd.DataFrame) -> pd.Series:
     return (rows["method"].map(method_title) + (", " + finish).fillna("")).rename("Method")
 
 
-def _texts(rows: pd.DataFrame, spread: bool = False) -> pd.Series:
-    texts = [
-        number(row.metric, row.value) + (f" ± {number(row.metric, row.spread)}" if spread else "")
-        for row in rows.itertuples()
-    ]
+def _texts(rows: pd.DataFrame, spread: str | None = None) -> pd.Series:
+    texts = [number(row.metric, row.value, spread=spread and row.spread) for row in rows.itertuples()]
     return pd.Series(texts, rows.index)
 
 
 def _asked(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that `SUMMARY` asks for, under the backbone's names, in its order."""
-    rows, frechet = rows.reset_index(drop=True), metric_names(rows["backbone"].iloc[0])["frechet"]
-    asked = [(protocol, frechet if metric == "frechet" else metric) for protocol, metric in SUMMARY]
-    order = pd.Series([*zip(rows["protocol"], rows["metric"])], rows.index).map({key: i for i, key in enumerate(asked)})
-    return rows.loc[order.dropna().sort_values(kind="stable").index]
+    frechet = metric_names(rows["backbone"].iloc[0])["frechet"]
+    order = {(protocol, frechet if metric == "frechet" else metric): i for i, (protocol, metric) in enumerate(SUMMARY)}
+    rows = rows.assign(order=[order.get(key, np.nan) for key in zip(rows["protocol"], rows["metric"])])
+    return rows.dropna(subset="order").sort_values("order", kind="stable", ignore_index=True)
 
 
 def heading(metric: str, name: str | None = None) -> str:
     return f"{name or metric} {ARROWS.get(metric, '↓')}"
 
 
-def number(metric: str, value: float, sign: str = "") -> str:
-    return "–" if np.isnan(value) else f"{value:{sign}.{DIGITS.get(metric, 2)}f}"
+def number(metric: str, value: float, sign: str = "", spread: float | None = None) -> str:
+    if np.isnan(value):
+        return "–"
+    digits = DIGITS.get(metric, 2)
+    return f"{value:{sign}.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
 
 
 # --- texts ---
@@ -189,10 +168,10 @@ def latex(frame: pd.DataFrame) -> str:
 
 
 def caption(rows: pd.DataFrame) -> str:
-    row = next(rows.itertuples())
+    row = rows.iloc[0]
     return (
-        f"This run: {row.data}, {row.size} px, n = {row.n}, backbone {row.backbone}; where that is not the paper's "
-        f"kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
+        f"This run: {row['data']}, {row['size']} px, n = {row['n']}, backbone {row['backbone']}; where that is not the "
+        f"paper's kaggle, 256 px, n = {PAPER_COUNTS['test']:,} and imagenet, only the order of the methods compares. "
         "±: standard deviation, in P1 over the drawings, in P3 over the three lists of references."
     )
 
@@ -211,9 +190,7 @@ def extended_markdown(rows: pd.DataFrame) -> str:
     """The summary, then one table a protocol."""
     texts = [markdown(summary(rows)), SPREADS]
     for protocol, own in rows.groupby("protocol", sort=False):
-        row = next(own.itertuples())
-        texts.append(
-            f"**{protocol}**, n = {own['n'].max()}, {row.data} at {row.size} px, backbone {row.backbone}\n\n"
-            f"{markdown(of_protocol(own))}"
-        )
+        row = own.iloc[0]
+        about = f"n = {own['n'].max()}, {row['data']} at {row['size']} px, backbone {row['backbone']}"
+        texts += [f"**{protocol}**, {about}", markdown(of_protocol(own))]
     return "\n\n".join(texts) + "\n"
