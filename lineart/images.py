@@ -31,24 +31,19 @@ def decode(data: bytes) -> Image.Image:
     Turned as its EXIF says, transparent parts on white, 16 bits reduced to 8, CMYK converted, grey as three equal
     channels. Raises `Unfit` for anything damaged, and for pictures of more than 64 million pixels.
     """
-    if not data:
-        raise Unfit("empty file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow only warns where `MAX_PIXELS` refuses
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise Unfit(f"more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}")
-            image.load()
-            return rgb(image)
-    except Unfit:
-        raise
-    except UnidentifiedImageError as error:
-        raise Unfit(f"not a picture of a format that is read ({', '.join(FORMATS)})") from error
-    except Image.DecompressionBombError as error:
-        raise Unfit(f"more than {MAX_PIXELS // 10**6} million pixels") from error
+            if image.width * image.height <= MAX_PIXELS:
+                image.load()
+                return rgb(image)
+        reason = f"more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}"
+    except UnidentifiedImageError:
+        reason = f"not a picture of a format that is read ({', '.join(FORMATS)})"
     except Exception as error:  # decoders of damaged files raise whatever they like
-        raise Unfit(f"damaged: {error}") from error
+        reason = str(error) if isinstance(error, Unfit) else f"unreadable: {error}"
+    raise Unfit(reason)
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -75,33 +70,25 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey.round().astype(np.uint8))
 
 
-def square(image: Image.Image, size: int) -> Image.Image:
-    """The central square of a picture at size x size: one antialiased resize (Lanczos)."""
-    short = min(image.size)
-    return _cut(image, size, (max(image.size) - short) // 2)
-
-
 def squares(image: Image.Image, size: int) -> list[Image.Image]:
-    """The central square of a picture; of a strip longer than 4:1, squares that overlap, from its start to its end.
+    """The central square of a picture, resized once (Lanczos); of a strip longer than 4:1, squares that overlap.
 
-    Raises `Unfit` where the shorter side is below 32 pixels or the longer more than a hundred times the shorter.
+    Those go from its start to its end. Raises `Unfit` where the shorter side is below 32 pixels or the longer more
+    than a hundred times the shorter.
     """
     short, long = sorted(image.size)
     if short < MIN_SIDE:
         raise Unfit(f"smaller than {MIN_SIDE} pixels: {image.width}x{image.height}")
     if long > MAX_RATIO * short:
         raise Unfit(f"longer than {MAX_RATIO} times its width or height: {image.width}x{image.height}")
-    if long <= STRIP * short:
-        return [square(image, size)]
-    n = long // short + 1  # one more than fit side by side, so that they overlap
-    return [_cut(image, size, i * (long - short) // (n - 1)) for i in range(n)]
-
-
-def _cut(image: Image.Image, size: int, start: int) -> Image.Image:
-    """The square that begins `start` pixels along the longer side, resized."""
-    short = min(image.size)
-    left, top = (start, 0) if image.width > image.height else (0, start)
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + short, top + short))
+    n = 1 if long <= STRIP * short else long // short + 1  # one more than fit side by side, so that they overlap
+    pieces = []
+    for i in range(n):
+        start = (long - short) // 2 if n == 1 else i * (long - short) // (n - 1)
+        left, top = (start, 0) if image.width > image.height else (0, start)
+        box = (left, top, left + short, top + short)
+        pieces.append(image.resize((size, size), Image.Resampling.LANCZOS, box=box))
+    return pieces
 
 
 def split_pair(image: Image.Image) -> tuple[Image.Image, Image.Image, bool]:

@@ -83,19 +83,6 @@ def test_half_of_the_drawings_are_redrawn_and_the_others_are_left_byte_for_byte(
     assert 160 < same.sum() < 240 and (is_variant.sum(0) > 25).all()  # 200, and 50 each
 
 
-def test_redrawn_lines_fit_their_own_colours(colors):
-    torch.manual_seed(1)
-    color = torch.from_numpy(colors)
-    line = torch.zeros(6, 64, 64, dtype=torch.uint8)
-    result = random_lines(line, color)
-    redrawn = [i for i in range(6) if result[i].any()]
-    assert redrawn and len(redrawn) < 6
-    for i in redrawn:
-        for j in range(6):
-            fits = any(torch.equal(result[i], batch_lines(color[j : j + 1], **s)[0]) for s in VARIANTS.values())
-            assert fits == (i == j)
-
-
 # Other colours
 
 
@@ -140,14 +127,6 @@ def test_a_turn_of_60_degrees_by_hand(monkeypatch):
         torch.testing.assert_close(result, torch.stack([expected, expected.roll(1)]), atol=1e-6, rtol=0)
 
 
-def test_six_turns_of_60_degrees_lead_back(monkeypatch):
-    fixed(monkeypatch, hue=1.0)
-    colors = torch.tensor(SOME)
-    for _ in range(6):
-        colors, _ = jittered(colors)
-    torch.testing.assert_close(colors, torch.tensor(SOME), atol=1e-5, rtol=0)
-
-
 def test_saturation_contrast_and_brightness_by_hand(monkeypatch):
     colors = torch.tensor(SOME)
     mean = colors.mean(1, keepdim=True)
@@ -178,17 +157,6 @@ def test_a_palette_changes_exactly_as_its_picture_and_each_picture_in_its_own_wa
     torch.testing.assert_close(reference, palette, atol=1e-6, rtol=0)
     alike, _ = jittered(colors[:1].expand(64, -1))
     assert torch.cdist(alike, alike).add(torch.eye(64)).min() > 1e-4
-
-
-def test_the_order_of_pixels_and_of_palette_colours_does_not_matter():
-    torch.manual_seed(0)
-    reference, palette = torch.rand(4, 3, 8, 6) - 0.5, torch.rand(4, 9, 3) - 0.5
-    torch.manual_seed(5)
-    first, first_colors = random_jitter(reference, palette, 1.0)
-    torch.manual_seed(5)
-    second, second_colors = random_jitter(reference.flip(2, 3), palette.flip(1), 1.0)
-    torch.testing.assert_close(second, first.flip(2, 3), atol=1e-6, rtol=0)
-    torch.testing.assert_close(second_colors, first_colors.flip(1), atol=1e-6, rtol=0)
 
 
 def test_the_result_stays_in_range_and_a_seed_repeats_it():

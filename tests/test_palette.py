@@ -37,12 +37,6 @@ def test_nine_flat_colours_come_back_exactly_largest_first():
     assert np.array_equal(extract_palette(flat_picture(COLORS, SIZES)), np.array(COLORS, np.float32))
 
 
-def test_position_of_the_pixels_does_not_matter():
-    assert np.array_equal(
-        extract_palette(flat_picture(COLORS, SIZES, 1)), extract_palette(flat_picture(COLORS, SIZES, 2))
-    )
-
-
 def test_fewer_colours_than_k_repeat():
     palette = extract_palette(flat_picture(COLORS[:2], [600, 300]), k=5)
     assert np.array_equal(palette, np.array([COLORS[0], COLORS[1], COLORS[0], COLORS[1], COLORS[0]], np.float32))

@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
 
@@ -16,39 +17,23 @@ import numpy as np
 from filelock import FileLock
 from joblib import Parallel, delayed
 from PIL import Image
-from threadpoolctl import threadpool_limits
 
 from lineart.config import InputError
-from lineart.data import sources
+from lineart.data import sources, store
 from lineart.data.lines import extract_lines
 from lineart.data.palette import extract_palette
 from lineart.data.sources import Entry
-from lineart.data.store import (
-    ARRAYS,
-    RECORD,
-    SPLITS,
-    Store,
-    counts,
-    default_folder,
-    is_store,
-    open_store,
-    remarks,
-    write_table,
-)
+from lineart.data.store import ARRAYS, RECORD, SPLITS, Store, default_folder, is_store, open_store
 from lineart.files import sha256
 from lineart.images import GREY, SUFFIXES, Unfit, colorness, decode, split_pair, squares
 from lineart.progress import progress
 
-BATCH = 16  # pictures that a process works on at a time
 FORMAT = 2  # of the store; another number, another set
-UNFINISHED = "unfinished"  # folder of a set in the making
-TABLES = {
-    "index.csv": ("row", "split", "file", "piece", "sketch", "sha256", "width", "height", "note", "palette"),
-    "rejected.csv": ("file", "reason"),
-}
-FILES = (*(f"{name}.npy" for name in ARRAYS), *TABLES, RECORD)  # the record last: a folder that has it is whole
+INDEX = ("row", "split", "file", "piece", "sketch", "sha256", "width", "height", "note", "palette")
+FILES = (*(f"{name}.npy" for name in ARRAYS), "index.csv", "rejected.csv", RECORD)
 VAL_PICTURES = 64  # held out of the training pictures to watch a training, at most a twentieth of them
 MAX_GREY = 0.1  # share of grey pictures beyond which a folder looks like drawings
+NO_COLORS = "no colours, only grey"
 
 
 def prepare(
@@ -66,7 +51,7 @@ def prepare(
     name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default the set that is there, and where
     none is, Kaggle's; size: pixels a side; k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`;
     processes: by default one a core; allow_grey: colours are not asked of the pictures. Files that can't be used are
-    listed in `rejected.csv`. Interrupted, nothing is left, and the same command starts again.
+    listed in `rejected.csv`. Interrupted, no set is left, and the same command starts again.
     Raises InputError where more than `max_rejected` of the pictures (a share) are rejected (the set is there all the
     same), where fewer than three different ones are left or more than a tenth are grey, where `out` holds something
     else or a set of other pictures or settings, and where the disk is full.
@@ -76,7 +61,7 @@ def prepare(
             raise InputError(f"{setting} must be at least 1, got {value}")
     if not 0 <= max_rejected <= 1:
         raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
-    out = Path(out) if out else default_folder(name, size)
+    out = Path(out or default_folder(name, size)).resolve()
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):
         path = sources.locate(name, source).resolve()
@@ -85,45 +70,44 @@ def prepare(
         if not entries:
             raise InputError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
         settings["content"] = _digest(entries)
-        if not is_store(out):
-            text = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
-            more = {
-                "source": text,
-                "others": others,
-                "val_is_test": val_is_test,
-                "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None,
-            }
-            _make(out, path, entries, settings | more, processes or os.cpu_count() or 1, allow_grey)
-    store = open_store(out)
-    if different := [key for key in settings if store.record.get(key) != settings[key]]:
-        held = ", ".join(
-            "other pictures, or pictures that have changed" if key == "content" else f"{key} {store.record.get(key)}"
-            for key in different
-        )
-        raise InputError(f"a set is never overwritten: {out} holds {held}; remove it or name another folder")
-    refuse_too_many(store, max_rejected)
-    return store
+        record = settings | {
+            "source": os.fsencode(path.name).decode(errors="backslashreplace"),  # maybe no UTF-8
+            "others": others,
+            "val_is_test": val_is_test,
+            "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None,
+        }
+        _make(out, path, entries, record, processes or os.cpu_count() or 1, allow_grey)
+    made = open_store(out)
+    _refuse_another(made, settings)
+    refuse_too_many(made, max_rejected)
+    return made
 
 
-def refuse_too_many(store: Store, max_rejected: float) -> None:
+def _refuse_another(made: Store, settings: dict) -> None:
+    """Raises InputError where the set that is there was made of something else."""
+    for key, value in settings.items():
+        if (held := made.record.get(key)) != value:
+            what = "other pictures, or pictures that have changed" if key == "content" else f"{key} {held}"
+            raise InputError(f"a set is never overwritten: {made.path} holds {what}; remove it or name another folder")
+
+
+def refuse_too_many(made: Store, max_rejected: float) -> None:
     """Raises InputError where more than this share of the pictures was rejected."""
-    rejected, total = store.record["rejected"], store.record["rejected"] + len(store.line)
+    rejected, total = made.record["rejected"], made.record["rejected"] + len(made.line)
     if rejected / total > max_rejected:
         raise InputError(
             f"at most {max_rejected:.1%} of the pictures may be rejected, {rejected} of {total} were; "
-            f"{store.path / 'rejected.csv'} says why. The others are ready in {store.path}"
+            f"{made.path / 'rejected.csv'} says why. The others are ready in {made.path}"
         )
 
 
-def summary(store: Store) -> list[str]:
+def summary(made: Store) -> list[str]:
     """What a person wants to know after `prepare`, as lines to print."""
-    record = store.record
+    record = made.record
     return [
-        f"{store.path}: {len(store.line):,} pictures, {counts(record)}",
-        *remarks(record),
-        f"{record['rejected']:,} rejected"
-        + (", see rejected.csv" if record["rejected"] else "")
-        + (f"; {record['others']:,} files are no pictures and were passed over" if record["others"] else ""),
+        f"{made.path}: {len(made.line):,} pictures, {store.counts(record)}",
+        *store.remarks(record),
+        f"{record['rejected']:,} rejected, see rejected.csv; {record['others']:,} files are no pictures",
     ]
 
 
@@ -134,80 +118,71 @@ def _digest(entries: list[Entry]) -> str:
 
 
 def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes: int, allow_grey: bool) -> None:
-    """Write the set to a folder in `out`, then give its files their places; an interruption removes that folder."""
+    """Write the set to a hidden folder beside `out` that becomes `out` when it is whole."""
+    if not is_store(out) and (out.is_file() or (out.is_dir() and os.listdir(out))):
+        raise InputError(f"the folder for a set must be empty, {out} holds something else")
+    work = out.with_name(f".{out.name}.unfinished")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        foreign = {path.name for path in out.iterdir()} - {*FILES, ".lock", UNFINISHED}
-    except OSError as error:
-        raise InputError(f"{out} can't be the folder for a set: {error.strerror}") from error
-    if foreign:  # before anything is written, the lock included
-        raise InputError(f"the folder for a set must be empty, {out} holds {sorted(foreign)[:3]}")
-    work = out / UNFINISHED
-    with FileLock(out / ".lock"):  # a second process waits, and finds the set ready
-        if is_store(out):
-            return
-        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-        try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(out.with_name(f".{out.name}.lock")):  # a second process waits, and finds the set ready
+            if is_store(out):
+                return
+            shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
             work.mkdir()
             _write(work, _results(source, entries, record, processes), record, len(entries), allow_grey)
-            for name in FILES:
-                os.replace(work / name, out / name)
-        except BrokenExecutor as error:
-            raise InputError("a process was killed, perhaps for want of memory: try fewer --processes") from error
-        except OSError as error:
-            raise InputError(f"{out} could not be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+            if out.exists():
+                out.rmdir()
+            os.rename(work, out)
+    except BrokenExecutor as error:
+        raise InputError("a process was killed, perhaps for want of memory: try fewer --processes") from error
+    except OSError as error:
+        raise InputError(f"{out} could not be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _results(source: Path, entries: list[Entry], record: dict, processes: int) -> Iterator[tuple[list, list]]:
-    batches = [entries[i : i + BATCH] for i in range(0, len(entries), BATCH)]
-    jobs = (delayed(_work)(source, batch, record["name"], record["size"], record["k"]) for batch in batches)
-    for batch in Parallel(n_jobs=min(processes, len(batches)), return_as="generator")(jobs):
-        yield from batch
+    jobs = (delayed(_work)(source, entry, record["name"], record["size"], record["k"]) for entry in entries)
+    return Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
 
 
-def _work(source: Path, entries: list[Entry], name: str, size: int, k: int) -> list[tuple[list, list]]:
-    """Of each entry its pictures, (line, color, palette, row of the index) each, or its row of `rejected.csv`."""
-    done = []
-    with threadpool_limits(1):  # threads that wait for each other at every small picture take nine times as long
-        for entry in entries:
-            try:
-                done.append((_pictures(source, entry, name, size, k), []))
-            except Unfit as error:
-                done.append(([], [{"file": entry.name, "reason": str(error)}]))
-    return done
+def _work(source: Path, entry: Entry, name: str, size: int, k: int) -> tuple[list, list]:
+    """The pictures of an entry, (line, color, palette, row of the index) each, or its row of `rejected.csv`."""
+    try:
+        return _pictures(source, entry, name, size, k), []
+    except Unfit as error:
+        return [], [{"file": entry.name, "reason": str(error)}]
 
 
 def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[tuple]:
     data = sources.read(source, entry)
-    image = decode(data)
+    color, sketch, note = decode(data), None, ""
     row = {
         "split": entry.split,
         "file": entry.name,
-        "piece": "",
-        "sketch": "",
-        "note": "",
+        "sketch": entry.sketch.name if entry.sketch else "",
         "sha256": hashlib.sha256(data).hexdigest(),
-        "width": image.width,
-        "height": image.height,
+        "width": color.width,
+        "height": color.height,
     }
-    color, sketch = image, None
     if entry.sketch:
-        sketch, row["sketch"] = _own_sketch(source, entry.sketch, image), entry.sketch.name
+        sketch = _own_sketch(source, entry.sketch, color)
     elif name in sources.PAIRED:
-        color, sketch, swapped = split_pair(image)
-        row["note"] = f"sketch {'left of' if image.width > image.height else 'above'} the colours" if swapped else ""
+        color, sketch, swapped = split_pair(color)
+        wide = row["width"] > row["height"]
+        note = f"sketch {'left of' if wide else 'above'} the colours" if swapped else ""
     colors = squares(color, size)
     lines = map(extract_lines, colors) if sketch is None else [s.convert("L") for s in squares(sketch, size)]
     pictures = []
     for piece, (color, line) in enumerate(zip(colors, lines, strict=True), start=1):
+        pixels, grey = np.asarray(color), colorness(color) < GREY
+        palette = extract_palette(pixels, k)
         own = {
             "piece": piece if len(colors) > 1 else "",
-            "note": "no colours, only grey" if colorness(color) < GREY else row["note"],
+            "note": NO_COLORS if grey else note,
+            "palette": " ".join("#{:02x}{:02x}{:02x}".format(*color) for color in palette.round().astype(int)),
         }
-        pixels = np.asarray(color)
-        pictures.append((np.asarray(line), pixels, extract_palette(pixels, k), row | own))
+        pictures.append((np.asarray(line), pixels, palette, row | own))
     return pictures
 
 
@@ -218,38 +193,29 @@ def _own_sketch(source: Path, entry: Entry, color: Image.Image) -> Image.Image:
     except Unfit as error:
         raise Unfit(f"its sketch {entry.name} can't be used: {error}") from error
     if abs(sketch.width / sketch.height * color.height / color.width - 1) > 0.01:
-        raise Unfit(
-            f"its sketch {entry.name} has another shape: {sketch.width}x{sketch.height}, the colours "
-            f"{color.width}x{color.height}"
-        )
+        sizes = f"{sketch.width}x{sketch.height}, the colours {color.width}x{color.height}"
+        raise Unfit(f"its sketch {entry.name} has another shape: {sizes}")
     return sketch if sketch.size == color.size else sketch.resize(color.size, Image.Resampling.LANCZOS)
 
 
 def _write(work: Path, results: Iterator[tuple[list, list]], record: dict, total: int, allow_grey: bool) -> None:
     """The files of `store`. The arrays come as the source is sorted, and are then sorted by split."""
-    rows, rejected, raw = [], [], {name: open(work / f"{name}.raw", "wb") for name in ARRAYS}
-    try:
+    rows, rejected, samples = [], [], []
+    with ExitStack() as stack:
+        raw = [stack.enter_context(open(work / f"{name}.raw", "wb")) for name in ARRAYS]
         for pictures, lost in progress(results, total, "pictures"):
             rejected += lost
-            for *arrays, row in pictures:
-                rows.append(row | {"place": len(rows), "palette": _hex(arrays[-1])})
-                for file, array in zip(raw.values(), arrays, strict=True):
+            for *samples, row in pictures:
+                rows.append(row | {"place": len(rows)})
+                for file, array in zip(raw, samples, strict=True):
                     file.write(array.tobytes())
-    finally:
-        for file in raw.values():
-            file.close()
     _refuse(rows, rejected, record["name"], allow_grey)
     _fill_splits(rows)
     rows.sort(key=lambda row: (SPLITS.index(row["split"]), row["file"], row["piece"]))
-    size, k = record["size"], record["k"]
-    for name, shape, dtype in (
-        ("line", (size, size), np.uint8),
-        ("color", (size, size, 3), np.uint8),
-        ("palette", (k, 3), np.float32),
-    ):
-        _sort(work / f"{name}.raw", work / f"{name}.npy", shape, np.dtype(dtype), [row["place"] for row in rows])
-    write_table(work / "index.csv", [row | {"row": i} for i, row in enumerate(rows)], TABLES["index.csv"])
-    write_table(work / "rejected.csv", rejected, TABLES["rejected.csv"])
+    for name, sample in zip(ARRAYS, samples, strict=True):
+        _sort(work / f"{name}.raw", work / f"{name}.npy", sample, [row["place"] for row in rows])
+    store.write_table(work / "index.csv", [row | {"row": i} for i, row in enumerate(rows)], INDEX)
+    store.write_table(work / "rejected.csv", rejected, ("file", "reason"))
     record = record | {
         "counts": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
         "notes": dict(sorted(Counter(row["note"] for row in rows if row["note"]).items())),
@@ -259,20 +225,13 @@ def _write(work: Path, results: Iterator[tuple[list, list]], record: dict, total
     (work / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _hex(palette: np.ndarray) -> str:
-    return " ".join("#{:02x}{:02x}{:02x}".format(*color) for color in palette.round().astype(int))
-
-
 def _refuse(rows: list[dict], rejected: list[dict], name: str, allow_grey: bool) -> None:
     """Raises InputError where the pictures do not make a set."""
     different = len({row["sha256"] for row in rows})  # equal pictures shall not fill a split each
     if different < len(SPLITS):
         reasons = "; ".join(f"{row['file']}: {row['reason']}" for row in rejected[:3])
-        raise InputError(
-            f"a set must have at least {len(SPLITS)} different pictures, {different} of "
-            f"{len(rows) + len(rejected)} could be used" + (f" ({reasons})" if reasons else "")
-        )
-    grey = sum(row["note"] == "no colours, only grey" for row in rows)
+        raise InputError(f"a set must have at least {len(SPLITS)} different pictures, got {different} ({reasons})")
+    grey = sum(row["note"] == NO_COLORS for row in rows)
     if name not in sources.PAIRED and not allow_grey and grey > MAX_GREY * len(rows):
         raise InputError(
             f"at most a tenth of the pictures may be grey, {grey} of {len(rows)} are and look like "
@@ -281,13 +240,11 @@ def _refuse(rows: list[dict], rejected: list[dict], name: str, allow_grey: bool)
         )
 
 
-def _sort(raw: Path, path: Path, shape: tuple[int, ...], dtype: np.dtype, order: list[int]) -> None:
+def _sort(raw: Path, path: Path, sample: np.ndarray, order: list[int]) -> None:
     """The pictures of a file in another order. Written as a stream: a full disk is an error, not a crash."""
-    pictures = np.memmap(raw, dtype, "r", shape=(len(order), *shape))
+    pictures = np.memmap(raw, sample.dtype, "r", shape=(len(order), *sample.shape))
     with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": pictures.shape}
-        )
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(pictures))
         for place in order:
             file.write(pictures[place].tobytes())
     raw.unlink()
@@ -302,16 +259,14 @@ def _fill_splits(rows: list[dict]) -> None:
     """
     if not any(row["split"] for row in rows):
         ranked = sorted({row["sha256"] for row in rows})
-        test, val = max(1, round(len(ranked) / 10)), max(1, min(VAL_PICTURES, round(len(ranked) / 20)))
-        split = dict.fromkeys(ranked, "train") | dict.fromkeys(ranked[:test], "test")
-        split |= dict.fromkeys(ranked[test : test + val], "val")
+        test = max(1, round(len(ranked) / 10))
+        val = test + max(1, min(VAL_PICTURES, round(len(ranked) / 20)))
+        split = dict.fromkeys(ranked[:test], "test") | dict.fromkeys(ranked[test:val], "val")
         for row in rows:
-            row["split"] = split[row["sha256"]]
+            row["split"] = split.get(row["sha256"], "train")
         return
+    train = sorted({row["file"] for row in rows if row["split"] in ("", "train")})  # pieces of a strip stay together
+    n_val = min(VAL_PICTURES, max(1, len(train) // 20))
+    val = set() if any(row["split"] == "val" for row in rows) else {*train[-n_val:]}
     for row in rows:
-        row["split"] = row["split"] or "train"
-    if not any(row["split"] == "val" for row in rows):
-        train = sorted({row["file"] for row in rows if row["split"] == "train"})  # the pieces of a strip stay together
-        val = {*train[len(train) - min(VAL_PICTURES, max(1, len(train) // 20)) :]}
-        for row in rows:
-            row["split"] = "val" if row["file"] in val else row["split"]
+        row["split"] = "val" if row["file"] in val else row["split"] or "train"

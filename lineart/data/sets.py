@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import os
 import shlex
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ from lineart.files import whole
 CACHE = PREPARED  # of drawings of `toon`
 PACKAGE = Path(__file__).parent
 # What decides how a drawing of `toon`, and its palette, come out: these files, these packages
-DRAWN_BY = ("palette.py", "toon.py"), ("dicebear-core", "dicebear-styles", "resvg-py", "scikit-learn")
+DRAWN_BY = ("palette.py", "references.py", "toon.py"), ("dicebear-core", "dicebear-styles", "resvg-py", "scikit-learn")
+DRAWN = ("line", "color", "mask", "slots", "palette")
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     n = n or (config.n_train if split == "train" else config.n_test)
     if config.data == "toon":
-        pairs = _load_toon(split, n, config.size, config.k)
-        others = config.train_reference == "other" and split == "train"
-        return _with_others(pairs, config.k) if others else pairs
+        return _load_toon(split, n, config)
     store = find_store(config)
     # The name too: rows of a table call the set what the config calls it, and kaggle's count as the paper's
     for name, held in (("data", store.record["name"]), ("size", store.record["size"]), ("k", store.record["k"])):
@@ -102,71 +100,54 @@ def find_store(config: Config) -> Store:
     )
 
 
-def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
-    """Drawn once, in two processes, and kept under `runs/data`."""
-    path = CACHE / f"toon-{split}-{size}-{n}-{k}-{_drawn_by()}.npz"
-    arrays = _kept(path, lambda: _draw_toon(split, n, size, k))
-    return Pairs(**arrays | {"name": tuple(arrays["name"].tolist())})
+def _load_toon(split: str, n: int, config: Config) -> Pairs:
+    """Drawn once and kept; for training on such pairs with other drawings, which show their slots, in their colours."""
+    size, k = config.size, config.k
+    names = tuple(toon.seed_of(split, i) for i in range(n))
+    pairs = Pairs(**_kept(f"toon-{split}-{size}-{n}-{k}", lambda: _draw(names, size, k)), name=names)
+    if config.train_reference != "other" or split != "train":
+        return pairs
+
+    def draw_others() -> dict[str, np.ndarray]:
+        others = [names[j] for j in showing_references(region_shown(pairs.mask), 0)]
+        drawn = _draw(others, size, k, pairs.slots)
+        return {"other": drawn["color"], "other_palette": drawn["palette"]}
+
+    return dataclasses.replace(pairs, **_kept(f"toon-showing-{pairs.digest()[:16]}", draw_others))
 
 
-def _with_others(pairs: Pairs, k: int) -> Pairs:
-    """With another drawing of the same set, which shows its slots, in the colours of each; drawn once, too."""
-    path = CACHE / f"toon-showing-{pairs.digest()[:16]}-{_drawn_by('references.py')}.npz"
-    return dataclasses.replace(pairs, **_kept(path, lambda: _draw_others(pairs, k)))
+def _kept(name: str, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of a file; drawn and kept where there is none, or a damaged one, as after a power cut."""
+    path = CACHE / f"{name}-{_drawn_by()}.npz"
+    with suppress(Exception), np.load(path) as arrays:  # NumPy and zipfile raise many kinds for damage
+        return {name: arrays[name] for name in arrays.files}
+    arrays = draw()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+    return arrays
 
 
-def _drawn_by(*more: str) -> str:
-    """Digest of `DRAWN_BY` and `more` files of the package, for names of files: another generator, another file."""
+def _drawn_by() -> str:
+    """Digest of `DRAWN_BY`, for names of files: another generator, another file."""
     files, packages = DRAWN_BY
     sha = hashlib.sha256(" ".join(map(version, packages)).encode())
-    for name in (*files, *more):
+    for name in files:
         sha.update((PACKAGE / name).read_bytes())
     return sha.hexdigest()[:8]
 
 
-def _kept(path: Path, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays of a file; drawn and kept where there is none, or a damaged one, as after a power cut."""
-    with suppress(OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise then
-        with np.load(path) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    arrays = draw()
-    _save(path, arrays)
-    return arrays
-
-
-def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
-    from joblib import Parallel, delayed
-
-    names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
-    size = pairs.line.shape[1]
-    parts = Parallel(n_jobs=os.cpu_count() or 1)(
-        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32)
-    )
-    return {
-        "other": np.concatenate([part[1] for part in parts]),
-        "other_palette": np.concatenate([part[4] for part in parts]),
-    }
-
-
-def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:
+def _draw(names, size: int, k: int, slots: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """`DRAWN`, stacked; in several processes where there is enough to draw."""
     from joblib import Parallel, delayed  # only where nothing is kept from before
 
-    names = [toon.seed_of(split, i) for i in range(n)]
-    batches = [names[i : i + 32] for i in range(0, n, 32)]
-    jobs = min(len(batches), os.cpu_count() or 1)
-    parts = Parallel(n_jobs=jobs)(delayed(_draw_batch)(batch, size, k) for batch in batches)
-    stacked = [np.concatenate([part[i] for part in parts]) for i in range(5)]
-    return dict(zip(("line", "color", "mask", "slots", "palette"), stacked), name=np.array(names))
+    jobs = min(-(-len(names) // 32), os.cpu_count() or 1)
+    own = [None] * len(names) if slots is None else slots
+    tasks = (delayed(_draw_one)(name, size, k, colors) for name, colors in zip(names, own, strict=True))
+    drawn = Parallel(n_jobs=jobs, batch_size=32)(tasks)
+    return {field: np.stack(arrays) for field, arrays in zip(DRAWN, zip(*drawn))}
 
 
-def _draw_batch(names: list[str], size: int, k: int, slots: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-    drawings = [toon.draw(name, size, None if slots is None else slots[i]) for i, name in enumerate(names)]
-    fields = ("line", "color", "mask", "slots")
-    palettes = np.stack([extract_palette(drawing.color, k) for drawing in drawings])
-    return *(np.stack([getattr(drawing, field) for drawing in drawings]) for field in fields), palettes
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+def _draw_one(name: str, size: int, k: int, slots: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    drawing = toon.draw(name, size, slots)
+    return drawing.line, drawing.color, drawing.mask, drawing.slots, extract_palette(drawing.color, k)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 import zipfile
-from collections import deque
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -26,7 +24,7 @@ MAX_UNPACKED = 100  # times its packed size: a zip in a zip that claims more is 
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture of a source: name there ("/" between folders), bytes, and why it can't be used, if it can't.
+    """A picture of a source: name there ("/" between folders), bytes, and why it can't be used, if that is known.
 
     inside: name of the zip that holds it, where that lies in a zip itself; split: as the source gives it, or "";
     sketch: its drawing, where that is a file of its own.
@@ -71,110 +69,82 @@ def _download(dataset: str) -> Path:
 def list_entries(source: Path, without: Path | None = None) -> tuple[list[Entry], int]:
     """Picture files of a folder or zip, sorted by name, and how many other files were passed over.
 
-    By suffix; hidden files count as other. Links are followed, each folder once. What can't be read is an entry with
-    a reason. without: a folder below `source` that is no part of it. Raises InputError for a damaged zip.
+    By suffix; hidden files count as other. Links are followed, each folder once. without: a folder below `source` that
+    is no part of it. Raises InputError for a damaged zip.
     """
     if source.is_dir():
-        entries, others = _list_folder(source, without and without.resolve())
+        entries, others = _list_folder(source, without)
     else:
         try:
             entries, others = _list_zip(source)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        except Exception as error:  # a damaged directory raises BadZipFile, ValueError, struct.error and others
             raise InputError(f"source must be a folder or a whole zip, {source} is damaged: {error}") from error
-    too_large = f"larger than {MAX_BYTES // 2**20} MiB"
-    entries = [replace(e, reason=too_large) if e.size > MAX_BYTES and not e.reason else e for e in entries]
     return sorted(entries, key=lambda entry: entry.name), others
 
 
 def _list_folder(root: Path, without: Path | None) -> tuple[list[Entry], int]:
-    entries, others, seen, waiting = [], 0, set(), deque([""])
-    while waiting:
-        folder, names, reason = waiting.popleft(), [], ""
-        try:
-            status = os.stat(root / folder)
-            if (status.st_dev, status.st_ino) in seen:
-                reason = "a link to a folder that is already listed"
-            else:
-                seen.add((status.st_dev, status.st_ino))
-                names = os.listdir(root / folder)
-        except OSError as error:
-            reason = f"unreadable folder: {error.strerror}"
-        if reason:
-            entries.append(Entry(folder or ".", reason=reason))
-        for name in names:
-            path = f"{folder}/{name}" if folder else name
-            entry = _look(root, path)
-            if isinstance(entry, Entry):
-                entries.append(entry)
-            elif entry == "other":
+    entries, others, seen = [], 0, {os.path.realpath(path) for path in (root, without) if path}
+
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename).relative_to(root).as_posix()
+        entries.append(Entry(name, reason=f"unreadable folder: {error.strerror}"))
+
+    for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
+        names = [name for name in sorted(folders, reverse=True) if not name.startswith(".")]
+        found = {os.path.realpath(os.path.join(folder, name)): name for name in names}  # of two links the first
+        folders[:] = sorted(name for place, name in found.items() if place not in seen)
+        seen.update(found)
+        for name in files:
+            path = Path(folder, name)
+            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
                 others += 1
-            elif (root / path).resolve() != without:  # links last: what is listed twice is listed where it lies
-                (waiting.append if os.path.islink(root / path) else waiting.appendleft)(path)
+            else:
+                size = os.path.getsize(path) if os.path.isfile(path) else 0  # a link may lead nowhere
+                entries.append(Entry(path.relative_to(root).as_posix(), size))
     return entries, others
 
 
-def _look(root: Path, path: str) -> Entry | str:
-    """What lies there: a picture, a "folder" or something "other"."""
-    name, picture = PurePosixPath(path).name, path.lower().endswith(SUFFIXES)
-    if name.startswith("."):
-        return "other"
-    try:
-        status = os.stat(root / path)
-    except OSError as error:  # a link without a suffix may have been a folder of pictures
-        return Entry(path, reason=f"unreadable: {error.strerror}") if picture or "." not in name else "other"
-    if stat.S_ISDIR(status.st_mode):
-        return "folder"
-    if not picture:
-        return "other"
-    return Entry(path, status.st_size, "" if stat.S_ISREG(status.st_mode) else "not a regular file")
-
-
 def _list_zip(path: Path, inside: str = "") -> tuple[list[Entry], int]:
-    entries: dict[str, Entry] = {}
-    others = 0
-    for info in _open_zip(path, inside).infolist():
-        parts, packed = PurePosixPath(info.filename).parts, info.filename.lower().endswith(".zip")
-        hidden = any(part.startswith(".") and part != ".." for part in parts)
+    entries, others = [], 0
+    unique = {info.filename: info for info in _open_zip(path, inside).infolist()}  # of equal names the last one counts
+    for name, info in unique.items():
+        parts, packed = PurePosixPath(name).parts, name.lower().endswith(".zip")
+        entry = Entry(f"{inside}/{name}" if inside else name, info.file_size, inside=inside)
         if info.is_dir():
             continue
-        if hidden or not (packed or info.filename.lower().endswith(SUFFIXES)):
+        if ".." in parts or name.startswith("/"):
+            entries.append(replace(entry, reason="a name that leads out of the zip"))
+        elif any(part.startswith(".") for part in parts) or not (packed or name.lower().endswith(SUFFIXES)):
             others += 1
-            continue
-        name, reason = f"{inside}/{info.filename}" if inside else info.filename, ""
-        if ".." in parts or info.filename.startswith("/"):
-            reason = "a name that leads out of the zip"
-        elif info.flag_bits & 1:
-            reason = "encrypted"
-        elif name in entries:
-            reason = "a name that occurs twice in the zip"
-        elif packed and inside:
-            reason = "a zip in a zip in a zip"
-        elif packed and info.file_size > MAX_UNPACKED * info.compress_size:
-            reason = f"a zip that claims to unpack to more than {MAX_UNPACKED} times its size"
-        elif packed:
+        elif not packed:
+            entries.append(entry)
+        elif inside or info.file_size > MAX_UNPACKED * info.compress_size:
+            entries.append(replace(entry, reason="a zip in a zip in a zip" if inside else "a bomb of a zip"))
+        else:
             try:
                 more, passed_over = _list_zip(path, name)
-                entries |= {entry.name: entry for entry in more}
-                others += passed_over
-                continue
-            except Exception as error:  # zlib, CRC, an unknown method of compression
-                reason = f"a damaged zip: {error}"
-        entries[name] = Entry(name, info.file_size, reason, inside)
-    return [*entries.values()], others
+                entries, others = entries + more, others + passed_over
+            except Exception as error:  # zlib, CRC, an unknown method of compression, encrypted
+                entries.append(replace(entry, reason=f"a damaged zip: {error}"))
+    return entries, others
 
 
 def read(source: Path, entry: Entry) -> bytes:
     """The bytes of an entry. Raises `Unfit` where they can't be had."""
     if entry.reason:
         raise Unfit(entry.reason)
+    if entry.size > MAX_BYTES:
+        raise Unfit(f"larger than {MAX_BYTES // 2**20} MiB")
+    path = source / entry.name
+    if path.exists() and not path.is_file():  # to read a pipe would wait
+        raise Unfit("not a regular file")
     try:
         if source.is_dir():
-            return (source / entry.name).read_bytes()
-        member = entry.name.removeprefix(f"{entry.inside}/") if entry.inside else entry.name
-        return _open_zip(source, entry.inside).read(member)
+            return path.read_bytes()
+        return _open_zip(source, entry.inside).read(entry.name.removeprefix(f"{entry.inside}/"))
     except OSError as error:
         raise Unfit(f"unreadable: {error.strerror or error}") from error
-    except Exception as error:  # zlib, CRC, an unknown method of compression
+    except Exception as error:  # zlib, CRC, an unknown method of compression, encrypted
         raise Unfit(f"damaged in the zip: {error}") from error
 
 
@@ -204,10 +174,10 @@ def assign(name: str, entries: list[Entry]) -> tuple[list[Entry], bool]:
     if name in PAIRED and {_role(entry)[0] for entry in entries} >= {"color", "sketch"}:
         entries = _join(entries)
     entries = [replace(entry, split=_split(entry, "train", "val", "test")) for entry in entries]
-    val_is_test = {"val"} <= {entry.split for entry in entries} <= {"train", "val", ""}
-    if val_is_test:
-        entries = [replace(entry, split="test") if entry.split == "val" else entry for entry in entries]
-    return entries, val_is_test
+    splits = {entry.split for entry in entries}
+    if "val" in splits and "test" not in splits:
+        return [replace(entry, split=entry.split.replace("val", "test")) for entry in entries], True
+    return entries, False
 
 
 def _split(entry: Entry, *names: str) -> str:
@@ -215,13 +185,10 @@ def _split(entry: Entry, *names: str) -> str:
 
 
 def _faces(entries: list[Entry]) -> list[Entry]:
-    split = {entry.name: _split(entry, "trainB", "testB").removesuffix("B") for entry in entries}
-    if any(split.values()):
-        entries = [entry for entry in entries if split[entry.name]]
-    rest = [entry.name for entry in entries if split[entry.name] != "test"]
-    for i, name in enumerate(rest):
-        split[name] = "train" if i < len(rest) - len(rest) // 5 else "test"
-    return [replace(entry, split=split[entry.name]) for entry in entries]
+    faces = [entry for entry in entries if _split(entry, "trainB", "testB")] or entries
+    rest = [entry for entry in faces if _split(entry, "trainB", "testB") != "testB"]
+    train = {entry.name for entry in rest[: len(rest) - len(rest) // 5]}
+    return [replace(entry, split="train" if entry.name in train else "test") for entry in faces]
 
 
 def _role(entry: Entry) -> tuple[str, str]:
@@ -237,19 +204,13 @@ def _role(entry: Entry) -> tuple[str, str]:
 
 def _join(entries: list[Entry]) -> list[Entry]:
     """Colours with their sketches, of two folders; what has no partner gets a reason."""
-    joined: list[Entry] = []
-    partners: dict[tuple[str, str], Entry] = {}
+    partners = {_role(entry): entry for entry in reversed(entries)}  # of equal names the first
+    joined = {entry.name: entry for entry in entries}
     for entry in entries:
-        role = _role(entry)
-        if entry.reason or not role[0] or role in partners:
-            reason = "another file of that name" if role in partners else "in neither of the two folders"
-            joined.append(replace(entry, reason=entry.reason or reason))
-        else:
-            partners[role] = entry
-    for (role, key), entry in partners.items():
-        partner = partners.get(("sketch" if role == "color" else "color", key))
-        if partner is None:
-            joined.append(replace(entry, reason="no file of that name in the other folder"))
-        elif role == "color":
-            joined.append(replace(entry, sketch=partner))
-    return sorted(joined, key=lambda entry: entry.name)
+        role, key = _role(entry)
+        sketch = partners.pop(("sketch", key), None) if role == "color" else None
+        if sketch:
+            joined[entry.name] = replace(entry, sketch=sketch)
+            del joined[sketch.name]
+    lonely = "no file of that name in the other folder"
+    return [e if e.sketch or e.reason else replace(e, reason=lonely) for e in joined.values()]

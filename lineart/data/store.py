@@ -6,7 +6,7 @@
     index.csv    row; split; file; of a strip the number of the piece; the sketch where it is a file of its own; sha256
                  of the file, its width and height; note; palette as #rrggbb
     rejected.csv file and reason
-    set.json     settings, counts, sha256 of each file above; written last, so a folder that has it is whole
+    set.json     settings, counts, sha256 of each file above
 
 Rows are sorted by split, then by name; so a split is one slice of the arrays.
 """
@@ -72,19 +72,17 @@ def is_store(path: str | Path) -> bool:
 
 
 def open_store(path: str | Path) -> Store:
-    """Raises MissingFile for a folder that is no whole prepared set, InputError for a damaged one."""
+    """Raises MissingFile for a folder that is no prepared set, InputError for a damaged one."""
     path = Path(path)
     if not is_store(path):
         raise MissingFile(f"a prepared set must hold {RECORD}, {path} does not; lineart data prepare makes one")
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        n, size, k = sum(record["counts"][split] for split in SPLITS), record["size"], record["k"]
-        for name, shape in {"line": (n, size, size), "color": (n, size, size, 3), "palette": (n, k, 3)}.items():
-            if arrays[name].shape != shape:
-                raise ValueError(f"{name}.npy must be {shape} as {RECORD} says, is {arrays[name].shape}")
-        if lost := {"name", "source", "notes", "rejected", "others", "sha256"} - {*record}:
-            raise ValueError(f"{RECORD} lacks {', '.join(sorted(lost))}")
+        n, size = sum(record["counts"][split] for split in SPLITS), record["size"]
+        shapes = [(n, size, size), (n, size, size, 3), (n, record["k"], 3)]
+        if (held := [array.shape for array in arrays.values()]) != shapes:
+            raise ValueError(f"arrays of {held} where {RECORD} says {shapes}")
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:  # whatever NumPy and JSON find wrong
         raise InputError(f"{path} is damaged ({error}); remove it and prepare it again") from error
     return Store(path, record, **arrays)
@@ -97,19 +95,15 @@ def check(path: str | Path) -> list[str]:
         if not (store.path / name).is_file() or sha256(store.path / name) != digest:
             raise InputError(f"{store.path / name} is not as it was written; remove the set and prepare it again")
     record, index, rejected = store.record, store.index(), store.rejected()
-    found = {split: int((index["split"] == split).sum()) for split in SPLITS}
-    if found != record["counts"]:
-        raise InputError(f"{store.path / RECORD} must count what index.csv lists, {found}, got {record['counts']}")
     sizes = (index["width"] + "x" + index["height"]).value_counts()
+    common = [f"{n:,} of {size}" for size, n in sizes[:3].items()]
     twice = index.drop_duplicates("file")["sha256"].duplicated().sum()
     across = (index.groupby("sha256")["split"].nunique() > 1).sum()
     reasons = rejected["reason"].str.split(":").str[0].value_counts()
     return [
         f"{record['name']} from {record['source']}: {len(index):,} pictures at {record['size']} px, {counts(record)}",
         *remarks(record),
-        "original sizes: "
-        + ", ".join(f"{n:,} of {size}" for size, n in sizes[:3].items())
-        + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""),
+        f"original sizes: {', '.join(common)}" + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""),
         *([f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []),
         f"{len(rejected):,} rejected" + "".join(f"; {n:,} {reason}" for reason, n in reasons.items()),
         "every file is as it was written",
@@ -126,10 +120,12 @@ def remarks(record: dict) -> list[str]:
     if record.get("val_is_test"):
         lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
     if paper := record.get("paper_counts"):
-        n = {"train": record["counts"]["train"] + record["counts"]["val"], "test": record["counts"]["test"]}
-        line = f"as many as in the paper: {n['train']:,} for training (val among them) and {n['test']:,} for test"
-        other = f"not {line}; the paper has {paper['train']:,} and {paper['test']:,}"
-        lines.append(line if n == paper else other)
+        train, test = record["counts"]["train"] + record["counts"]["val"], record["counts"]["test"]
+        same = "as" if {"train": train, "test": test} == paper else "not as"
+        lines.append(
+            f"{same} many as in the paper: {train:,} for training (val among them) and {test:,} for test; "
+            f"the paper has {paper['train']:,} and {paper['test']:,}"
+        )
     return lines + [f"{n:,} noted: {note}" for note, n in record["notes"].items()]
 
 
@@ -137,14 +133,14 @@ def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 11
     """Pictures from all over the set: each as line, colour and palette, from top to bottom."""
     n = len(store.line)
     chosen = np.unique(np.linspace(0, n - 1, min(n, columns * rows)).round().astype(int))
-    strip = side // 6
-    sheet = Image.new("RGB", (columns * side, -(-len(chosen) // columns) * (2 * side + strip)), "white")
+    height = 2 * side + side // 6
+    sheet = Image.new("RGB", (columns * side, -(-len(chosen) // columns) * height), "white")
     for i, row in enumerate(chosen):
-        x, y = i % columns * side, i // columns * (2 * side + strip)
+        x, y = i % columns * side, i // columns * height
         for j, array in enumerate((store.line[row], store.color[row])):
             sheet.paste(Image.fromarray(array).resize((side, side), Image.Resampling.LANCZOS), (x, y + j * side))
         swatches = Image.fromarray(store.palette[row].round().astype(np.uint8)[None])
-        sheet.paste(swatches.resize((side, strip), Image.Resampling.NEAREST), (x, y + 2 * side))
+        sheet.paste(swatches.resize((side, side // 6), Image.Resampling.NEAREST), (x, y + 2 * side))
     return sheet
 
 

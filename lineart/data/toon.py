@@ -9,7 +9,6 @@ region mask (slots in flag colours, no antialiasing).
 from __future__ import annotations
 
 import colorsys
-import copy
 import io
 import json
 import re
@@ -19,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 from scipy import ndimage
 
 from lineart.config import InputError
@@ -35,14 +34,9 @@ FLAGS = {slot: f"#{40 * i + 20:02x}fe{250 - 40 * i:02x}" for i, slot in enumerat
 # (component, colour name) -> slot; "*" is any component. What a style's map does not name is ink.
 _STYLE_SLOTS: dict[str, dict[tuple[str, str], str]] = {
     "adventurer": {
-        ("*", "skin"): "skin",
-        ("*", "hair"): "hair",
-        ("*", "eyes"): "eyes",
-        ("*", "sclera"): "white",
-        ("*", "teeth"): "white",
-        ("*", "earrings"): "accessories",
-        ("*", "lips"): "accessories",
-        ("*", "tongue"): "accessories",
+        **{("*", name): name for name in ("skin", "hair", "eyes")},
+        **{("*", name): "accessories" for name in ("earrings", "lips", "tongue")},
+        **{("*", name): "white" for name in ("sclera", "teeth")},
         ("hair", "literal"): "accessories",
     },
     "micah": {
@@ -110,9 +104,7 @@ def _slot_color(style: str, component: str, value) -> str:
 
 def _literal(value: str) -> tuple[int, int, int]:
     """RGB of `#rgb`, `#rrggbb`, `black` or `white`."""
-    value = {"black": "#000000", "white": "#ffffff"}.get(value, value)
-    digits = value[1:] if len(value) == 7 else "".join(2 * d for d in value[1:4])
-    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+    return ImageColor.getrgb(value)[:3]
 
 
 def _assign_slots(element, style: str, component: str, stroke: float) -> None:
@@ -140,7 +132,6 @@ def _style(name: str):
     from dicebear import Style  # half a second that a set which is drawn already need not wait
 
     definition = json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text())
-    definition = copy.deepcopy(definition)
     stroke = round(definition["canvas"]["width"] / 150, 1)
     _assign_slots(definition["canvas"]["elements"], name, "canvas", stroke)
     for component, body in definition["components"].items():
