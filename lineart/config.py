@@ -53,16 +53,14 @@ class Config(BaseModel):
     n_test: Count = Field(3_545, description="drawings in the test set")
     augment: bool = Field(True, description="random crop and random flip")
     line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")
-    train_reference: TrainReference = Field("self", description="the truth, the truth bent, or another drawing (toon only)")
+    train_reference: TrainReference = Field("self", description="the truth, the truth bent, or (toon) another drawing")
     reference_jitter: Share = Field(0.0, description="random change of the reference's colours, 0 to 1")
 
     # Networks
     width: Count = Field(64, description="channels of the first level; the paper does not say")
     levels: int | None = Field(None, ge=2, description="None: until the bottleneck is 2x2, the paper's 7 at 256 px")
     attention: Literal["none", "gate", "cross"] = Field("cross", description="cross: the paper; gate: its public code")
-    reference: Literal["image", "palette"] = Field(
-        "image", description="what is attended to: the text's or Figure 2's"
-    )
+    reference: Literal["image", "palette"] = Field("image", description="what is attended to: the text's or Figure 2's")
     keys: Literal["none", "colors", "lines"] = Field("none", description="what a second encoder, for matching, sees")
     fine_levels: int = Field(0, ge=0, le=3, description="finer decoder levels that attend, too")
     noise: bool = Field(True, description="random noise injected into the generator")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
@@ -142,6 +143,19 @@ def alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise InputError(f"a run must be trained by one process at a time, another one is at {folder}") from error
+
+
+@contextmanager
+def memory_explained(config: Config, step: int, run: Path) -> Iterator[None]:
+    """Say which settings to lower when memory does not suffice."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and "can't allocate memory" not in str(error):
+            raise
+        now = f"batch_size, now {config.batch_size}, or size, now {config.size}, or width, now {config.width}"
+        raise InputError(f"out of memory at step {step}: lower {now}; {last_good(run)}") from error
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -208,7 +207,7 @@ class Trainer:
         with runs.stop_on_signal() as stop:
             while self.step < config.total_steps and not stopped:
                 shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
-                with self.memory_explained():
+                with runs.memory_explained(config, self.step + 1, self.folder):
                     terms = self.train_step(self.batch(self.step), diagnose=shown)
                 self.step += 1
                 if shown:
@@ -218,22 +217,8 @@ class Trainer:
                     self.save()
         if log:
             if self.step < config.total_steps:
-                told = f"stopped at step {self.step} and saved; go on with: lineart train --resume {self.folder}"
-                log.progress.say(told)
+                log.progress.say(f"stopped at step {self.step}; go on with: lineart train --resume {self.folder}")
             log.close()
-
-    @contextmanager
-    def memory_explained(self) -> Iterator[None]:
-        """Say which settings to lower when memory does not suffice."""
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-            if not known and "can't allocate memory" not in str(error):
-                raise
-            now = {name: getattr(self.config, name) for name in ("batch_size", "size", "width")}
-            good = runs.last_good(self.folder)
-            raise InputError(f"out of memory at step {self.step + 1}: lower one of {now}; {good}") from error
 
     def due(self, every: int, step: int) -> bool:
         return step % every == 0 or step == self.config.total_steps
