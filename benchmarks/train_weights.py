@@ -28,7 +28,8 @@ from lineart.evaluation.features import frechet_features
 from lineart.evaluation.metrics import PerceptualDistance
 from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.methods import METHODS
-from lineart.training import LAST, checkpoints, train
+from lineart.runs import LAST, checkpoints
+from lineart.training import train
 
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
