@@ -141,13 +141,10 @@ class Trainer:
 
         terms = {"loss_d": loss_d, "loss_g": loss_g, **terms}
         if diagnose:
-            terms |= {
-                "real_logit": real_logits.mean(),
-                "fake_logit": fake_logits.mean(),
-                "grad_d": gradient_norm(self.raw["discriminator"]),
-                "grad_g": gradient_norm(self.raw["generator"]),
-                "spread": relative_spread(fake, color),
-            }
+            terms |= {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+            terms["grad_d"] = gradient_norm(self.raw["discriminator"])
+            terms["grad_g"] = gradient_norm(self.raw["generator"])
+            terms["spread"] = relative_spread(fake, color)
         return {name: value.detach().float() for name, value in terms.items()}
 
     def reference(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
