@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 from train_weights import train_to_the_end
 
-from lineart import losses, training
+from lineart import losses, runs, training
 from lineart.checkpoint import load_module, make_generator, read_checkpoint
 from lineart.config import ROOT, Config, figures_dir
 from lineart.course.plotting import read_curve
@@ -89,7 +89,7 @@ def run(variant: str, seed: int, steps: int | None) -> tuple[Path, Config]:
 @torch.no_grad()
 def judge(variant: str, folder: Path, config: Config) -> tuple:
     """The line of a run, on validation drawings that it has not seen."""
-    _, step, tensors = read_checkpoint(folder / training.LAST)
+    _, step, tensors = read_checkpoint(folder / runs.LAST)
     generator = batch_norm_generator(config) if variant == "batch norm" else make_generator(config)
     load_module(generator, tensors, "generator")
     generator.eval()

@@ -30,7 +30,8 @@ from lineart.evaluation.features import frechet_features
 from lineart.evaluation.metrics import PerceptualDistance
 from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.methods import METHODS
-from lineart.training import LAST, checkpoints, train
+from lineart.runs import LAST, checkpoints
+from lineart.training import train
 
 RUNS = ROOT / "runs" / "weights"
 

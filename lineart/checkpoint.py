@@ -14,6 +14,8 @@ from lineart.config import Config, InputError, MissingFile
 from lineart.files import whole
 from lineart.networks import Generator
 
+GENERATOR = ("width", "attention", "reference", "noise", "k", "keys", "fine_levels")  # settings that it takes as named
+
 
 def save_checkpoint(
     path: Path,
@@ -44,40 +46,28 @@ def save_checkpoint(
     return path
 
 
-def read_checkpoint(path: Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
-    """Config, step and tensors of a checkpoint.
-
-    Raises MissingFile, or InputError for a file that is damaged or not one of ours.
-    """
+def read_checkpoint(path: str | Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
+    """Config, step and tensors. Raises MissingFile, or InputError for a file that is damaged or not one of ours."""
     path = Path(path)
     if not path.is_file():
         raise MissingFile(f"a checkpoint must be a .safetensors file, found none at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("lineart")
+            header = json.loads((file.metadata() or {})["lineart"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}
+        return Config.from_dict(header["config"]), header["step"], tensors
     except SafetensorError as error:
         raise InputError(f"a checkpoint must be a whole safetensors file, {path.name} is not: {error}") from error
-    if header is None:
-        raise InputError(f"a checkpoint must carry a lineart config in its header, {path.name} has none")
-    try:
-        header = json.loads(header)
-        return Config.from_dict(header["config"]), header["step"], tensors
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"a checkpoint's header must hold config and step as JSON, {path.name}'s does not") from error
+        raise InputError(f"a checkpoint must hold config and step in its header, {path.name} does not") from error
 
 
 def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
     """The part of a checkpoint that is called `name`, in float32."""
-    prefix = f"{name}."
-    state = {
-        key.removeprefix(prefix): t.float() if t.is_floating_point() else t
-        for key, t in tensors.items()
-        if key.startswith(prefix)
-    }
+    state = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
     if not state:
         raise InputError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
-    module.load_state_dict(state)
+    module.load_state_dict(state)  # which copies into the module's own type
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], name: str) -> None:
@@ -86,7 +76,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith(f"{name}."):
-            _, index, field = key.split(".")
+            index, field = key.removeprefix(f"{name}.").split(".")
             parameter = parameters[int(index)]
             if tensor.shape == parameter.shape:
                 # Laid out as the parameter is (channels last): fused Adam pairs them by their order in memory.
@@ -97,19 +87,10 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
 
 def make_generator(config: Config) -> Generator:
     """The generator that a config describes, untrained."""
-    return Generator(
-        config.width,
-        config.depth,
-        config.attention,
-        config.reference,
-        config.noise,
-        config.k,
-        config.keys,
-        config.fine_levels,
-    )
+    return Generator(levels=config.depth, **{name: getattr(config, name) for name in GENERATOR})
 
 
-def load_generator(path: Path) -> tuple[Generator, Config]:
+def load_generator(path: str | Path) -> tuple[Generator, Config]:
     """A trained generator in `eval()`, and the config that it was trained with."""
     config, _, tensors = read_checkpoint(path)
     generator = make_generator(config)

@@ -18,6 +18,8 @@ from lineart.files import whole
 
 Flag = Annotated[bool, FlagCreatePairsOff]
 Profile = Literal[tuple(PROFILES)]
+Parameters = Annotated[tuple[tuple[str, str], ...], UseAppendAction]
+Protocols = tuple[Literal["P1", "P2", "P3", "P4"], ...]
 
 
 def _help(text: str, *aliases: str, default: str = "", metavar: str | None = None):
@@ -48,11 +50,7 @@ class Reproduce:
 
     profile: Annotated[Profile | None, _help("by default LINEART_PROFILE, else classroom")] = None
     only: Annotated[tuple[str, ...], _help("these notebooks: 03 or 09_table_1")] = ()
-    parameter: Annotated[
-        tuple[tuple[str, str], ...],
-        UseAppendAction,
-        _help("set a parameter; the value is YAML: 3, true, null, [1, 2], text", "-p", metavar="NAME VALUE"),
-    ] = ()
+    parameter: Annotated[Parameters, _help("the value is YAML: 3, true, [1, 2]", "-p", metavar="NAME VALUE")] = ()
     notebooks: Annotated[Path | None, _help("folder of the notebooks")] = None
     output: Annotated[Path | None, _help("folder for executed notebooks and stamps")] = None
     timeout: Annotated[int, _help("seconds that one cell may take", default="(600)")] = 600
@@ -82,9 +80,7 @@ class Train:
         """0 at the end of the training, 130 where Ctrl-C or SIGTERM stopped it before."""
         from lightning_fabric.utilities import rank_zero_only
 
-        from lineart.checkpoint import read_checkpoint
-        from lineart.runs import LAST, config_of
-        from lineart.training import train
+        from lineart import checkpoint, runs, training
 
         changes = _given(self.settings)
         if "epochs" in changes:
@@ -92,17 +88,15 @@ class Train:
         if self.resume and (self.folder or self.profile):
             raise InputError("--resume takes the folder and the settings of a run; leave out the profile and --run")
         if self.resume:
-            config = config_of(self.resume).replace(**changes)
+            config = runs.config_of(self.resume).replace(**changes)
         else:
             config = Config.from_profile(self.profile, **changes)
-        folder = train(config, self.resume or self.folder, resume=self.resume is not None)
-
-        @rank_zero_only  # the others may be here before the checkpoint is written
-        def status() -> int:
-            print(folder)
-            return 0 if read_checkpoint(folder / LAST)[1] >= config_of(folder).total_steps else 130
-
-        return status() or 0
+        folder = training.train(config, self.resume or self.folder, resume=self.resume is not None)
+        if rank_zero_only.rank:  # the first process writes the checkpoint and answers for all
+            return 0
+        print(folder)
+        done = checkpoint.read_checkpoint(folder / runs.LAST)[1]
+        return 0 if done >= runs.config_of(folder).total_steps else 130
 
 
 @dataclass
@@ -110,7 +104,7 @@ class Evaluate:
     """Measure weights by the protocols P1 to P4."""
 
     weights: Annotated[tuple[str, ...], _help("shipped names, checkpoint files or run folders")] = ()
-    protocol: Annotated[tuple[Literal["P1", "P2", "P3", "P4"], ...], _help("", default="(P1 P3)")] = ("P1", "P3")
+    protocol: Annotated[Protocols, _help("", default="(P1 P3)")] = ("P1", "P3")
     data: Annotated[DataSet | None, _help("by default what the weights were trained on")] = None
     source: Annotated[str | None, _help("prepared set, folder or zip")] = None
     n: Annotated[int | None, _help("drawings of the test set; by default as many as the weights' settings say")] = None
@@ -159,13 +153,7 @@ class Colorize:
     palette: Annotated[str | None, _help('colours instead of the reference\'s, or alone: "#aabbcc #ddeeff"')] = None
     swap: Annotated[str | None, _help('colours to exchange: "#old=#new", one or more')] = None
     weights: Annotated[str, _help("shipped name, checkpoint file or run folder", default="(toon)")] = "toon"
-    finish: Annotated[
-        Finish | None,
-        _help(
-            "shading: the network's own, only within regions, or one colour a region, "
-            "which exact takes from the palette; by default flat"
-        ),
-    ] = None
+    finish: Annotated[Finish | None, _help("the network's shading, within regions, or one colour each (flat)")] = None
     gap: Annotated[float | None, _help("widest gap in a line, in pixels, that does not leak")] = None
     seed: Annotated[int | None, _help("of the noise; by default there is none")] = None
     format: Annotated[str | None, _help("png, webp or jpg; with --layered psd or png")] = None
@@ -203,16 +191,7 @@ class Prepare:
 
         if self.name == "toon":
             return self._draw()
-        store = prepare(
-            self.name,
-            self.source,
-            self.size,
-            self.out,
-            self.k,
-            self.processes,
-            max_rejected=1.0,
-            allow_grey=self.allow_grey,
-        )
+        store = prepare(**vars(self) | {"max_rejected": 1.0})
         print(*summary(store), sep="\n")  # also where too many were rejected
         refuse_too_many(store, self.max_rejected)
         return 0
@@ -251,6 +230,17 @@ class Check:
         return 0
 
 
+@dataclass
+class Results:
+    """Write RESULTS.md and the numbers of the README from figures/."""
+
+    def run(self) -> int:
+        from lineart.evaluation.results import write_results
+
+        print(write_results())
+        return 0
+
+
 def _one_of(*kinds: type):
     """Subcommands, called like the classes."""
     named = [Annotated[kind, subcommand(kind.__name__.lower(), prefix_name=False)] for kind in kinds]
@@ -269,7 +259,7 @@ class Data:
 
 @dataclass
 class Lineart:
-    command: _one_of(Reproduce, Train, Evaluate, Compare, Colorize, Data)
+    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data)
     debug: Annotated[Flag, _help("show the traceback of a mistake, too")] = False
 
 

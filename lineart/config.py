@@ -15,6 +15,7 @@ DATA_FOLDER = PACKAGE.parent / "data" if CHECKOUT else PACKAGE / "shipped"  # we
 
 DataSet = Literal["toon", "kaggle", "faces", "folder", "pairs"]
 Weights = Literal["imagenet", "bundled"]
+TrainReference = Literal["self", "warped", "other"]
 DATA: tuple[str, ...] = get_args(DataSet)
 MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
@@ -30,7 +31,9 @@ class MissingFile(InputError, FileNotFoundError):
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # of a loss
-Beta = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=2, max_length=2, strict=False)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Config(BaseModel):
@@ -50,26 +53,15 @@ class Config(BaseModel):
     n_test: Count = Field(3_545, description="drawings in the test set")
     augment: bool = Field(True, description="random crop and random flip")
     line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")
-    train_reference: Literal["self", "warped", "other"] = Field(
-        "self",
-        description="self: the truth as it is; warped: bent, turned and flipped; other: another drawing in the "
-        "same colours, which only toon has",
-    )
-    reference_jitter: float = Field(0.0, ge=0, le=1, description="random change of the reference's colours, 0 to 1")
+    train_reference: TrainReference = Field("self", description="the truth, the truth bent, or (toon) another drawing")
+    reference_jitter: Share = Field(0.0, description="random change of the reference's colours, 0 to 1")
 
     # Networks
     width: Count = Field(64, description="channels of the first level; the paper does not say")
     levels: int | None = Field(None, ge=2, description="None: until the bottleneck is 2x2, the paper's 7 at 256 px")
     attention: Literal["none", "gate", "cross"] = Field("cross", description="cross: the paper; gate: its public code")
-    reference: Literal["image", "palette"] = Field(
-        "image", description="what keys and values come from: image (the paper's text) or palette (its Figure 2)"
-    )
-    keys: Literal["none", "colors", "lines"] = Field(
-        "none",
-        description=(
-            "matching apart from colour: what the matching encoder sees of the reference; none: as in the paper"
-        ),
-    )
+    reference: Literal["image", "palette"] = Field("image", description="what is attended to: the text's or Figure 2's")
+    keys: Literal["none", "colors", "lines"] = Field("none", description="what a second encoder, for matching, sees")
     fine_levels: int = Field(0, ge=0, le=3, description="finer decoder levels that attend, too")
     noise: bool = Field(True, description="random noise injected into the generator")
     discriminator_width: Count = Field(64, description="channels of the discriminator's first level")
@@ -80,10 +72,8 @@ class Config(BaseModel):
     lambda_fm: Weight = Field(0.05, description="weight of feature matching")
     lambda_tv: Weight = Field(5e-4, description="weight of total variation")
     lambda_adv: Weight = Field(1.0, description="weight of the adversarial loss")
-    feature_layers: tuple[str, ...] = Field(
-        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
-        strict=False,
-        description="layers of VGG16 to match; the paper names none",
+    feature_layers: Names = Field(
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), description="layers of VGG16 to match; the paper names none"
     )
     weights: Weights = Field("imagenet", description="backbone of the feature loss and the metrics")
 
@@ -92,9 +82,7 @@ class Config(BaseModel):
     epochs: Count = Field(40, description="times through the training set")
     steps: Count | None = Field(None, description="None: epochs decide")
     learning_rate: Positive = Field(2e-4, description="of Adam, at the start")
-    betas: tuple[Beta, ...] = Field(
-        (0.5, 0.99), min_length=2, max_length=2, strict=False, description="of Adam, two from 0 to below 1"
-    )
+    betas: Pair = Field((0.5, 0.99), description="of Adam, two from 0 to below 1")
     lr_step_epochs: Count = Field(20, description="after so many epochs the learning rate is multiplied by lr_gamma")
     lr_gamma: Positive = Field(0.5, description="see lr_step_epochs")
 
@@ -127,13 +115,10 @@ class Config(BaseModel):
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
             raise InputError(
-                f"keys need attention 'cross' and reference 'image', got {self.attention!r} and {self.reference!r}"
+                f"keys need attention 'cross' and reference 'image', got {self.attention}, {self.reference}"
             )
-        if self.precision.startswith("16"):
-            raise InputError(
-                "precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss "
-                f"scale, got {self.precision!r}"
-            )
+        if self.precision.startswith("16"):  # it would need a loss scale
+            raise InputError(f"precision must have float32's range, such as 'bf16-mixed', got {self.precision!r}")
         return self
 
     @property
@@ -191,50 +176,20 @@ def _sentence(error: ValidationError, values: dict) -> str:
 
 
 # A profile holds only what differs from the paper.
+SMALL = dict(data="toon", weights="bundled", epochs=1, accelerator="cpu")
+SMOKE = dict(size=64, n_train=16, n_test=8, width=4, discriminator_width=4, feature_layers=("relu1_2",), steps=4)
+CLASSROOM = dict(size=128, n_train=512, n_test=256, width=16, discriminator_width=16, batch_size=8, steps=200)
 PROFILES: dict[str, dict] = {
-    "smoke": dict(
-        data="toon",
-        size=64,
-        n_train=16,
-        n_test=8,
-        width=4,
-        discriminator_width=4,
-        weights="bundled",
-        feature_layers=("relu1_2",),
-        steps=4,
-        epochs=1,
-        accelerator="cpu",
-        log_every=1,
-        sample_every=2,
-        checkpoint_every=2,
-    ),
-    "classroom": dict(
-        data="toon",
-        size=128,
-        n_train=512,
-        n_test=256,
-        width=16,
-        discriminator_width=16,
-        weights="bundled",
-        feature_layers=("relu1_2", "relu2_2"),
-        batch_size=8,
-        steps=200,
-        epochs=1,
-        accelerator="cpu",
-        log_every=10,
-        sample_every=100,
-        checkpoint_every=100,
-    ),
+    "smoke": SMALL | SMOKE | dict(log_every=1, sample_every=2, checkpoint_every=2),
+    "classroom": SMALL
+    | CLASSROOM
+    | dict(feature_layers=("relu1_2", "relu2_2"), log_every=10, sample_every=100, checkpoint_every=100),
     "paper": {},
 }
 
 
 def figures_dir(profile: str) -> Path:
-    """Where the results of a profile go: `runs/<profile>/figures`, or where LINEART_FIGURES says.
-
-    Of notebooks, `lineart reproduce --publish` alone writes the committed `figures/`; a benchmark does where
-    LINEART_FIGURES names them.
-    """
+    """Where the results of a profile go: `runs/<profile>/figures`, or where LINEART_FIGURES says."""
     path = Path(os.environ.get("LINEART_FIGURES", ROOT / "runs" / profile / "figures"))
     path.mkdir(parents=True, exist_ok=True)
     return path

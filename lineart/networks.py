@@ -7,19 +7,15 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from lineart import layers
 from lineart.data.lines import lines_of
-from lineart.layers import (
-    CrossAttention,
-    MatchedAttention,
-    NoiseInjection,
-    PaletteBlock,
-    ResidualBlock,
-    SkipGate,
-    conv_of_constants,
-    palette_planes,
-    positions,
-)
+from lineart.layers import CrossAttention, MatchedAttention, NoiseInjection, PaletteBlock, ResidualBlock, SkipGate
 
+CHOICES = {
+    "attention": ("none", "gate", "cross"),
+    "reference": ("image", "palette"),
+    "keys": ("none", "colors", "lines"),
+}
 MULTIPLIERS = (1, 2, 4, 8, 8, 8, 8)  # channels of level i over those of level 1
 
 
@@ -72,21 +68,13 @@ class Generator(nn.Module):
         super().__init__()
         if levels < 2:
             raise ValueError(f"levels must be at least 2, got {levels}")
-        if attention not in ("none", "gate", "cross"):
-            raise ValueError(f"attention must be 'none', 'gate' or 'cross', got {attention!r}")
-        if reference not in ("image", "palette"):
-            raise ValueError(f"reference must be 'image' or 'palette', got {reference!r}")
-        if keys not in ("none", "colors", "lines"):
-            raise ValueError(f"keys must be 'none', 'colors' or 'lines', got {keys!r}")
+        for name, value in (("attention", attention), ("reference", reference), ("keys", keys)):
+            if value not in CHOICES[name]:
+                raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
         if keys != "none" and (attention, reference) != ("cross", "image"):
-            raise ValueError(
-                f"keys {keys!r} need cross-attention to a reference image, got {attention!r}, {reference!r}"
-            )
+            raise ValueError(f"keys {keys!r} need cross-attention to a reference image, got {attention}, {reference}")
         self.levels, self.attention, self.reference, self.k, self.keys = levels, attention, reference, k, keys
         c = [0, *level_channels(width, levels)]  # c[i]: channels of level i
-        deep = range(max(1, levels - 2), levels + 1)  # 5, 6, 7 of 7: encoder levels that attend
-        up_deep = range(levels - 1, max(0, levels - 4 - fine_levels), -1)  # 6, 5, 4 of 7: decoder levels
-
         self.encoder = nn.ModuleList([PaletteBlock(3 + 3 * k, c[1], "down")])
         self.encoder.extend(ResidualBlock(c[i - 1], c[i], "down") for i in range(2, levels + 1))
         self.decoder = nn.ModuleDict()
@@ -94,22 +82,29 @@ class Generator(nn.Module):
             skip = c[i + 1] if i + 1 < levels else 0  # the bottleneck has no skip beside it
             self.decoder[str(i)] = ResidualBlock(c[i + 1] + skip, c[max(i, 1)], "up")
         self.to_rgb = nn.Conv2d(c[1], 3, 3, padding=1)
-
-        if attention == "cross" and reference == "image":
-            self.reference_encoder = ReferenceEncoder(c[1:])
-        elif attention == "cross":
-            self.embed_color = nn.Sequential(nn.Linear(3, c[levels]), nn.LeakyReLU(0.2))
         if attention == "cross":
-            tokens = [c[i] if reference == "image" else c[levels] for i in range(levels + 1)]
-            self.encoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in deep})
-            layer = CrossAttention if keys == "none" else MatchedAttention
-            self.decoder_attention = nn.ModuleDict({str(i): layer(c[i], tokens[i]) for i in up_deep})
-        if keys != "none":
-            self.matching_encoder = ReferenceEncoder(c[1:levels])  # the decoder attends at level `levels` - 1 and finer
+            self.add_attention(c, fine_levels)
         if attention == "gate":
             self.gates = nn.ModuleDict({str(i): SkipGate(c[i], c[i]) for i in range(1, levels)})
         noisy = [i for i in (levels, levels - 1, levels - 2) if i >= 1] if noise else []
         self.noise = nn.ModuleDict({str(i): NoiseInjection(c[i]) for i in noisy})
+
+    def add_attention(self, c: list[int], fine_levels: int) -> None:
+        """Cross-attention of the three deepest levels each way, and what it looks at; c[i]: channels of level i."""
+        levels = self.levels
+        deep = range(max(1, levels - 2), levels + 1)  # 5, 6, 7 of 7: encoder levels that attend
+        up_deep = range(levels - 1, max(0, levels - 4 - fine_levels), -1)  # 6, 5, 4 of 7: decoder levels
+        if self.reference == "image":
+            self.reference_encoder = ReferenceEncoder(c[1:])
+            tokens = c
+        else:
+            self.embed_color = nn.Sequential(nn.Linear(3, c[levels]), nn.LeakyReLU(0.2))
+            tokens = [c[levels]] * (levels + 1)
+        self.encoder_attention = nn.ModuleDict({str(i): CrossAttention(c[i], tokens[i]) for i in deep})
+        layer = CrossAttention if self.keys == "none" else MatchedAttention
+        self.decoder_attention = nn.ModuleDict({str(i): layer(c[i], tokens[i]) for i in up_deep})
+        if self.keys != "none":
+            self.matching_encoder = ReferenceEncoder(c[1:levels])  # the decoder attends at level `levels` - 1 and finer
 
     def tokens(self, palette: torch.Tensor, reference: torch.Tensor | None) -> list[torch.Tensor] | None:
         """What the attention of level i + 1 looks at, (N, T, C_i) each: positions of the reference, or nine colours."""
@@ -120,15 +115,14 @@ class Generator(nn.Module):
         if reference is None:
             raise ValueError("this generator attends to a reference image: give (N, 3, H, W), got None")
         self.check_size("the reference's height and width", reference)
-        return [positions(m) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
+        return [layers.positions(m) for m in self.reference_encoder(reference)]  # (N, H_i W_i, C_i)
 
     def matches(self, line: torch.Tensor, reference: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
         """The matching encoder's maps of level i + 1, of the drawing and of the reference, (N, C_i, H_i, W_i) each."""
         if self.keys == "none":
             return None
         seen = lines_of(reference) if self.keys == "lines" else reference
-        maps = zip(self.matching_encoder(line), self.matching_encoder(seen), strict=True)
-        return list(maps)
+        return list(zip(self.matching_encoder(line), self.matching_encoder(seen)))
 
     def forward(
         self,
@@ -156,7 +150,7 @@ class Generator(nn.Module):
         """The maps of levels 1 to `levels`: level i (N, C_i, H/2^i, W/2^i)."""
         maps = []
         for i, block in enumerate(self.encoder, start=1):
-            x = block(line, palette_planes(palette, 1, 1)) if i == 1 else block(maps[-1])
+            x = block(line, layers.palette_planes(palette, 1, 1)) if i == 1 else block(maps[-1])
             if tokens is not None and str(i) in self.encoder_attention:
                 x = self.encoder_attention[str(i)](x, tokens[i - 1])
             maps.append(x)
@@ -183,11 +177,11 @@ class Generator(nn.Module):
         """Keep the attention of the next forward passes; returns the layers, "encoder 5" ... "decoder 4", by name."""
         if self.attention != "cross":
             return {}
-        layers = {f"encoder {i}": layer for i, layer in self.encoder_attention.items()}
-        layers |= {f"decoder {i}": layer for i, layer in self.decoder_attention.items()}
-        for layer in layers.values():
+        found = {f"encoder {i}": layer for i, layer in self.encoder_attention.items()}
+        found |= {f"decoder {i}": layer for i, layer in self.decoder_attention.items()}
+        for layer in found.values():
             layer.record = on
-        return layers
+        return found
 
 
 class PatchDiscriminator(nn.Module):
@@ -203,21 +197,24 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, in_channels: int = 33, width: int = 64) -> None:
         super().__init__()
         channels = (in_channels, width, 2 * width, 4 * width, 8 * width, 1)
-        layers: list[nn.Module] = []
+        stack: list[nn.Module] = []
         for i in range(5):
             conv = nn.Conv2d(channels[i], channels[i + 1], 4, stride=2 if i < 3 else 1, padding=1)
-            layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers[:-1])  # logits: no activation after the last
+            stack += [spectral_norm(conv), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*stack[:-1])  # logits: no activation after the last
 
     def forward(self, x: torch.Tensor, palette: torch.Tensor | None = None) -> torch.Tensor:
         if palette is None:
             return self.layers(x)
         first, *rest = self.layers
-        values, weight = palette_planes(palette, 1, 1), first.weight  # read once: each reading is a power iteration
+        values, weight = (
+            layers.palette_planes(palette, 1, 1),
+            first.weight,
+        )  # read once: each reading is a power iteration
         planes = values.shape[1]  # they stand between the line's three and the picture's
         of_x = torch.cat([weight[:, :3], weight[:, 3 + planes :]], dim=1)
         h = F.conv2d(x, of_x, first.bias, stride=2, padding=1)  # (N, width, H/2, W/2)
-        h = h + conv_of_constants(values, weight[:, 3 : 3 + planes], *x.shape[2:])
+        h = h + layers.conv_of_constants(values, weight[:, 3 : 3 + planes], *x.shape[2:])
         for layer in rest:
             h = layer(h)
         return h

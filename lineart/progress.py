@@ -12,15 +12,33 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(work: Iterable[T], total: int, unit: str) -> Iterator[T]:
-    """What `work` yields, while its progress is shown: how many of `total`, how many a second and the time left."""
-    if sys.stderr.isatty():
-        yield from tqdm(work, total=total, unit=f" {unit}")
-        return
-    started = last = time.perf_counter()
-    for done, item in enumerate(work, start=1):
-        yield item
+class Progress:
+    """Shows how many of `total` are done, how many a second and the time left; `before`: done by an earlier process."""
+
+    def __init__(self, total: int, unit: str, before: int = 0) -> None:
+        self.total, self.unit, self.before = total, unit, before
+        self.bar = tqdm(total=total, initial=before, unit=f" {unit}", disable=not sys.stderr.isatty())
+        self.started = self.last = time.perf_counter()
+
+    def show(self, done: int, *notes: str) -> None:
+        self.bar.set_postfix_str(", ".join(notes), refresh=False)
+        self.bar.update(done - self.bar.n)
         now = time.perf_counter()
-        if now - last > 10 or done == total:
-            rate, last = done / (now - started), now
-            print(f"{done:,} of {total:,} {unit}, {rate:.0f} a second, {(total - done) / rate:.0f} s left", flush=True)
+        if self.bar.disable and (now - self.last > 10 or done == self.total):
+            rate, self.last = max(done - self.before, 1) / (now - self.started), now
+            speed = f"{rate:.3g} a second, {(self.total - done) / rate:.0f} s left"
+            print(f"{done:,} of {self.total:,} {self.unit}", *notes, speed, sep=", ", flush=True)
+
+    def say(self, text: str) -> None:
+        """A line that the bar does not overwrite."""
+        self.bar.write(text, file=sys.stdout)
+        sys.stdout.flush()
+
+
+def progress(work: Iterable[T], total: int, unit: str) -> Iterator[T]:
+    """What `work` yields, while its progress is shown."""
+    shown = Progress(total, unit)
+    with shown.bar:
+        for done, item in enumerate(work, start=1):
+            yield item
+            shown.show(done)

@@ -15,32 +15,16 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
-from torch import nn
 
-from lineart.checkpoint import read_checkpoint, save_checkpoint
+from lineart.checkpoint import GENERATOR, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config, InputError, MissingFile
 from lineart.files import whole, write_text
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
+ARCHITECTURE = (*GENERATOR, "depth", "discriminator_width")
 # What a resumed run may change: where, how precisely and how long it runs and what it shows, not what is learned
-FREE = (
-    "source",
-    "steps",
-    "epochs",
-    "devices",
-    "accelerator",
-    "precision",
-    "compile",
-    "log_every",
-    "sample_every",
-    "checkpoint_every",
-    "checkpoint_minutes",
-    "tensorboard",
-    "start_from",
-    "n_test",
-)
-
-ARCHITECTURE = ("width", "depth", "attention", "reference", "keys", "fine_levels", "noise", "discriminator_width", "k")
+FREE = {"source", "n_test", "start_from", "steps", "epochs", "devices", "accelerator", "precision", "compile"}
+FREE |= {"log_every", "sample_every", "checkpoint_every", "checkpoint_minutes", "tensorboard"}
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -61,37 +45,42 @@ def config_of(run: str | Path) -> Config:
 
 def write_config(run: Path, config: Config) -> None:
     """The settings beside the checkpoint; a resumed run may have changed some."""
-    path, text = run / "config.json", json.dumps(config.to_dict(), indent=2) + "\n"
-    if not path.exists() or path.read_text() != text:
-        write_text(path, text)
+    write_text(run / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
 
 
 def last_whole(run: Path) -> Path:
     """The last checkpoint of a run, or where that is damaged or lost, and says so, the one before it."""
     try:
         read_checkpoint(run / LAST)
-        return run / LAST
     except InputError as error:
         if not (run / PREVIOUS).exists():
             raise
         print(f"{error}; going on from {PREVIOUS}", flush=True)
         return run / PREVIOUS
+    return run / LAST
 
 
-def keep(
-    run: Path, config: Config, step: int, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
-) -> None:
+def keep(run: Path, config: Config, step: int, modules: dict, optimizers: dict) -> None:
     """Write the checkpoint of a step, and keep the one before it. Raises InputError where it can't be written."""
-    last = run / LAST
     try:
-        if last.exists():
-            copy_aside(last, run / PREVIOUS)
-        save_checkpoint(last, config, step, modules, optimizers)
+        if (run / LAST).exists():
+            copy_aside(run / LAST, run / PREVIOUS)
+        save_checkpoint(run / LAST, config, step, modules, optimizers)
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"the checkpoint of step {step} could not be written ({error}): make room, then "
             f"lineart train --resume {run}; {last_good(run)}"
         ) from error
+
+
+def copy_aside(path: Path, other: Path) -> None:
+    """`other` becomes what `path` is, at once; a second name for the same file where the file system has such names."""
+    with whole(other) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
 
 
 def last_good(run: Path) -> str:
@@ -109,10 +98,10 @@ def check_architecture(config: Config, other: Config) -> None:
             raise InputError(f"{name} must be the checkpoint's {getattr(other, name)!r}, got {getattr(config, name)!r}")
 
 
-def check_unchanged(config: Config, checkpoint: Path) -> None:
-    """Raises InputError where a run would go on with other settings than those that decide what it learned so far."""
-    before, now = read_checkpoint(checkpoint)[0].to_dict(), config.to_dict()
-    for name, value in before.items():
+def check_unchanged(config: Config, other: Config) -> None:
+    """Raises InputError where a run would go on with settings that decide what is learned and are not `other`'s."""
+    now = config.to_dict()
+    for name, value in other.to_dict().items():
         if name not in FREE and now[name] != value:
             raise InputError(f"{name} must be the checkpoint's {value!r} when a run goes on, got {now[name]!r}")
 
@@ -146,28 +135,14 @@ def new_folder(config: Config) -> Path:
 def alone(folder: Path) -> Iterator[None]:
     """No other process trains in the folder meanwhile, and what killed ones left half written is gone."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        with FileLock(folder / ".lock", timeout=0):
+            for name in (LAST, PREVIOUS, "config.json", "metrics.csv"):
+                for leftover in folder.glob(f"{name}.*.tmp"):
+                    leftover.unlink()
+            yield
     except Timeout as error:
         raise InputError(f"a run must be trained by one process at a time, another one is at {folder}") from error
-    try:
-        for leftover in folder.glob("*.tmp"):
-            if leftover.name.startswith((LAST, PREVIOUS, "config.json", "metrics.csv")):
-                leftover.unlink()
-        yield
-    finally:
-        lock.release()
-
-
-def copy_aside(path: Path, other: Path) -> None:
-    """`other` becomes what `path` is, at once; a second name for the same file where the file system has such names."""
-    with whole(other) as temporary:
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(path, temporary)
-        except OSError:
-            shutil.copyfile(path, temporary)
 
 
 @contextmanager
@@ -179,10 +154,8 @@ def memory_explained(config: Config, step: int, run: Path) -> Iterator[None]:
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not known and "can't allocate memory" not in str(error):
             raise
-        raise InputError(
-            f"out of memory at step {step}: lower batch_size, now {config.batch_size}, or size, now "
-            f"{config.size}, or width, now {config.width}; {last_good(run)}"
-        ) from error
+        now = f"batch_size, now {config.batch_size}, or size, now {config.size}, or width, now {config.width}"
+        raise InputError(f"out of memory at step {step}: lower {now}; {last_good(run)}") from error
 
 
 @contextmanager
@@ -192,14 +165,12 @@ def stop_on_signal() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():  # signals go to the main thread only
         yield stop
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(*_) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one is not held back
 
-    for number in before:
-        signal.signal(number, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from lineart import losses
+from lineart import losses, runs
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint
 from lineart.config import Config, InputError, MissingFile
 from lineart.data.augment import random_jitter, random_warp, training_batch
@@ -26,23 +26,6 @@ from lineart.features import FeatureExtractor
 from lineart.images import as_images, paint
 from lineart.log import Log, gradient_norm, relative_spread
 from lineart.networks import PatchDiscriminator
-from lineart.runs import (
-    LAST,
-    PREVIOUS,
-    alone,
-    check_architecture,
-    check_unchanged,
-    checkpoints,
-    copy_aside,
-    keep,
-    last_good,
-    last_whole,
-    memory_explained,
-    new_folder,
-    refuse_taken,
-    stop_on_signal,
-    write_config,
-)
 
 
 def train(config: Config, run: str | Path | None = None, resume: bool = False) -> Path:
@@ -59,9 +42,9 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
         raise InputError("resume must come with the folder of the run, got none")
     folder = Path(run) if run else None
     if folder and not resume:
-        refuse_taken(folder)
-    if resume and not checkpoints(folder):
-        raise MissingFile(f"a run that goes on must hold a checkpoint, found none at {folder / LAST}")
+        runs.refuse_taken(folder)
+    if resume and not runs.checkpoints(folder):
+        raise MissingFile(f"a run that goes on must hold a checkpoint, found none at {folder / runs.LAST}")
     torch.manual_seed(config.seed)
     trainer = Trainer(config, folder)
     if config.start_from and not resume:
@@ -75,16 +58,12 @@ def make_fabric(config: Config) -> Fabric:
     here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
     if config.batch_size % (devices * nodes):
-        raise InputError(
-            f"batch_size must be a multiple of the {devices * nodes} processes that share it, got {config.batch_size}"
-        )
+        raise InputError(f"batch_size must be a multiple of {devices * nodes} processes, got {config.batch_size}")
     try:
         fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     except (RuntimeError, ValueError, MisconfigurationException) as error:
-        raise InputError(
-            f"accelerator, devices and precision must be some that this machine has, got "
-            f"{config.accelerator!r}, {devices} and {config.precision!r}: {error}"
-        ) from error
+        got = f"{config.accelerator!r}, {devices} and {config.precision!r}"
+        raise InputError(f"this machine must have accelerator, devices and precision, got {got}: {error}") from error
     fabric.launch()
     return fabric
 
@@ -104,15 +83,15 @@ class Trainer:
         discriminator = PatchDiscriminator(3 + 3 * config.k + 3, config.discriminator_width)
         discriminator = discriminator.to(memory_format=torch.channels_last)
         self.raw = {"generator": generator, "discriminator": discriminator}
-        adam = {
-            name: torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
-            for name, module in self.raw.items()
-        }
+        adam = [
+            torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
+            for module in self.raw.values()
+        ]
         if config.compile:
             generator, discriminator = torch.compile(generator), torch.compile(discriminator)
-        self.generator, self.optimizer_g = self.fabric.setup(generator, adam["generator"])
-        self.discriminator, self.optimizer_d = self.fabric.setup(discriminator, adam["discriminator"])
-        self.optimizers = {"optimizer_g": adam["generator"], "optimizer_d": adam["discriminator"]}
+        self.generator, self.optimizer_g = self.fabric.setup(generator, adam[0])
+        self.discriminator, self.optimizer_d = self.fabric.setup(discriminator, adam[1])
+        self.optimizers = {"optimizer_g": adam[0], "optimizer_d": adam[1]}
         self.features = None
         if config.lambda_fm > 0:
             self.features = FeatureExtractor(config.feature_layers, config.weights).to(self.fabric.device)
@@ -162,13 +141,10 @@ class Trainer:
 
         terms = {"loss_d": loss_d, "loss_g": loss_g, **terms}
         if diagnose:
-            terms |= {
-                "real_logit": real_logits.mean(),
-                "fake_logit": fake_logits.mean(),
-                "grad_d": gradient_norm(self.raw["discriminator"]),
-                "grad_g": gradient_norm(self.raw["generator"]),
-                "spread": relative_spread(fake, color),
-            }
+            terms |= {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+            terms["grad_d"] = gradient_norm(self.raw["discriminator"])
+            terms["grad_g"] = gradient_norm(self.raw["generator"])
+            terms["spread"] = relative_spread(fake, color)
         return {name: value.detach().float() for name, value in terms.items()}
 
     def reference(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -211,8 +187,8 @@ class Trainer:
         """
         first = self.fabric.is_global_zero
         if self.folder is None:
-            self.folder = Path(self.fabric.broadcast(str(new_folder(self.config)) if first else ""))
-        with alone(self.folder) if first else nullcontext():
+            self.folder = Path(self.fabric.broadcast(str(runs.new_folder(self.config)) if first else ""))
+        with runs.alone(self.folder) if first else nullcontext():
             self.fabric.barrier()  # the others wait for the lock of the first
             if resume:
                 self.resume()
@@ -222,23 +198,23 @@ class Trainer:
         """The steps, with logs, samples and checkpoints on the way."""
         config, log = self.config, None
         if self.fabric.is_global_zero:
-            write_config(self.folder, config)
-            log = Log(self.folder, config.total_steps, self.step, config.batch_size, config.tensorboard)
+            runs.write_config(self.folder, config)
+            log = Log(self.folder, config.total_steps, self.step, config.tensorboard)
         self.saved, stopped = time.monotonic(), False
-        with stop_on_signal() as stop:
+        with runs.stop_on_signal() as stop:
             while self.step < config.total_steps and not stopped:
                 shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
-                with memory_explained(config, self.step + 1, self.folder):
+                with runs.memory_explained(config, self.step + 1, self.folder):
                     terms = self.train_step(self.batch(self.step), diagnose=shown)
                 self.step += 1
                 if shown:
                     self.write(log, terms)
                 stopped = self.must_stop(stop)
-                if stopped or self.step == config.total_steps or self.save_is_due():
+                if stopped or self.save_is_due():
                     self.save()
         if log:
             if self.step < config.total_steps:
-                log.say(f"stopped at step {self.step} and saved; go on with: lineart train --resume {self.folder}")
+                log.progress.say(f"stopped at step {self.step}; go on with: lineart train --resume {self.folder}")
             log.close()
 
     def due(self, every: int, step: int) -> bool:
@@ -256,8 +232,10 @@ class Trainer:
     def write(self, log: Log | None, terms: dict[str, torch.Tensor]) -> None:
         """One row of `metrics.csv`, means over the processes; only the first process has a log."""
         row = {name: float(self.fabric.all_reduce(value)) for name, value in terms.items()}  # waits for the device
-        if not all(math.isfinite(value) for value in row.values()):
-            raise InputError(f"losses must be finite, at step {self.step} they are {row}; {last_good(self.folder)}")
+        if not all(map(math.isfinite, row.values())):
+            raise InputError(
+                f"losses must be finite, at step {self.step} they are {row}; {runs.last_good(self.folder)}"
+            )
         if self.due(self.config.sample_every, self.step):
             row |= self.sample(log)
         if log:
@@ -272,25 +250,23 @@ class Trainer:
         truth = as_images(pairs.color)
         if log:
             log.save_grid(self.step, pairs, fake.permute(0, 2, 3, 1).numpy())
-        return {
-            "psnr_val": losses.mean_psnr(losses.psnr(fake, truth)),
-            "psnr_swapped": losses.mean_psnr(losses.psnr(fake.flip(1), truth)),
-        }
+        values = {"psnr_val": losses.psnr(fake, truth), "psnr_swapped": losses.psnr(fake.flip(1), truth)}
+        return {name: losses.mean_psnr(value) for name, value in values.items()}
 
     # --- checkpoints ---
 
     def resume(self) -> None:
         """The state of the folder's last checkpoint, if the settings are those that the run began with."""
-        path = last_whole(self.folder)
-        check_unchanged(self.config, path)
+        path = runs.last_whole(self.folder)
+        runs.check_unchanged(self.config, read_checkpoint(path)[0])
         self.restore(path)
-        if path.name == PREVIOUS and self.fabric.is_global_zero:
-            copy_aside(path, self.folder / LAST)  # or the damaged one would be kept as the one before
+        if path.name == runs.PREVIOUS and self.fabric.is_global_zero:
+            runs.copy_aside(path, self.folder / runs.LAST)  # or the damaged one would be kept as the one before
 
     def restore(self, path: Path, only_networks: bool = False) -> None:
         """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
         config, step, tensors = read_checkpoint(path)
-        check_architecture(self.config, config)
+        runs.check_architecture(self.config, config)
         for name, module in self.raw.items():
             load_module(module, tensors, name)
         if not only_networks:
@@ -302,18 +278,14 @@ class Trainer:
         """Write the checkpoint and keep the one before it; unless a weight is no longer finite: then both stay."""
         weights = (p for module in self.raw.values() for p in module.parameters())
         if not all(bool(weight.isfinite().all()) for weight in weights):
-            raise InputError(f"weights must be finite, at step {self.step} they are not; {last_good(self.folder)}")
+            raise InputError(f"weights must be finite, at step {self.step} they are not; {runs.last_good(self.folder)}")
         self.saved = time.monotonic()
         if self.fabric.is_global_zero:
-            keep(self.folder, self.config, self.step, self.raw, self.optimizers)
+            runs.keep(self.folder, self.config, self.step, self.raw, self.optimizers)
 
     def save_is_due(self) -> bool:
-        """Every `checkpoint_every` steps, every `checkpoint_minutes`, and after an epoch if a minute has passed."""
+        """At the end, every `checkpoint_every` steps or `checkpoint_minutes`, and after an epoch if a minute passed."""
         minutes = (time.monotonic() - self.saved) / 60
         epoch_ends = self.step % self.config.steps_per_epoch == 0
-        return (
-            self.step % self.config.checkpoint_every == 0
-            or minutes >= self.config.checkpoint_minutes
-            or epoch_ends
-            and minutes >= 1
-        )
+        patience = min(1, self.config.checkpoint_minutes) if epoch_ends else self.config.checkpoint_minutes
+        return self.due(self.config.checkpoint_every, self.step) or minutes >= patience

@@ -130,50 +130,15 @@ def test_colorize_many_into_a_folder_or_one_into_a_file(trained, tmp_path, capsy
 
 def test_data_is_prepared_checked_and_trained_on(pictures, tmp_path, capsys):
     out, run = tmp_path / "set", tmp_path / "run"
-    prepare = [
-        "data",
-        "prepare",
-        "folder",
-        "--source",
-        str(pictures),
-        "--size",
-        "32",
-        "--out",
-        str(out),
-        "-k",
-        "9",
-        "--processes",
-        "1",
-    ]
+    words = f"--size 32 --out {out} -k 9 --processes 1".split()
+    prepare = ["data", "prepare", "folder", "--source", str(pictures), *words]
     assert main(prepare) == 0
     assert f"{out}: 12 pictures" in capsys.readouterr().out
     assert main(["data", "check", str(out)]) == 0
     assert main(["data", "check", str(out), "--sheet", str(tmp_path / "s.jpg")]) == 0
     assert Image.open(tmp_path / "s.jpg").format == "JPEG" and Image.open(out / "contact_sheet.png").mode == "RGB"
-    assert (
-        main(
-            [
-                "train",
-                "smoke",
-                "--data",
-                "folder",
-                "--source",
-                str(out),
-                "--size",
-                "32",
-                "--steps",
-                "1",
-                "--attention",
-                "none",
-                "--line-variants",
-                "--reference-jitter",
-                "0.5",
-                "--run",
-                str(run),
-            ]
-        )
-        == 0
-    )
+    words = "--data folder --size 32 --steps 1 --attention none --line-variants --reference-jitter 0.5".split()
+    assert main(["train", "smoke", *words, "--source", str(out), "--run", str(run)]) == 0
     assert (run / "last.safetensors").exists()
     assert main(prepare) == 0  # neither the sheet nor a training makes the set another one
     (out / "color.npy").write_bytes((out / "color.npy").read_bytes()[:-1] + b"!")
@@ -198,50 +163,43 @@ def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["data", "prepare", "folder"], "--source"),
-        (["data", "check", "nowhere"], "nowhere"),
-        (["data", "prepare", "pairs", "--source", "nowhere"], "nowhere"),
-        (["data", "prepare", "toon", "--source", "nowhere"], "nowhere"),
-        (["data", "prepare", "toon", "--out", "x"], "--out"),
-        (["train", "smoke", "--data", "folder", "--size", "2048"], "2048"),
-        (["train", "smoke", "--size", "50"], "50"),
-        (["train", "smoke", "--betas", "0.5"], "betas"),
-        (["train", "smoke", "--source", "nowhere"], "nowhere"),
-        (["evaluate", "--weights", "nothing"], "nothing"),
-        (["evaluate", "--scale", "--n", "1"], "--n"),
-        (["evaluate"], "--weights"),
-        (["compare", "nothing.csv"], "nothing.csv"),
+        ("data prepare folder", "--source"),
+        ("data check nowhere", "nowhere"),
+        ("data prepare pairs --source nowhere", "nowhere"),
+        ("data prepare toon --out x", "--out"),
+        ("train smoke --data folder --size 2048", "2048"),
+        ("train smoke --betas 0.5", "betas"),
+        ("train smoke --source nowhere", "nowhere"),
+        ("evaluate --weights nothing", "nothing"),
+        ("evaluate --scale --n 1", "--n"),
+        ("evaluate", "--weights"),
+        ("compare nothing.csv", "nothing.csv"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_it(words, named, capsys):
-    assert named in sentence(words, capsys)
+    assert named in sentence(words.split(), capsys)
+    with pytest.raises(InputError):  # with its traceback
+        main(["--debug", *words.split()])
 
 
-def test_debug_shows_the_traceback_of_a_mistake():
-    with pytest.raises(InputError):
-        main(["--debug", "train", "smoke", "--size", "50"])
+USAGE = ("", "paint", "train fast", "train --steps many", "train --data nothing", "evaluate --protocol P5")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        [],
-        ["paint"],
-        ["train", "fast"],
-        ["train", "--steps", "many"],
-        ["train", "--data", "nothing"],
-        ["evaluate", "--protocol", "P5"],
-    ],
-)
+@pytest.mark.parametrize("words", USAGE)
 def test_usage_errors_have_a_status_of_their_own(words):
     with pytest.raises(SystemExit) as exit:
-        main(words)
+        main(words.split())
     assert exit.value.code == 2
 
 
 def test_ctrl_c_has_the_status_of_a_stopped_command(monkeypatch):
     monkeypatch.setattr(cli.Compare, "run", lambda self: exec("raise KeyboardInterrupt"))
     assert main(["compare"]) == 130
+
+
+def test_results_are_written(monkeypatch, capsys):
+    monkeypatch.setattr("lineart.evaluation.results.write_results", lambda: "here/RESULTS.md")
+    assert main(["results"]) == 0 and capsys.readouterr().out == "here/RESULTS.md\n"
 
 
 def test_options_of_reproduce_reach_it(monkeypatch):

@@ -23,6 +23,7 @@ OPEN = {
     "studio": {"data", "coloring"},
 }
 GROUND = {"lineart.config", "lineart.files", "lineart.images", "lineart.progress"}  # of the core, what `data` may use
+HEAVY = {"dicebear", "dicebear_styles", "jsonschema", "sklearn", "pandas", "matplotlib"}
 
 
 @cache
@@ -81,21 +82,8 @@ def test_a_room_is_read_in_one_sitting(room):
     ("statement", "heavy"),
     [
         ("import lineart", {"torch", "numpy", "PIL", "pandas"}),
-        (
-            "from lineart import Colorizer",
-            {
-                "dicebear",
-                "dicebear_styles",
-                "jsonschema",
-                "sklearn",
-                "pandas",
-                "matplotlib",
-                "skimage",
-                "lightning_fabric",
-                "torchvision",
-            },
-        ),
-        ("from lineart import Generator", {"dicebear", "sklearn", "pandas", "matplotlib", "scipy"}),
+        ("from lineart import Colorizer", HEAVY | {"skimage", "lightning_fabric", "torchvision"}),
+        ("from lineart import Generator", HEAVY | {"scipy"}),
         (
             "import lineart.training, lineart.coloring.colorizer, lineart.evaluation.measure",
             {"IPython", "papermill", "nbformat", "ipykernel", "nbval"},

@@ -13,11 +13,6 @@ def ramp(n=1, height=5, width=7, slope=0.1):
     return (torch.arange(width) * slope).expand(n, 3, height, width).clone()
 
 
-def checkerboard(height=4, width=6):
-    rows, columns = torch.arange(height)[:, None], torch.arange(width)[None]
-    return (((rows + columns) % 2) * 2.0 - 1).expand(2, 3, height, width)
-
-
 # --- Eq. 2 ---
 
 
@@ -28,10 +23,6 @@ def test_l1_is_the_mean_absolute_difference():
 
 
 # --- Eq. 4 ---
-
-
-def test_tv_of_a_constant_picture_is_zero():
-    assert losses.total_variation(torch.full((2, 3, 8, 8), 0.3)).item() == 0
 
 
 def test_tv_of_a_ramp_is_its_slope():
@@ -58,19 +49,7 @@ def test_feature_matching_on_made_up_features():
     assert losses.feature_matching(color, color).item() == 0
 
 
-def test_feature_matching_sends_its_gradient_to_the_fake():
-    fake = {"a": torch.tensor([[3.0]], requires_grad=True)}
-    losses.feature_matching(fake, {"a": torch.tensor([[1.0]])}).backward()
-    assert fake["a"].grad.item() == pytest.approx(2 * (3 - 1))
-
-
 # --- Eq. 5 and 6 ---
-
-
-def test_a_guess_costs_log_2_and_2_log_2():
-    zero = torch.zeros(2, 1, 30, 30)
-    assert losses.adversarial_loss(zero).item() == pytest.approx(math.log(2))
-    assert losses.discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
 
 
 def test_adversarial_loss_is_eq_5():
@@ -84,13 +63,6 @@ def test_discriminator_loss_is_eq_6():
     d_real, d_fake = 1 / (1 + torch.exp(-real)), 1 / (1 + torch.exp(-fake))
     by_hand = -(d_real.log() + (1 - d_fake).log()).mean()
     torch.testing.assert_close(losses.discriminator_loss(real, fake), by_hand)
-
-
-def test_the_discriminator_knows_which_side_is_real():
-    high, low = torch.full((1, 1, 4, 4), 8.0), torch.full((1, 1, 4, 4), -8.0)
-    assert losses.discriminator_loss(high, low) < 0.01
-    assert losses.discriminator_loss(low, high) > 15
-    assert losses.adversarial_loss(high) < 0.01 < losses.adversarial_loss(low)
 
 
 @pytest.mark.parametrize("size", [50.0, 1000.0, 1e30])

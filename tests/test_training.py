@@ -15,16 +15,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from lineart import checkpoint, losses, runs, training
 from lineart.checkpoint import read_checkpoint
 from lineart.config import ROOT, Config, InputError
 from lineart.data import sets as data
 from lineart.data.sets import Pairs
-from lineart.log import Log
 from lineart.networks import PatchDiscriminator
-from lineart.runs import LAST, PREVIOUS, config_of
+from lineart.runs import LAST, PREVIOUS
 from lineart.training import Trainer, train
 
 METHODS = {
@@ -140,21 +138,6 @@ def test_a_step_returns_the_terms_of_eq_1(tmp_path):
     assert value["loss_g"] == pytest.approx(total) and value["feature"] > 0
 
 
-def test_the_discriminators_update_leaves_the_generator_alone(tmp_path, monkeypatch):
-    run = trainer(tmp_path)
-    backward, seen = run.fabric.backward, []
-
-    def watch(loss, *args, **kwargs):
-        backward(loss, *args, **kwargs)
-        seen.append({kind: [p.grad is not None for p in m.parameters()] for kind, m in run.raw.items()})
-
-    monkeypatch.setattr(run.fabric, "backward", watch)
-    run.train_step(run.batch(0))
-    first, second = seen
-    assert all(first["discriminator"]) and not any(first["generator"])
-    assert all(second["generator"])
-
-
 def test_real_and_fake_share_one_call(tmp_path):
     run = trainer(tmp_path)
     seen = []
@@ -199,13 +182,6 @@ def seen_in(run: Trainer, step: int) -> list[int]:
     return numbers
 
 
-def test_with_another_drawing_as_reference_the_truth_and_its_line_stay(tmp_path):
-    own, other = trainer(tmp_path).batch(1), trainer(tmp_path, train_reference="other").batch(1)
-    assert torch.equal(own["line"], other["line"]) and torch.equal(own["color"], other["color"])
-    assert other["reference"].shape == own["color"].shape and not torch.equal(other["reference"], own["color"])
-    assert not torch.equal(other["palette"], own["palette"])
-
-
 def test_an_epoch_visits_every_pair_once(tmp_path):
     run = trainer(tmp_path, n_train=12)
     run.pairs = numbered(12)
@@ -220,14 +196,6 @@ def test_an_epoch_visits_every_pair_once(tmp_path):
 
 def rate(config: Config, step: int) -> float:
     return Trainer.learning_rate(SimpleNamespace(config=config, step=step))
-
-
-def test_the_papers_schedule():
-    config = Config()  # 14,224 drawings in batches of 4: 3,556 steps an epoch
-    assert config.total_steps == 142_240
-    assert rate(config, 0) == rate(config, 20 * 3556 - 1) == 2e-4
-    assert rate(config, 20 * 3556) == rate(config, 40 * 3556 - 1) == 1e-4
-    assert rate(config, 40 * 3556) == 5e-5
 
 
 def test_the_schedule_is_torchs_step_lr():
@@ -266,6 +234,8 @@ def undisturbed(tmp_path_factory, drawings):
 
 def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
     train(tiny(steps=3), tmp_path / "run")
+    with open(tmp_path / "run" / "metrics.csv", "a") as file:
+        file.write("4,1.2")  # a row that was cut short
     torch.manual_seed(123)  # whatever happened in between
     assert train(tiny(), tmp_path / "run", resume=True) == tmp_path / "run"
     assert_same_run(tmp_path / "run", undisturbed)
@@ -303,45 +273,30 @@ def test_killed_in_a_step_and_resumed_is_undisturbed(tmp_path, undisturbed, monk
     assert steps_of(tmp_path / "run") == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_row_that_was_cut_short_is_written_again(tmp_path, undisturbed):
-    train(tiny(steps=3), tmp_path / "run")
-    with open(tmp_path / "run" / "metrics.csv", "a") as file:
-        file.write("4,1.2")
-    train(tiny(), tmp_path / "run", resume=True)
-    assert rows_of(tmp_path / "run") == rows_of(undisturbed)
-
-
-def test_ctrl_c_ends_after_the_step_and_saves(tmp_path, undisturbed, monkeypatch, capsys):
-    before = signal.getsignal(signal.SIGINT)
-
+def interrupted(monkeypatch, folder, times):
     def interrupt(function, args):
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
         return function(*args)
 
-    with monkeypatch.context() as patch:
-        at_call(patch, "adversarial_loss", 2, interrupt)  # the discriminator is a step ahead here
-        train(tiny(), tmp_path / "run")
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with monkeypatch.context() as patch:
+            at_call(patch, "adversarial_loss", 2, interrupt)  # the discriminator is a step ahead here
+            train(tiny(), folder)
+    finally:
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_ends_after_the_step_and_saves_and_a_second_does_not_wait(tmp_path, undisturbed, monkeypatch, capsys):
+    interrupted(monkeypatch, tmp_path / "run", 1)
     assert "stopped at step 2" in capsys.readouterr().out
     assert read_checkpoint(tmp_path / "run" / LAST)[1] == 2
     train(tiny(), tmp_path / "run", resume=True)
     assert_same_run(tmp_path / "run", undisturbed)
-
-
-def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
-    def interrupt(function, args):
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        return function(*args)
-
-    before = signal.getsignal(signal.SIGINT)
-    at_call(monkeypatch, "adversarial_loss", 2, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(), tmp_path / "run")
-    assert signal.getsignal(signal.SIGINT) is before and not (tmp_path / "run" / LAST).exists()
-
-
-# --- refusals ---
+        interrupted(monkeypatch, tmp_path / "other", 2)
+    assert not (tmp_path / "other" / LAST).exists()
 
 
 MANY_LIVES = """
@@ -406,11 +361,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(tmp_path, un
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", full)
-        with pytest.raises(
-            InputError,
-            match="the checkpoint of step 9 could not be written .*No space left.*make room, then "
-            "lineart train --resume .*the last good checkpoint is .*, of step 6",
-        ):
+        with pytest.raises(InputError, match="step 9 could not be written .*No space left.* checkpoint is .*step 6"):
             train(tiny(steps=9), tmp_path / "run", resume=True)
     assert all(
         torch.equal(tensors_of(undisturbed)[name], tensor) for name, tensor in tensors_of(tmp_path / "run").items()
@@ -431,11 +382,7 @@ def test_too_little_memory_names_the_settings_to_lower(tmp_path, monkeypatch, er
         raise error
 
     at_call(monkeypatch, "adversarial_loss", 5, fail)
-    with pytest.raises(
-        InputError,
-        match="out of memory at step 5: lower batch_size, now 4, or size, now 32, or width, "
-        "now 4; the last good checkpoint is .*, of step 3",
-    ):
+    with pytest.raises(InputError, match="step 5: lower batch_size, now 4, or size, .* checkpoint is .* of step 3"):
         train(tiny(), tmp_path / "run")
 
 
@@ -451,34 +398,44 @@ def test_minutes_bring_a_checkpoint_between_the_steps(tmp_path, monkeypatch):
     assert not run.save_is_due()
 
 
-def test_a_resumed_run_keeps_what_is_learned_and_may_change_how_it_runs(undisturbed):
-    with pytest.raises(ValueError, match="learning_rate must be the checkpoint's 0.0002 when a run goes on, got 0.1"):
-        train(tiny(learning_rate=0.1), undisturbed, resume=True)
-    with pytest.raises(ValueError, match="n_train must be the checkpoint's 8 when a run goes on, got 4"):
-        train(tiny(n_train=4), undisturbed, resume=True)  # the order of the drawings would be another
+@pytest.mark.parametrize("change", [dict(learning_rate=0.1), dict(n_train=4), dict(seed=1), dict(augment=False)])
+def test_a_resumed_run_keeps_what_decides_what_is_learned(undisturbed, change):
+    with pytest.raises(InputError, match=f"{[*change][0]} must be the checkpoint's"):
+        train(tiny(**change), undisturbed, resume=True)
+
+
+def test_a_resumed_run_may_change_how_it_runs(undisturbed):
     train(tiny(log_every=2, sample_every=6, checkpoint_minutes=5.0), undisturbed, resume=True)
 
 
-def test_an_existing_run_is_refused(undisturbed):
-    before = {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
-    with pytest.raises(ValueError, match="must not overwrite an old one: .*whole holds last.safetensors"):
-        train(tiny(), undisturbed)
-    assert {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()} == before
+@pytest.mark.parametrize(
+    ("changes", "options", "named"),
+    [
+        (dict(precision="half"), {}, "'half'"),
+        (dict(batch_size=9), {}, "at most the 8 training pairs, got 9"),
+        (dict(devices=3), {}, "3 processes, got 4"),
+        ({}, dict(resume=True), "found none at .*last.safetensors"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch, changes, options, named):
+    if "devices" in changes:
+        monkeypatch.setattr(training.Fabric, "launch", lambda self: pytest.fail("processes were started"))
+    with pytest.raises(InputError, match=named):
+        train(tiny(**changes), tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_with_other_files_is_refused_and_they_stay(tmp_path):
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_with_a_run_or_with_other_files_is_refused_and_they_stay(tmp_path, undisturbed):
     (tmp_path / "config.json").write_text('{"mine": 1}')
-    (tmp_path / "metrics.csv").write_text("epoch,loss\n1,0.5\n")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match="a new run must have a folder of its own, .* holds other files"):
-        train(tiny(), tmp_path)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_settings_that_cannot_be_read_are_named(tmp_path):
-    (tmp_path / "config.json").write_text("")
-    with pytest.raises(ValueError, match="config.json of a run must be JSON, .*config.json is not: Expecting value"):
-        config_of(tmp_path)
+    for folder, sentence in ((undisturbed, "holds last.safetensors"), (tmp_path, "holds other files")):
+        before = contents(folder)
+        with pytest.raises(InputError, match=sentence):
+            train(tiny(), folder)
+        assert contents(folder) == before
 
 
 def test_a_folder_has_one_training_at_a_time(tmp_path, monkeypatch):
@@ -500,21 +457,6 @@ def test_what_a_killed_process_left_half_written_goes_and_other_files_stay(tmp_p
     assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == ["my.tmp"]
 
 
-def test_a_device_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(
-        ValueError,
-        match="accelerator, devices and precision must be some that this machine has, got 'cpu', 1 and 'half'",
-    ):
-        Trainer(tiny(precision="half"), tmp_path)
-
-
-def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match="resume must come with the folder of the run, got none"):
-        train(tiny(), resume=True)
-    with pytest.raises(FileNotFoundError, match="found none at .*last.safetensors"):
-        train(tiny(), tmp_path / "empty", resume=True)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -530,12 +472,6 @@ def test_another_architecture_is_refused(undisturbed, tmp_path, change):
     name = "depth" if "levels" in change else next(iter(change))
     with pytest.raises(ValueError, match=f"{name} must be the checkpoint's"):
         train(tiny(**change, start_from=str(undisturbed / LAST)), tmp_path / "run")
-
-
-def test_a_batch_larger_than_the_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="batch_size must be at most the 8 training pairs, got 9"):
-        train(tiny(batch_size=9), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_set_smaller_than_asked_for_counts_as_it_is(tmp_path, monkeypatch):
@@ -554,10 +490,7 @@ def not_a_number(function, args):
 
 def test_nan_stops_the_run_at_its_step(tmp_path, monkeypatch):
     at_call(monkeypatch, "l1_loss", 5, not_a_number)
-    with pytest.raises(
-        InputError,
-        match="losses must be finite, at step 5 they are .*'l1': nan.*; the last good checkpoint is .*last.safetensors",
-    ):
+    with pytest.raises(InputError, match="finite, at step 5 they are .*'l1': nan.* checkpoint is .*last.safetensors"):
         train(tiny(), tmp_path / "run")
     assert steps_of(tmp_path / "run") == [1, 2, 3, 4]
     _, step, tensors = read_checkpoint(tmp_path / "run" / LAST)
@@ -596,17 +529,11 @@ class Answer(torch.nn.Module):
         return torch.where(color < 0, color + 1 / 127.5, color - 1 / 127.5)
 
 
-def test_validation_psnr_and_grid(tmp_path):
+def test_validation_psnr(tmp_path):
     run = trainer(tmp_path)
     run.generator = Answer()
-    log = Log(tmp_path, 6, 0, 4)
-    assert run.sample(log)["psnr_val"] == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
+    assert run.sample()["psnr_val"] == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
     assert run.generator.training
-    grid = Image.open(tmp_path / "samples" / "step_000000.png")
-    picture = np.asarray(grid).astype(int).reshape(2, 32, 3, 32, 3)  # rows, H, columns, W, RGB
-    assert np.array_equal(picture[:, :, 1], run.validation.color)
-    assert np.array_equal(picture[:, :, 0, :, 2], run.validation.line)
-    assert (np.abs(picture[:, :, 1] - picture[:, :, 2]) == 1).all()
 
 
 def test_rows_samples_and_checkpoints_come_when_they_are_due(tmp_path, monkeypatch):
@@ -669,9 +596,3 @@ def test_ctrl_c_stops_both_processes_at_one_step(tmp_path, monkeypatch):
     stop.set()
     run.step = 3
     assert not run.must_stop(stop) and len(told) == 1  # nor stops one alone, which would leave the other waiting
-
-
-def test_processes_that_cannot_share_a_batch_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(training.Fabric, "launch", lambda self: pytest.fail("processes were started"))
-    with pytest.raises(ValueError, match="batch_size must be a multiple of the 3 processes that share it, got 4"):
-        Trainer(tiny(devices=3), tmp_path)

@@ -18,7 +18,8 @@ from lineart.evaluation.rows import as_rows, read_csv, read_rows
 from lineart.evaluation.tables import comparison
 from lineart.files import sha256
 from lineart.methods import METHODS
-from lineart.training import LAST, Trainer
+from lineart.runs import LAST
+from lineart.training import Trainer
 
 TINY = dict(
     weights="bundled",
