@@ -52,38 +52,34 @@ def colorize_files(
     without overwrite, and no drawing ever. A file that is no picture or no drawing is reported, and the others go on.
     Raises InputError for what concerns all of them: settings, weights, reference, and drawings that are not there.
     """
-    paths, out, save = _pictures(drawings), Path(out), _save_layers if layered else _save
-    alone = len(paths) == 1 and not layered and out.suffix.lower() in SUFFIXES and not out.is_dir()
-    file = out.resolve() if alone else None
-    format = _format(format or (file.suffix if file else None), layered)
-    settings = {
-        "palette": parse_palette(palette) if palette else None,
-        "swap": parse_swaps(swap or ""),
-        "gap": gap,
-        "finish": finish,
-        "seed": seed,
-        "reference": _open(reference) if reference else None,
-    }
+    paths, reference = _pictures(drawings), Path(reference) if reference else None
+    targets = _targets(paths, Path(out), format, layered)
+    settings = {"gap": gap, "finish": finish, "seed": seed, "swap": parse_swaps(swap or "")}
+    settings |= {"palette": palette and parse_palette(palette), "reference": reference and _open(reference)}
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
-    (out.parent if file else out).mkdir(parents=True, exist_ok=True)
-    kept = {path.resolve() for path in paths} | ({Path(reference).resolve()} if reference else set())
-    failed = 0
-    for number, path in enumerate(paths, 1):
+    targets[0][0].parent.mkdir(parents=True, exist_ok=True)
+    kept, failed = {path.resolve() for path in [*paths, *filter(None, [reference])]}, 0
+    for number, (path, files) in enumerate(zip(paths, targets), 1):
         try:
-            start = time.perf_counter()
-            targets = [file] if file else _targets(out, path.stem, format, layered)
-            _refuse_to_replace(targets, kept, overwrite)
-            picture = _open(path)
-            drawing = clean(lines_of(picture) if extract_lines else picture, as_is)
-            save(colorizer, drawing, targets, settings)
-            kept |= set(targets)
-            notes = [drawing.note] * bool(drawing.note) + [f"{time.perf_counter() - start:.1f} s"]
-            print(f"{number}/{len(paths)} {path} -> {targets[0]} ({'; '.join(notes)})", flush=True)
+            _refuse_to_replace(files, kept, overwrite)
+            note = _colorize(colorizer, path, files, settings, as_is, extract_lines, layered)
+            print(f"{number}/{len(paths)} {path} -> {files[0]} ({note})", flush=True)
+            kept |= set(files)
         except InputError as error:
             failed += 1
             print(f"{number}/{len(paths)} {path}: {error}", file=sys.stderr, flush=True)
     return int(failed > 0)
+
+
+def _colorize(
+    colorizer, path: Path, files: list[Path], settings: dict, as_is: bool, extract: bool, layered: bool
+) -> str:
+    """One drawing into its files; what was done to it, and the seconds."""
+    start, picture = time.perf_counter(), _open(path)
+    drawing = clean(lines_of(picture) if extract else picture, as_is)
+    (_save_layers if layered else _save)(colorizer, drawing, files, settings)
+    return "; ".join(filter(None, [drawing.note, f"{time.perf_counter() - start:.1f} s"]))
 
 
 def parse_palette(text: str) -> np.ndarray:
@@ -131,10 +127,14 @@ def _format(name: str | None, layered: bool) -> str:
     return name
 
 
-def _targets(out: Path, stem: str, format: str, layered: bool) -> list[Path]:
-    if layered and format == "png":
-        return [(out / f"{stem}-{layer}.png").resolve() for layer in ("colors", "lines")]
-    return [(out / f"{stem}.{format}").resolve()]
+def _targets(paths: list[Path], out: Path, format: str | None, layered: bool) -> list[list[Path]]:
+    """The files that each drawing is coloured into."""
+    if len(paths) == 1 and not layered and out.suffix.lower() in SUFFIXES and not out.is_dir():
+        _format(format or out.suffix, layered)
+        return [[out.resolve()]]
+    format = _format(format, layered)
+    ends = ["-colors.png", "-lines.png"] if layered and format == "png" else [f".{format}"]
+    return [[(out / f"{path.stem}{end}").resolve() for end in ends] for path in paths]
 
 
 def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) -> None:
