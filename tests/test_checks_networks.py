@@ -125,7 +125,8 @@ def early_judge(g, d, opt_g, opt_d, line, palette, color):
     fake = g(line, palette, color)
     both = torch.cat([torch.cat([line, color], 1), torch.cat([line, fake.detach()], 1)])
     real, made = d(both, palette.repeat(2, 1, 1)).chunk(2)
-    loss_d, loss_g = bce(real, 1) + bce(made, 0), 50 * F.l1_loss(fake, color) + bce(d(torch.cat([line, fake], 1), palette), 1)
+    loss_d = bce(real, 1) + bce(made, 0)
+    loss_g = 50 * F.l1_loss(fake, color) + bce(d(torch.cat([line, fake], 1), palette), 1)
     grad_d = torch.autograd.grad(loss_d, list(d.parameters()))
     grad_g = torch.autograd.grad(loss_g, list(g.parameters()))
     for network, grads, optimizer in ((d, grad_d, opt_d), (g, grad_g, opt_g)):
@@ -149,13 +150,13 @@ def variations(function, *pairs):
 
 ANSWERS = {
     "standardize": (standardize, variations(
-        standardize, ({"fan_in": False}, "not 1/fan_in"), ({"dims": (2, 3)}, "slice"), ({"dims": (0, 1, 2, 3)}, "whole layer"),
-        ({"unbiased": True}, "n - 1")) + [(lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too")]),
+        standardize, ({"fan_in": False}, "not 1/fan_in"), ({"dims": (2, 3)}, "slice"),
+        ({"dims": (0, 1, 2, 3)}, "whole layer"), ({"unbiased": True}, "n - 1")) + [
+        (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too")]),
     "group_norm": (group_norm, variations(
         group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma")) + [
         (lambda x, g, *a: group_norm(x, 8, *a), "by itself"), (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
-        (lambda x, g, *a: torch.cat([group_norm(x[:, i : i + 1], 1, a[0][i : i + 1], a[1][i : i + 1], a[2], over_batch=True)
-                                     for i in range(8)], 1), "BatchNorm")]),
+        (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm")]),
     "residual_block": (block, variations(
         block, ({"skip": False}, "skip is missing"), ({"early": True}, "before the sum"), ({"slope": 0.01}, "0.01"),
         ({"end": False}, "after the sum is missing"), ({"pool": False}, "2x2 average"))),
@@ -169,14 +170,17 @@ ANSWERS = {
         ({"end": lambda x: x}, "sigmoid is missing")) + [
         (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map")]),
     "add_noise": (noise, variations(
-        noise, ({"channels": 4}, "Every channel"), ({"pictures": 1}, "All pictures"), ({"draw": torch.rand}, "uniform")) + [
+        noise, ({"channels": 4}, "Every channel"), ({"pictures": 1}, "All pictures"),
+        ({"draw": torch.rand}, "uniform")) + [
         (lambda x, s, g: noise(x, s, None), "without `generator`"), (lambda x, s, g: noise(x, 1, g), "not scaled")]),
     "decode": (decode, variations(
-        decode, ({"end": lambda x: x}, "tanh is missing"), ({"end": torch.sigmoid}, "0 to 1"), ({"order": -1}, "stands before")) + [
+        decode, ({"end": lambda x: x}, "tanh is missing"), ({"end": torch.sigmoid}, "0 to 1"),
+        ({"order": -1}, "stands before")) + [
         (lambda m, b, r: decode([m[1], m[0], m[2]], b, r), "size"),
         (lambda m, b, r: r(b[0](b[1](b[2](m[2])))), "wrong width")]),
     "patch_stack": (stack, variations(
-        stack, ({"norm": lambda conv: conv}, "spectral_norm"), ({"slope": 0.01}, "0.01"), ({"strides": (2,) * 5}, "All five"),
+        stack, ({"norm": lambda conv: conv}, "spectral_norm"), ({"slope": 0.01}, "0.01"),
+        ({"strides": (2,) * 5}, "All five"),
         ({"end": [nn.Sigmoid()]}, "sigmoid"), ({"end": [nn.LeakyReLU(0.2)]}, "follows the last"))),
     "power_iteration": (sigma, variations(sigma, ({"length": False}, "length 1")) + [
         (lambda *a: sigma(*a) ** 2, "square"), (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius")]),
@@ -204,15 +208,18 @@ ANSWERS = {
         (lambda r, f: -(torch.log(r.sigmoid()) + torch.log(1 - f.sigmoid())).mean(), "after the sigmoid")]),
     "training_step": (step, variations(
         step, ({"detach": False, "keep": True}, "was not detached: the generator got"),
-        ({"detach": False}, "used its graph up"), ({"wipe": ""}, "`zero_grad`"), ({"wipe": "g"}, "left in it"), ({"wipe": "d"}, "optimizer_g.zero_grad"), ({"calls": 2}, "two calls"),
+        ({"detach": False}, "used its graph up"), ({"wipe": ""}, "`zero_grad`"), ({"wipe": "g"}, "left in it"),
+        ({"wipe": "d"}, "optimizer_g.zero_grad"), ({"calls": 2}, "two calls"),
         ({"target": 0}, "targets are ones"), ({"hide": True}, "no gradient"),
         ({"before": True}, "changed between")) + [(early_judge, "before its update")]),
     "learning_rate": (rate, [
-        (lambda s, n, *a: rate(s, n, *a, epoch=s), "counted steps"), (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
+        (lambda s, n, *a: rate(s, n, *a, epoch=s), "counted steps"),
+        (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
         (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
         (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice")]),
     "matched_attention": (matched, variations(
-        matched, ({"query": 0, "key": 0}, "paper's attention again"), ({"key": 0}, "add it to K"), ({"value": 1}, "into V"))),
+        matched, ({"query": 0, "key": 0}, "paper's attention again"), ({"key": 0}, "add it to K"),
+        ({"value": 1}, "into V"))),
 }
 
 

@@ -15,6 +15,18 @@ from lineart.course.checks.losses import (
     power_iteration,
     total_variation,
 )
+from lineart.course.checks.measurements import (
+    color_of_l1,
+    colorfulness_under_grey,
+    drawings_of_step_six,
+    improvement,
+    mixture,
+    own_place,
+    parameters_of_a_block,
+    parameters_of_the_discriminator,
+    share_of_the_decoder,
+    standard_errors,
+)
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
 from lineart.course.checks.pictures import (
     area_answered,

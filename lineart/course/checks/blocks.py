@@ -155,8 +155,8 @@ def decode(student: Callable | None) -> None:
         Mistake("A sigmoid gives 0 to 1. Pictures lie in [-1, 1] here: tanh.", version(torch.sigmoid)),
         Mistake("The skip stands before the decoder's map. The blocks were trained on the other order: decoder, skip.",
                 version(join=lambda x, skip: torch.cat([skip, x], 1))),
-        Mistake("A block got a map of the wrong width. Concatenate the skip of the block's own level, along the channels; "
-                "adding it keeps too few of them, and the bottleneck is its own start and no skip.",
+        Mistake("A block got a map of the wrong width. Concatenate the skip of the block's own level, along the "
+                "channels; adding it keeps too few of them, and the bottleneck is its own start and no skip.",
                 raises="channels, but got"),
         Mistake("A skip has another size than the map beside it: block i gives level i, and so must its skip, "
                 "`maps[i - 1]`.", raises="Sizes of tensors must match"),

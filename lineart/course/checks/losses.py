@@ -11,16 +11,18 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from lineart import losses
 from lineart.course.checks.blocks import seeded
-from lineart.course.checks.verdict import Mistake, judge
+from lineart.course.checks.verdict import Mistake, Unusable, judge
 
 
 def patch_stack(student: Callable | None) -> None:
-    """patch_stack(in_channels, width) -> nn.Sequential: five spectrally normalised 4x4 convolutions, leaky ReLUs between."""
+    """patch_stack(in_channels, width) -> nn.Sequential: five normalised 4x4 convolutions, leaky ReLUs between."""
 
     def described(function, in_channels, width):
         stack = function(in_channels, width)
         if stack is None:
             return None
+        if not isinstance(stack, nn.Module):
+            raise Unusable(f"What you return must be an nn.Sequential, it is {type(stack).__name__}.")
         with torch.no_grad():
             side = stack(torch.zeros(1, in_channels, 64, 64)).shape[1:]
         convs = [m for m in stack.modules() if isinstance(m, nn.Conv2d)]
@@ -106,7 +108,7 @@ def total_variation(student: Callable | None) -> None:
         Mistake("Only neighbours in a column are compared; those in a row are missing.", version(horizontal=0)),
         Mistake("Without `abs`, ups and downs cancel: what is left are the two edges of the picture.",
                 version(lambda x: x)),
-        Mistake("You took two means, each over its own differences. Sum both, then divide by the values of the picture.",
+        Mistake("You took two means, each over its own differences. Add two sums, then divide by the picture's values.",
                 lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean()),
     ], means="A flat picture costs nothing, and so does a blank one.")
 
@@ -158,8 +160,7 @@ def discriminator_loss(student: Callable | None) -> None:
         return -(torch.sigmoid(real).log() + (1 - torch.sigmoid(fake)).log()).mean()
 
     judge("discriminator_loss", student, losses.discriminator_loss, [(real, fake), (loud_real, loud_fake)], [
-        Mistake("The logarithms are taken after the sigmoid, and break where it is 0 or 1. Take the loss of the logits.",
-                naive),
+        Mistake("The logarithms come after the sigmoid, and break where it is 0 or 1. Use the logits.", naive),
         Mistake("You averaged the two halves. Eq. 6 adds them: a guess costs 2 log 2.",
                 lambda *a: losses.discriminator_loss(*a) / 2),
         Mistake("Real and fake are exchanged: the true picture is the one that should get ones.",

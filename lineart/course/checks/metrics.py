@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from lineart import losses
 from lineart.course.checks.blocks import seeded
-from lineart.course.checks.verdict import Mistake, judge
+from lineart.course.checks.verdict import Mistake, Unusable, judge
 from lineart.evaluation.metrics import frechet_distance, kernel_distance
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # of SSIM
@@ -112,8 +112,8 @@ def kid(student: Callable | None) -> None:
         return wrong
 
     judge("kid", student, kernel_distance, [(a, b)], [
-        Mistake("Each feature was also compared with itself, which is what makes the distance of few pictures too large. "
-                "Leave the diagonal out, and divide by n (n - 1).", version(diagonal=True)),
+        Mistake("Each feature was also compared with itself, which is what makes the distance of few pictures too "
+                "large. Leave the diagonal out, and divide by n (n - 1).", version(diagonal=True)),
         Mistake("The product is not divided by d inside the kernel.", version(scale=False)),
         Mistake("The factor 2 before the mean over both sets is missing.", version(twice=1)),
         Mistake("You returned its root. KID is the square, and may fall below 0.",
@@ -131,6 +131,8 @@ def derangement(student: Callable | None) -> None:
             if reference is None:
                 return None
             lists.append(np.asarray(reference))
+            if lists[-1].shape != (n,):
+                raise Unusable(f"What you return must be {n} whole numbers, in a list or an array.")
         whole = all(sorted(reference.tolist()) == list(range(n)) for reference in lists)
         fixed = any((reference == np.arange(len(reference))).any() for reference in lists)
         alike = len({tuple(reference.tolist()) for reference in lists}) < 2
@@ -151,7 +153,7 @@ def derangement(student: Callable | None) -> None:
     judge("derangement", student, right, [(9,)], [
         Mistake("Some drawings got themselves as reference: a permutation alone has about one fixed point.",
                 lambda n, seed: np.random.default_rng(seed).permutation(n)),
-        Mistake("No drawing has itself, but some references serve twice and others never: it is no permutation.", others),
+        Mistake("No drawing has itself, but some references serve twice and others never.", others),
         Mistake("Every seed gives the same list. Shuffle first, then let each take the next one's colours.",
                 lambda n, seed: np.roll(np.arange(n), -1)),
         Mistake("The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",

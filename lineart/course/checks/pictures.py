@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from lineart.course.checks.verdict import Mistake, judge
+from lineart.course.checks.verdict import Mistake, Unusable, judge
 from lineart.images import to_uint8 as package_to_uint8
 from lineart.layers import palette_planes as package_palette_planes
 
@@ -18,14 +18,23 @@ SLOTS = 6  # mask values from here on are white and ink
 def to_uint8(student: Callable | None) -> None:
     """to_uint8(x): floats, [-1, 1] and a little beyond -> uint8 of the same shape, rounded to nearest."""
     x = 2.4 * torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(0)) - 1.2
+
+    def with_type(function, x):
+        result = function(x)
+        if result is not None and not torch.is_tensor(result):
+            raise Unusable(f"What you return must be a tensor, it is {type(result).__name__}.")
+        return None if result is None else (result, float(result.dtype == torch.uint8))
+
     judge("to_uint8", student, package_to_uint8, [(x,)], [
+        Mistake("The numbers are right and the type is not: make it torch.uint8.",
+                lambda x: package_to_uint8(x).float()),
         Mistake("You cut the decimals off instead of rounding: every picture gets darker by half a level.",
                 lambda x: ((x + 1) * 127.5).clamp(0, 255).to(torch.uint8)),
         Mistake("You did not clamp: what lies a little beyond white comes out nearly black.",
                 lambda x: ((x + 1) * 127.5).round().to(torch.uint8)),
         Mistake("You multiplied by 255 without moving -1 to 0 first: half of the range became black.",
-                lambda x: (x * 255).round().clamp(0, 255)),
-    ], means="A picture survives the way to floats and back without losing a level.")
+                lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8)),
+    ], means="A picture survives the way to floats and back without losing a level.", run=with_type)
 
 
 def nearest_color(student: Callable | None) -> None:
@@ -121,7 +130,7 @@ def xdog(student: Callable | None) -> None:
         Mistake("You left out the 1 in u = 1 + p D: a flat area has u = 0 then, and all of it becomes ink.",
                 lambda *a: right(*a, base=0.0)),
         Mistake("The wide blur was taken of the narrow one. Both are blurs of the picture itself.", blurred_twice),
-    ], means="You have a line drawing of any picture. It finds edges; that most of them are lines is luck of the genre.",
+    ], means="You can draw the lines of any picture. It finds edges; that most of them are lines is luck.",
         tolerance=1e-3)
 
 
@@ -155,8 +164,8 @@ def palette_planes(student: Callable | None) -> None:
         return values[:, :, None, None].expand(-1, -1, height, width)
 
     judge("palette_planes", student, package_palette_planes, [(palette, 4, 5)], [
-        Mistake("All reds come first, then all greens, then all blues. The network reads colour after colour: red, green "
-                "and blue of the first, then of the second.",
+        Mistake("All reds come first, then all greens, then all blues. The network reads colour after colour: red, "
+                "green and blue of the first, then of the second.",
                 lambda p, h, w: planes(p.transpose(1, 2).flatten(1), h, w)),
         Mistake("Your planes are not constant: the 27 numbers run along the rows of the picture. Each fills a plane of "
                 "its own.", lambda p, h, w: p.flatten(1).repeat(1, h * w).view(len(p), 27, h, w)),

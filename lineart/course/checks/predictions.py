@@ -36,7 +36,7 @@ def ink_threshold(answer: Any) -> None:
 
 def two_steps_of_kmeans(answer: Any) -> None:
     predict("two_steps_of_kmeans", answer, exercises.e02_two_steps_of_kmeans(), guesses=[
-        ([[5, 205], [5, 205]], "That is where it comes to rest. In the first step 10 still belongs to the centre at 10."),
+        ([[5, 205], [5, 205]], "There it comes to rest. In the first step 10 still belongs to the centre at 10."),
     ], means="A bad start costs steps; it can cost the result, too.")
 
 
@@ -52,7 +52,7 @@ def fourth_green(answer: Any) -> None:
 def pull_along_a_filter(answer: Any) -> None:
     predict("pull_along_a_filter", answer, [2, 0], guesses=[
         ([1, 0], "The loss is a square: doubling a filter makes its part four times as large. Differentiate that."),
-        ([2, 2], "A standardised filter keeps its size whatever happens to its weights: what does moving along it change?"),
+        ([2, 2], "A standardised filter keeps its size. What does moving along it change?"),
     ], means="The first thing a step does to a plain filter is to shrink it; a standardised one is left alone.")
 
 

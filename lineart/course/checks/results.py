@@ -42,7 +42,10 @@ def bleeding(student: Callable | None) -> None:
             return strayed / (mask.size if everywhere else total)
         return wrong
 
-    judge("bleeding", student, lambda *a: package_bleeding(*(x[None] for x in a))[0], [squares(np.random.default_rng(0))], [
+    def right(*one):
+        return package_bleeding(*(array[None] for array in one))[0]
+
+    judge("bleeding", student, right, [squares(np.random.default_rng(0))], [
         Mistake("You compared distances in RGB. In CIELAB a distance is what an eye sees.",
                 version(space=lambda x: x.astype(float))),
         Mistake("You compared with colours that this drawing does not have. Only its own regions can bleed into each "
@@ -70,7 +73,7 @@ def error_near_ink(student: Callable | None) -> None:
 
     judge("error_near_ink", student, version(), [(result, truth, near)], [
         Mistake("uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.", version(np.uint8)),
-        Mistake("You added absolute errors. PSNR is made of squares, which weigh a large error more.", version(power=1)),
+        Mistake("You added absolute errors. Squares weigh a large error more, as PSNR does.", version(power=1)),
         Mistake("You divided two means: how much worse it is near the ink, not which share of the error lies there.",
                 version(mean=True)),
         Mistake("This is the share of the pixels, not of the error.", lambda result, truth, near: near.mean()),
@@ -87,8 +90,9 @@ def paired_gap(student: Callable | None) -> None:
         return lambda a, b: ((b - a).mean(), error(a, b))
 
     judge("paired_gap", student, version(lambda a, b: (b - a).std(ddof=1) / len(a) ** 0.5), [(a, b)], [
-        Mistake("This is the error for two samples of different drawings. Both methods coloured the same ones: take the "
-                "spread of the differences.", version(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5)),
+        Mistake("This is the error for two samples of different drawings. Both methods coloured the same ones: take "
+                "the spread of the differences.",
+                version(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5)),
         Mistake("This is the spread of the differences. The error of their mean is smaller by the root of n.",
                 version(lambda a, b: (b - a).std(ddof=1))),
         Mistake("numpy's `std` divides by n. The spread of a sample divides by n - 1: `ddof=1`.",
@@ -100,7 +104,7 @@ def paired_gap(student: Callable | None) -> None:
 
 
 def right_slot(student: Callable | None) -> None:
-    """right_slot(attention, asked, shown): (n, n) rows of sum 1, (n,) slots, (n, 6) shares -> (found, own place, chance)."""
+    """right_slot(attention, asked, shown): (n, n), (n,) slots, (n, 6) shares -> (found, own place, chance)."""
     rng = np.random.default_rng(3)
     attention = rng.dirichlet(np.full(16, 0.3), 16)
     asked, shown = rng.integers(0, SLOTS, 16), rng.dirichlet(np.full(SLOTS, 0.4), 16)
@@ -118,12 +122,12 @@ def right_slot(student: Callable | None) -> None:
         return found, chance, own
 
     judge("right_slot", student, shares, [(attention, asked, shown)], [
-        Mistake("You looked at the largest weight of each place alone. Add up all the attention that falls on the slot.",
+        Mistake("You looked at the largest weight of each place alone. Add up all attention that falls on the slot.",
                 loudest),
         Mistake("Rows and columns are exchanged: row i is what place i of the drawing gives to the places of the "
                 "reference.", lambda attention, asked, shown: shares(attention.T, asked, shown)),
-        Mistake("The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance the "
-                "mean over all places.", exchanged),
+        Mistake("The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance "
+                "the mean over all places.", exchanged),
         Mistake("Chance is not one sixth: a large slot is hit more often than a small one.",
                 lambda *a: (*shares(*a)[:2], 1 / SLOTS)),
     ], means="Only what lies above both yardsticks was found by what it is.")
@@ -147,7 +151,7 @@ def region_medians(student: Callable | None) -> None:
         return np.where(labels[..., None] > 0, np.median(color.reshape(-1, 3), axis=0), color)
 
     judge("region_medians", student, version(), [(color, labels)], [
-        Mistake("You took the mean. A few pixels that ran over a line move it; the median stays where most of them are.",
+        Mistake("You took the mean. A few pixels that ran over a line move it; the median stays where most are.",
                 version(lambda pixels: pixels.mean(0))),
         Mistake("You took one median of all three channels together, and every region is grey.", version(np.median)),
         Mistake("The ink was filled as well. Label 0 is no region and keeps its colours.", version(first=0)),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from lineart.course.checks.blocks import built, seeded
-from lineart.course.checks.verdict import Mistake, judge
+from lineart.course.checks.verdict import Mistake, Unusable, judge
 from lineart.losses import adversarial_loss, discriminator_loss, l1_loss
 from lineart.networks import Generator, PatchDiscriminator
 
@@ -23,7 +23,9 @@ def two_steps(step: Callable, line, palette, color):
         losses = step(*networks, *optimizers, line, palette, color)
         if losses is None:
             return None
-        told.append(torch.stack([torch.as_tensor(loss).detach() for loss in losses]))
+        if not isinstance(losses, (tuple, list)) or not all(torch.is_tensor(loss) for loss in losses):
+            raise Unusable("What you return must be the two losses: loss_d, loss_g.")
+        told.append(torch.stack([loss.detach() for loss in losses]))
     return *told, *((vector(network) - before) / rate for network, before in zip(networks, start))
 
 
@@ -61,9 +63,9 @@ def training_step(student: Callable | None) -> None:
             return loss_d, loss_g
         return step
 
-    line, palette, color = seeded(2, 3, 32, 32).tanh(), seeded(2, 9, 3, seed=1).tanh(), seeded(2, 3, 32, 32, seed=2).tanh()
-    judge("training_step", student, version(), [(line, palette, color)], [
-        Mistake("The fake was not detached: the generator got the discriminator's gradient, and learned to be found out.",
+    line, palette, color = seeded(2, 3, 32, 32), seeded(2, 9, 3, seed=1), seeded(2, 3, 32, 32, seed=2)
+    judge("training_step", student, version(), [(line.tanh(), palette.tanh(), color.tanh())], [
+        Mistake("The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
                 version(detach=False)),
         Mistake("The fake was not detached: the discriminator's backward pass went through the generator and used its "
                 "graph up.", raises="backward through the graph a second time"),
@@ -79,8 +81,8 @@ def training_step(student: Callable | None) -> None:
         Mistake("The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
                 version(hidden=True)),
         Mistake("The generator was judged by the discriminator as it was before its update.", version(fresh=False)),
-        Mistake("The discriminator changed between the generator's forward and backward pass. Ask it for the generator's "
-                "loss after its own step.", raises="modified by an inplace operation"),
+        Mistake("The discriminator changed between the generator's forward and backward pass. Ask it for the "
+                "generator's loss after its own step.", raises="modified by an inplace operation"),
     ], means="The discriminator learns from data, the generator from the discriminator: that is the whole game.",
         run=two_steps, tolerance=2e-3)
 

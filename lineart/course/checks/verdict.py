@@ -21,11 +21,15 @@ NOT_WRITTEN = "not written yet (it returns None). The page goes on with the pack
 
 @dataclass(frozen=True)
 class Mistake:
-    """What to say to a mistake, and how it is known: by a wrong version of the function, or by part of an error's text."""
+    """What to say to a mistake; it is known by a wrong version of the function, or by part of an error's text."""
 
     words: str
     wrong: Callable | None = None
     raises: str | None = None
+
+
+class Unusable(Exception):
+    """A result that cannot be compared; the text says what it must be."""
 
 
 def call(function: Callable, *arguments: Any) -> Any:
@@ -52,6 +56,8 @@ def _verdict(student, right, cases, mistakes, means, run, tolerance) -> str:
         if any(result is None for result in results):
             return NOT_WRITTEN
         found = _arrays(results)
+    except Unusable as error:
+        return f"not right yet. {error}"
     except Exception as error:  # a student's code may raise anything, and the page has to go on
         return f"not right yet. {_told(error, student, mistakes)}"
     expected = _arrays(_results(right, cases, run))
@@ -81,7 +87,7 @@ def _arrays(result: Any) -> list[np.ndarray]:
         return [array for part in result for array in _arrays(part)]
     array = np.asarray(result)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"what you return must be numbers, it is {type(result).__name__}")
+        raise Unusable(f"What you return must be numbers, it is {type(result).__name__}.")
     return [array.astype(float)]
 
 
