@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import torch
 
 from lineart.coloring.colorizer import Colorizer
 from lineart.course import checks
-from lineart.evaluation.measure import Row, paper_table
 from lineart.networks import Generator
 
 PREDICTED = [name for name, check in inspect.getmembers(checks, inspect.isfunction)
@@ -27,9 +27,6 @@ def test_the_course_has_numbers_to_predict():
 
 def at_hand(name):
     """What a page hands to a check of a number beside the answer."""
-    def row(value, spread):
-        return Row("toon", 128, "x", "P1", "PSNR", value, spread, 25, "", "bundled", "")
-
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     return {
         "mixture": lambda: (torch.tensor([0.1, 0.4, -0.2]), torch.eye(3)),
@@ -37,8 +34,8 @@ def at_hand(name):
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),
-        "improvement": lambda: (paper_table(),),
-        "standard_errors": lambda: (row(10, 3), row(12, 4)),
+        "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
+        "standard_errors": lambda: (SimpleNamespace(value=10, spread=3, n=25), SimpleNamespace(value=12, spread=4, n=25)),
         "colorfulness_under_grey": lambda: (Colorizer.from_pretrained("toon-none"), picture[..., 0], picture),
     }.get(name, tuple)()
 

@@ -39,9 +39,9 @@ def cross_attention(student: Callable | None) -> None:
         return wrong
 
     judge("cross_attention", student, version(), [(x, tokens, *layers)], [
-        Mistake("You divided by d_k, not by its root: the scores of a wide layer become so small that it looks "
-                "everywhere alike.", version(scale=1)),
-        Mistake("You did not divide by the root of d_k: a wide layer decides at random and learns no more.",
+        Mistake("You divided by d_k, not by its root: the scores of a wide layer become so small that every "
+                "token gets the same weight.", version(scale=1)),
+        Mistake("You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
                 version(scale=0)),
         Mistake("The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
                 "over the tokens: the last axis.", version(softmax=1)),

@@ -10,7 +10,6 @@ import torch
 from lineart.coloring.colorizer import Colorizer
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
-from lineart.evaluation.measure import Row
 from lineart.layers import ResidualBlock
 from lineart.networks import Generator, PatchDiscriminator, count_parameters
 
@@ -88,7 +87,8 @@ def improvement(answer: Any, paper: dict[tuple[str, str], float]) -> None:
     ], means="A decrease, relative to the network without attention.")
 
 
-def standard_errors(answer: Any, a: Row, b: Row) -> None:
+def standard_errors(answer: Any, a: Any, b: Any) -> None:
+    """a, b: rows with `value`, `spread` and `n`."""
     right = exercises.e09_standard_errors(a, b)
     predict("standard_errors", answer, right, guesses=[
         (-right, "The sign is turned: how far does b lie above a?"),

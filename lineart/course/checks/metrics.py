@@ -35,7 +35,7 @@ def psnr(student: Callable | None) -> None:
                 lambda a, b: 10 * torch.log(255**2 / mse(a, b))),
         Mistake("You averaged over the whole batch before the logarithm. Each picture has its own number.",
                 lambda a, b: 10 * torch.log10(255**2 / mse(a, b).mean())),
-    ], means="Twenty decibels more are a tenth of the error.")
+    ], means="Twenty decibels more mean a tenth of the error.")
 
 
 def ssim(student: Callable | None) -> None:
@@ -66,7 +66,7 @@ def ssim(student: Callable | None) -> None:
         Mistake("You took the product of the two deviations where the covariance belongs: contrast is compared then, "
                 "structure is not.", version(structure=False)),
         Mistake("You averaged over the batch. Each picture has its own number.", lambda *x: version()(*x).mean()),
-    ], means="Shrink both pictures four times, multiply, and it is MS-SSIM. Flat colours hardly count in it.")
+    ], means="Do it at five scales, multiply, and you have MS-SSIM. Flat colours hardly count in it.")
 
 
 def frechet(student: Callable | None) -> None:

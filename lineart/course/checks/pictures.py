@@ -130,7 +130,7 @@ def xdog(student: Callable | None) -> None:
         Mistake("You left out the 1 in u = 1 + p D: a flat area has u = 0 then, and all of it becomes ink.",
                 lambda *a: right(*a, base=0.0)),
         Mistake("The wide blur was taken of the narrow one. Both are blurs of the picture itself.", blurred_twice),
-    ], means="You can draw the lines of any picture. It finds edges; that most of them are lines is luck.",
+    ], means="You can draw the lines of any picture. It finds edges, and in line art most edges are lines.",
         tolerance=1e-3)
 
 

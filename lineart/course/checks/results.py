@@ -130,7 +130,7 @@ def right_slot(student: Callable | None) -> None:
                 "the mean over all places.", exchanged),
         Mistake("Chance is not one sixth: a large slot is hit more often than a small one.",
                 lambda *a: (*shares(*a)[:2], 1 / SLOTS)),
-    ], means="Only what lies above both yardsticks was found by what it is.")
+    ], means="Only attention above both yardsticks has found a part by what it is.")
 
 
 def region_medians(student: Callable | None) -> None:

@@ -33,54 +33,55 @@ def vector(network: torch.nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
+def step_with(detach=True, wiped="gd", together=True, fresh=True, wish=adversarial_loss, hidden=False):
+    """The training step; each setting away from its default is a usual mistake."""
+    def step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color):
+        def judged(*pictures):
+            pairs = torch.cat([torch.cat([line, picture], 1) for picture in pictures])
+            return discriminator(pairs, palette.repeat(len(pictures), 1, 1)).chunk(len(pictures))
+
+        for name, optimizer in (("g", optimizer_g), ("d", optimizer_d)):
+            if name in wiped:
+                optimizer.zero_grad()
+        fake = generator(line, palette, color)
+        shown = fake.detach() if detach else fake
+        real_logits, fake_logits = judged(color, shown) if together else (judged(color)[0], judged(shown)[0])
+        loss_d = discriminator_loss(real_logits, fake_logits)
+        discriminator.requires_grad_(False)  # what it is asked for the generator is no lesson for itself
+        early = None if fresh else wish(judged(fake)[0])
+        discriminator.requires_grad_(True)
+        loss_d.backward(retain_graph=True)
+        optimizer_d.step()
+        discriminator.requires_grad_("d" not in wiped)  # or this loss would leave its gradient there, too
+        wanted = wish(judged(fake.detach() if hidden else fake)[0]) if fresh else early
+        discriminator.requires_grad_(True)
+        loss_g = 50 * l1_loss(fake, color) + wanted
+        loss_g.backward()
+        optimizer_g.step()
+        return loss_d, loss_g
+    return step
+
+
 def training_step(student: Callable | None) -> None:
     """training_step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color) -> loss_d, loss_g."""
-
-    def version(detach=True, wiped="gd", together=True, fresh=True, wish=adversarial_loss, hidden=False):
-        def step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color):
-            def judged(*pictures):
-                pairs = torch.cat([torch.cat([line, picture], 1) for picture in pictures])
-                return discriminator(pairs, palette.repeat(len(pictures), 1, 1)).chunk(len(pictures))
-
-            for name, optimizer in (("g", optimizer_g), ("d", optimizer_d)):
-                if name in wiped:
-                    optimizer.zero_grad()
-            fake = generator(line, palette, color)
-            shown = fake.detach() if detach else fake
-            real_logits, fake_logits = judged(color, shown) if together else (judged(color)[0], judged(shown)[0])
-            loss_d = discriminator_loss(real_logits, fake_logits)
-            discriminator.requires_grad_(False)  # what it is asked for the generator is no lesson for itself
-            early = None if fresh else wish(judged(fake)[0])
-            discriminator.requires_grad_(True)
-            loss_d.backward(retain_graph=True)
-            optimizer_d.step()
-            discriminator.requires_grad_("d" not in wiped)  # or this loss would leave its gradient there, too
-            wanted = wish(judged(fake.detach() if hidden else fake)[0]) if fresh else early
-            discriminator.requires_grad_(True)
-            loss_g = 50 * l1_loss(fake, color) + wanted
-            loss_g.backward()
-            optimizer_g.step()
-            return loss_d, loss_g
-        return step
-
     line, palette, color = seeded(2, 3, 32, 32), seeded(2, 9, 3, seed=1), seeded(2, 3, 32, 32, seed=2)
-    judge("training_step", student, version(), [(line.tanh(), palette.tanh(), color.tanh())], [
+    judge("training_step", student, step_with(), [(line.tanh(), palette.tanh(), color.tanh())], [
         Mistake("The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
-                version(detach=False)),
+                step_with(detach=False)),
         Mistake("The fake was not detached: the discriminator's backward pass went through the generator and used its "
                 "graph up.", raises="backward through the graph a second time"),
-        Mistake("The gradients of the step before are still there: `zero_grad` is missing.", version(wiped="")),
+        Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
         Mistake("The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
-                "`optimizer_d.zero_grad()` before its own loss.", version(wiped="g")),
+                "`optimizer_d.zero_grad()` before its own loss.", step_with(wiped="g")),
         Mistake("The generator still holds the gradient of the step before: `optimizer_g.zero_grad()` is missing.",
-                version(wiped="d")),
+                step_with(wiped="d")),
         Mistake("Real and fake went through the discriminator in two calls. Spectral normalisation moves on with each: "
-                "two rulers for two halves.", version(together=False)),
+                "two rulers for two halves.", step_with(together=False)),
         Mistake("The generator learned that its pictures should count as fake: its targets are ones.",
-                version(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z))),
+                step_with(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z))),
         Mistake("The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
-                version(hidden=True)),
-        Mistake("The generator was judged by the discriminator as it was before its update.", version(fresh=False)),
+                step_with(hidden=True)),
+        Mistake("The generator was judged by the discriminator as it was before its update.", step_with(fresh=False)),
         Mistake("The discriminator changed between the generator's forward and backward pass. Ask it for the "
                 "generator's loss after its own step.", raises="modified by an inplace operation"),
     ], means="The discriminator learns from data, the generator from the discriminator: that is the whole game.",
