@@ -49,6 +49,7 @@ def test_unwritten_broken_and_odd_functions_are_told_and_not_raised(name, said):
     line = broken.__code__.co_firstlineno + 2
     assert f"Line {line} of your code raised AttributeError" in said(name, broken)
     assert "raised TypeError" in said(name, lambda: 0)
+    assert "function itself" in said(name, 0.5)
     odd = said(name, lambda *arguments: torch.full((2, 7), 3.25))
     assert NOT_YET in odd and "[[" not in odd
     assert "What you return must be" in said(name, lambda *arguments: "text")
@@ -121,9 +122,10 @@ def decibels(a, b, top=255**2, log=torch.log10, floats=True, factor=10):
     return factor * log(top / error)
 
 
-def similarity(a, b, blur, scale=255, centred=1, light=True):
+def similarity(a, b, blur, scale=255, centred=1, light=True, deviations=False):
     c1, c2, ma, mb = (0.01 * scale) ** 2, (0.03 * scale) ** 2, blur(a), blur(b)
     va, vb, cov = blur(a**2) - centred * ma**2, blur(b**2) - centred * mb**2, blur(a * b) - centred * ma * mb
+    cov = torch.sqrt(va) * torch.sqrt(vb) if deviations else cov
     value = (2 * cov + c2) / (va + vb + c2)
     return (value * ((2 * ma * mb + c1) / (ma**2 + mb**2 + c1) if light else 1)).flatten(1).mean(1)
 
@@ -133,13 +135,13 @@ def frechet(a, b, bias=False, twice=2, root=sqrtm, power=2):
     return np.linalg.norm(a.mean(0) - b.mean(0)) ** power + np.trace(sa + sb - twice * root(sa @ sb).real)
 
 
-def mmd(a, b, self_pairs=False, d=5):
+def mmd(a, b, self_pairs=False, d=5, twice=2):
     def k(x, y):
         return (x @ y / d + 1) ** 3
 
     def inside(x):
         return np.mean([k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if self_pairs or i != j])
-    return inside(a) + inside(b) - 2 * np.mean([k(p, q) for p in a for q in b])
+    return inside(a) + inside(b) - twice * np.mean([k(p, q) for p in a for q in b])
 
 
 def shuffled(n, seed):
@@ -200,7 +202,8 @@ ANSWERS = {
     "lloyd_step": (lloyd, [
         (lambda *a: lloyd(*a, pick="argmax"), "farthest"),
         (lambda *a: lloyd(*a, lambda x: x.sum(0) / 60), "all pixels"),
-        (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median")]),
+        (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median"),
+        (lambda p, c: torch.stack([p[(p - x).norm(dim=1).argmin()] for x in c]), "pixel that is nearest")]),
     "palette_planes": (planes, [
         (lambda p, h, w: planes(p.transpose(1, 2).reshape(p.shape), h, w), "All reds"),
         (lambda p, h, w: p.reshape(-1, 27).tile(h * w).reshape(-1, 27, h, w), "not constant"),
@@ -212,14 +215,15 @@ ANSWERS = {
         (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch")]),
     "ssim": (similarity, [
         (lambda *a: similarity(*a, scale=1), "0 to 1"), (lambda *a: similarity(*a, centred=0), "means of squares"),
-        (lambda *a: similarity(*a, light=False), "brightness"), (lambda *a: similarity(*a).mean(), "over the batch")]),
+        (lambda *a: similarity(*a, light=False), "brightness"), (lambda *a: similarity(*a, deviations=True), "deviations"),
+        (lambda *a: similarity(*a).mean(), "over the batch")]),
     "frechet": (frechet, [
         (lambda *a: frechet(*a, bias=True), "n - 1"), (lambda *a: frechet(*a, twice=1), "factor 2"),
         (lambda *a: frechet(*a) ** 0.5, "its root"),
         (lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))), "entry"),
         (lambda *a: frechet(*a, power=1), "be squared")]),
     "kid": (mmd, [(lambda *a: mmd(*a, self_pairs=True), "itself"), (lambda *a: mmd(*a, d=1), "divided by d"),
-                  (lambda *a: mmd(*a) ** 0.5, "its root")]),
+                  (lambda *a: mmd(*a, twice=1), "factor 2"), (lambda *a: mmd(*a) ** 0.5, "its root")]),
     "derangement": (shuffled, [
         (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
         (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
@@ -229,13 +233,17 @@ ANSWERS = {
     "bleeding": (stray, [
         (lambda *a: stray(*a, space=lambda x: x.astype(float)), "RGB"),
         (lambda *a: stray(*a, only_own=False), "does not have"), (lambda *a: 1 - stray(*a), "stays at home"),
-        (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim")]),
+        (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim"),
+        (lambda image, mask, slots: stray(image, mask, slots) * np.mean([region(mask, i) for i in range(6)]) * 6,
+         "all pixels")]),
     "error_near_ink": (near_share, [
         (lambda *a: near_share(*a, power=1), "absolute"), (lambda *a: near_share(*a, dtype=np.uint8), "wraps"),
-        (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means")]),
+        (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means"),
+        (lambda r, t, n: n.sum() / n.size, "share of the pixels")]),
     "paired_gap": (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), [
         (lambda a, b: (b.mean() - a.mean(), np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 12)), "two samples"),
         (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1)), "spread of the differences"),
+        (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / 12), "not by its root"),
         (lambda a, b: (b.mean() - a.mean(), np.std(b - a) / np.sqrt(12)), "ddof=1"),
         (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign")]),
     "right_slot": (slots_found, [
@@ -245,7 +253,8 @@ ANSWERS = {
         (lambda a, q, s: (*slots_found(a, q, s)[:2], 1 / 6), "one sixth")]),
     "region_medians": (flat, [
         (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"), (lambda *a: flat(*a, middle=np.median), "grey"),
-        (lambda *a: flat(*a, labelled=True), "ink")]),
+        (lambda *a: flat(*a, labelled=True), "ink"),
+        (lambda c, l: flat(c, l, middle=lambda p: np.median(c, axis=(0, 1))), "whole picture")]),
 }
 
 

@@ -28,9 +28,10 @@ def group_norm(x, groups, gamma, beta, eps, root=True, affine=True, unbiased=Fal
     return y * gamma.view(1, -1, 1, 1) + beta.view(1, -1, 1, 1) if affine else y
 
 
-def block(x, b, slope=0.2, skip=True, pool=True, early=False, end=True):
+def block(x, b, slope=0.2, skip=True, pool=True, early=False, end=True, middle=True):
     act = nn.LeakyReLU(slope)
-    h = b.norm2(b.conv2(act(b.norm1(b.conv1(x)))))
+    h = b.norm1(b.conv1(x))
+    h = b.norm2(b.conv2(act(h) if middle else h))
     h = act(h) if early else h
     h = h + b.skip(F.avg_pool2d(x, 2) if pool else x) if skip else h
     return act(h) if end and not early else h
@@ -79,11 +80,11 @@ def sigma(W, v, steps, length=True):
     return torch.dot(u, W @ v)
 
 
-def matched(layer, x, tokens, match, there, query=1, key=1, value=0):
+def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0):
     def flat(z):
         return z.permute(0, 2, 3, 1).flatten(1, 2)
-    q = layer.to_q(flat(x)) + query * layer.match_q(flat(match))
-    k = layer.to_k(tokens) + key * layer.match_k(flat(there))
+    q = own * layer.to_q(flat(x)) + query * layer.match_q(flat(match))
+    k = own * layer.to_k(tokens) + key * layer.match_k(flat(there))
     v = layer.to_v(tokens) + value * layer.match_k(flat(there))
     return x + layer.to_out(F.scaled_dot_product_attention(q, k, v)).mT.reshape(x.shape)
 
@@ -152,14 +153,16 @@ ANSWERS = {
     "standardize": (standardize, variations(
         standardize, ({"fan_in": False}, "not 1/fan_in"), ({"dims": (2, 3)}, "slice"),
         ({"dims": (0, 1, 2, 3)}, "whole layer"), ({"unbiased": True}, "n - 1")) + [
-        (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too")]),
+        (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too"),
+        (lambda w: standardize(w) / w.flatten(1).std(1, unbiased=False)[:, None, None, None], "not by its root")]),
     "group_norm": (group_norm, variations(
         group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma")) + [
         (lambda x, g, *a: group_norm(x, 8, *a), "by itself"), (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
         (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm")]),
     "residual_block": (block, variations(
         block, ({"skip": False}, "skip is missing"), ({"early": True}, "before the sum"), ({"slope": 0.01}, "0.01"),
-        ({"end": False}, "after the sum is missing"), ({"pool": False}, "2x2 average"))),
+        ({"end": False}, "after the sum is missing"), ({"middle": False}, "between the two"),
+        ({"pool": False}, "2x2 average"))),
     "cross_attention": (attention, variations(
         attention, ({"root": 1}, "not by its root"), ({"root": 0}, "did not divide"), ({"dim": 1}, "last axis"),
         ({"plus": False}, "X is missing"), ({"transpose": False}, "Transpose")) + [
@@ -168,7 +171,8 @@ ANSWERS = {
     "skip_gate": (gate, variations(
         gate, ({"relu": lambda x: x}, "ReLU"), ({"end": lambda x: torch.softmax(x, 1)}, "softmax"),
         ({"end": lambda x: x}, "sigmoid is missing")) + [
-        (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map")]),
+        (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map"),
+        (lambda s, g, a, b, m: torch.sigmoid(m(F.relu(a(s) * b(g)))) * s, "multiplied")]),
     "add_noise": (noise, variations(
         noise, ({"channels": 4}, "Every channel"), ({"pictures": 1}, "All pictures"),
         ({"draw": torch.rand}, "uniform")) + [
@@ -201,7 +205,8 @@ ANSWERS = {
     "adversarial_loss": (lambda z: bce(z, 1), [
         (lambda z: -torch.log(torch.sigmoid(z)).mean(), "breaks"), (lambda z: bce(z, 0), "ones, not zeros"),
         (lambda z: F.binary_cross_entropy(z.sigmoid(), torch.ones_like(z)), "cut off"),
-        (lambda z: -bce(z, 0), "saturating"), (lambda z: bce(z, 1) * z.numel(), "sum over the patches")]),
+        (lambda z: -bce(z, 0), "saturating"), (lambda z: bce(z, 1) * z.numel(), "sum over the patches"),
+        (lambda z: (-z).mean(), "mean logit")]),
     "discriminator_loss": (lambda r, f: bce(r, 1) + bce(f, 0), [
         (lambda r, f: (bce(r, 1) + bce(f, 0)) / 2, "averaged"), (lambda r, f: bce(r, 0) + bce(f, 1), "exchanged"),
         (lambda r, f: bce(r, 1) + bce(f, 1), "everything real"), (lambda r, f: bce(r, 1), "real half"),
@@ -219,7 +224,7 @@ ANSWERS = {
         (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice")]),
     "matched_attention": (matched, variations(
         matched, ({"query": 0, "key": 0}, "paper's attention again"), ({"key": 0}, "add it to K"),
-        ({"value": 1}, "into V"))),
+        ({"value": 1}, "into V"), ({"own": 0}, "Only the matching"))),
 }
 
 

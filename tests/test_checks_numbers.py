@@ -35,7 +35,7 @@ def at_hand(name):
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),
         "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
-        "standard_errors": lambda: (SimpleNamespace(value=10, spread=3, n=25), SimpleNamespace(value=12, spread=4, n=25)),
+        "standard_errors": lambda: [SimpleNamespace(value=v, spread=s, n=25) for v, s in ((10, 3), (12, 4))],
         "colorfulness_under_grey": lambda: (Colorizer.from_pretrained("toon-none"), picture[..., 0], picture),
     }.get(name, tuple)()
 

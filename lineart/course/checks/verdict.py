@@ -51,6 +51,8 @@ def judge(name: str, student: Callable | None, right: Callable, cases: Sequence[
 def _verdict(student, right, cases, mistakes, means, run, tolerance) -> str:
     if student is None:
         return NOT_WRITTEN
+    if not callable(student):
+        return "not right yet. Give the check the function itself, without calling it."
     try:
         results = _results(student, cases, run)
         if any(result is None for result in results):
@@ -119,7 +121,8 @@ def _difference(found: list[np.ndarray], expected: list[np.ndarray], tolerance: 
             return f"Every number is {factor:.3g} times what it should be."
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f"First at {list(place)}" if place else "On the check's inputs"
-        return f"{where}: expected {b[place]:.4g}, found {a[place]:.4g}; {wrong.mean():.0%} of the numbers differ."
+        share = f"; {wrong.mean():.0%} of the numbers differ" if b.size > 1 else ""
+        return f"{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
     return "It differs from case to case."
 
 
