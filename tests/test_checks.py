@@ -215,8 +215,8 @@ ANSWERS = {
         (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch")]),
     "ssim": (similarity, [
         (lambda *a: similarity(*a, scale=1), "0 to 1"), (lambda *a: similarity(*a, centred=0), "means of squares"),
-        (lambda *a: similarity(*a, light=False), "brightness"), (lambda *a: similarity(*a, deviations=True), "deviations"),
-        (lambda *a: similarity(*a).mean(), "over the batch")]),
+        (lambda *a: similarity(*a, light=False), "brightness"), (lambda *a: similarity(*a).mean(), "over the batch"),
+        (lambda *a: similarity(*a, deviations=True), "deviations")]),
     "frechet": (frechet, [
         (lambda *a: frechet(*a, bias=True), "n - 1"), (lambda *a: frechet(*a, twice=1), "factor 2"),
         (lambda *a: frechet(*a) ** 0.5, "its root"),
