@@ -17,6 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -29,14 +30,23 @@ from lineart.course.plotting import read_curve
 from lineart.data.augment import take
 from lineart.data.sets import load
 from lineart.evaluation.metrics import colorfulness
-from lineart.evaluation.tables import write_csv
+from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
 from lineart.images import as_images, to_uint8
 from lineart.layers import WSConv2d
 from lineart.networks import Generator
 
-BASE = dict(size=64, batch_size=4, n_train=2048, attention="none", lambda_fm=0.0, steps=1500, log_every=50,
-            sample_every=100, checkpoint_every=500)
+BASE = dict(
+    size=64,
+    batch_size=4,
+    n_train=2048,
+    attention="none",
+    lambda_fm=0.0,
+    steps=1500,
+    log_every=50,
+    sample_every=100,
+    checkpoint_every=500,
+)
 VARIANTS = {"base": {}, "batch norm": {}, "L2": {}, "no noise": dict(noise=False), "attention": dict(attention="cross")}
 COLUMNS = ("variant", "seed", "steps", "psnr_val", "colorfulness", "colorfulness_truth", "noise_std", "noise_scale")
 
@@ -56,8 +66,10 @@ def batch_norm_generator(config: Config) -> Generator:
 @contextmanager
 def changed(variant: str) -> Iterator[None]:
     """The one change of a variant that no setting makes."""
-    changes = {"batch norm": mock.patch.object(training, "make_generator", batch_norm_generator),
-               "L2": mock.patch.object(losses, "l1_loss", F.mse_loss)}
+    changes = {
+        "batch norm": mock.patch.object(training, "make_generator", batch_norm_generator),
+        "L2": mock.patch.object(losses, "l1_loss", F.mse_loss),
+    }
     with changes.get(variant, nullcontext()):
         yield
 
@@ -93,7 +105,7 @@ def judge(variant: str, folder: Path, config: Config) -> tuple:
     curve = read_curve(folder / "metrics.csv")
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])][-1]
     values = (psnr, colorfulness(result).mean(), colorfulness(as_images(pairs.color)).mean(), noise_std, scale)
-    return (variant, config.seed, step, *(f"{float(value):.4f}" for value in values))
+    return (variant, config.seed, step, *(round(float(value), 4) for value in values))
 
 
 def main() -> None:
@@ -110,14 +122,22 @@ def main() -> None:
             lines.append(judge(variant, folder, config))
             curve = read_curve(folder / "metrics.csv")
             there = ~np.isnan(curve["psnr_val"])
-            curves += [(variant, seed, int(step), f"{psnr:.4f}")
-                       for step, psnr in zip(curve["step"][there], curve["psnr_val"][there])]
+            curves.append(
+                pd.DataFrame(
+                    {
+                        "variant": variant,
+                        "seed": seed,
+                        "step": curve["step"][there].astype(int),
+                        "psnr_val": curve["psnr_val"][there].round(4),
+                    }
+                )
+            )
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
     record = provenance(settings("base", args.steps), variants=VARIANTS, seeds=args.seeds)
     folder = figures_dir("classroom")
-    write_sidecar(write_csv(folder / "claims_training.csv", COLUMNS, lines), record)
-    write_sidecar(write_csv(folder / "claims_curves.csv", ("variant", "seed", "step", "psnr_val"), curves), record)
+    write_sidecar(write_csv(folder / "claims_training.csv", pd.DataFrame(lines, columns=COLUMNS)), record)
+    write_sidecar(write_csv(folder / "claims_curves.csv", pd.concat(curves)), record)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 P1, P2 and P4 on 512 drawings, P3 on 2,048 (of faces: all there are; of the paper's set all 3,545 everywhere). Each
 method's rows are kept under `runs/evaluation` as soon as they are known, so a second call goes on where the first
-stopped, as long as package and device are the same; seven methods on `toon` take 51 minutes on two cores. Writes
+stopped, as long as package and device are the same; six methods on `toon` take 45 minutes on two cores. Writes
 `figures/extended_DATA`, `leak_DATA`, `attention_DATA` and the curves of the trainings, `curves_DATA`.
 """
 
@@ -16,12 +16,12 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 
 from lineart.coloring.colorizer import PRETRAINED, Colorizer
@@ -30,52 +30,46 @@ from lineart.course.plotting import plot_curves, read_curve, save_figure, write_
 from lineart.data.prepare import prepare
 from lineart.data.sets import load
 from lineart.evaluation.leak import REFERENCES, attention_shares, leak_grid, shares
-from lineart.evaluation.measure import Evaluator, Row, evaluate, read_rows, real_against_real, scale_rows, write_rows
-from lineart.evaluation.tables import extended_markdown, write_csv
-from lineart.files import PACKAGES, provenance, sha256, whole, write_sidecar, write_text
-from lineart.methods import METHOD_NAMES, method_title
+from lineart.evaluation.measure import Evaluator, evaluate, real_against_real, scale_rows
+from lineart.evaluation.rows import read_csv, read_rows, write_csv
+from lineart.evaluation.tables import extended_markdown
+from lineart.files import PACKAGES, provenance, sha256, write_sidecar, write_text
+from lineart.methods import METHODS, method_title
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # of the generators
 KEPT = ROOT / "runs" / "evaluation"
-CODE = [*((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob("*.py"))),
-        *((name, version(name)) for name in PACKAGES)]  # another metric, another number
+CODE = [
+    *((path.name, sha256(path)) for path in sorted((ROOT / "lineart").rglob("*.py"))),
+    *((name, version(name)) for name in PACKAGES),
+]  # another metric, another number
+LEAK_STYLES = {
+    "neither": ("#d0d0d0", "black", "neither: a random picture's colours"),
+    "colours": ("#3b62b8", "white", "the truth's colours"),
+    "position": ("#b03a3a", "white", "position"),
+}
 
 
-def kept(key: list, suffix: str) -> Path:
-    """Where the result of a measurement lies once it is known; key: all that it depends on besides the code."""
-    return KEPT / f"{hashlib.sha256(json.dumps([CODE, DEVICE, key]).encode()).hexdigest()[:16]}{suffix}"
-
-
-def kept_rows(key: list, make: Callable[[], list[Row]]) -> list[Row]:
-    """The rows of a group, from the file of an earlier call or made now."""
-    path = kept(key, ".csv")
+def kept(key: list, make: Callable[[], pd.DataFrame], read: Callable[[Path], pd.DataFrame] = read_rows) -> pd.DataFrame:
+    """A measurement from the file of an earlier call, or made now; key: all that it depends on besides the code."""
+    path = KEPT / f"{hashlib.sha256(json.dumps([CODE, DEVICE, key]).encode()).hexdigest()[:16]}.csv"
     if not path.exists():
-        write_rows(path, make())
-    return read_rows(path)
+        write_csv(path, make())
+    return read(path)
 
 
-def kept_grid(key: list, make: Callable[[], dict]) -> dict[tuple[str, str], np.ndarray]:
-    """The same for the leak's decibels by palette and reference."""
-    path = kept(key, ".npz")
-    if not path.exists():
-        grid = {" ".join(pair): values for pair, values in make().items()}
-        with whole(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **grid)
-    with np.load(path) as arrays:
-        return {tuple(name.split(" ")): arrays[name] for name in arrays.files}
-
-
-def weights_of(data: str, folder: Path = PRETRAINED) -> dict[str, Path]:
-    """Name of the method, "image" or "image (seed 1)" -> file of its weights, `DATA-METHOD[-sSEED].safetensors`."""
+def weights_in(folder: Path, data: str) -> dict[tuple[str, int], Path]:
+    """(method, seed of the training) -> file of its weights, `DATA-METHOD[-sSEED].safetensors`, by method."""
     found = {}
     for path in folder.glob(f"{data}-*.safetensors"):
         method, seed = re.fullmatch(r"(.+?)(?:-s(\d+))?", path.stem.removeprefix(f"{data}-")).groups()
-        if method not in METHOD_NAMES:
-            raise SystemExit(f"weights must be called {data}-METHOD.safetensors or {data}-METHOD-sSEED.safetensors, "
-                             f"METHOD one of {', '.join(METHOD_NAMES)}, got {path}")
-        found[method + (f" (seed {seed})" if seed else "")] = path
-    order = [*METHOD_NAMES]
-    return dict(sorted(found.items(), key=lambda item: (order.index(item[0].split(" (")[0]), item[0])))
+        if method not in METHODS:
+            raise SystemExit(
+                f"weights must be called {data}-METHOD.safetensors or {data}-METHOD-sSEED.safetensors, "
+                f"METHOD one of {', '.join(METHODS)}, got {path}"
+            )
+        found[method, int(seed or 0)] = path
+    order = [*METHODS]
+    return dict(sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1])))
 
 
 def plan_digest(evaluator: Evaluator, protocol: str) -> str:
@@ -87,38 +81,49 @@ def plan_digest(evaluator: Evaluator, protocol: str) -> str:
     return sha.hexdigest()
 
 
-def measure(evaluator: Evaluator, methods: dict[str, Path], protocol: str, scale: bool = True) -> list[Row]:
-    """The rows of all methods, with `scale` also of those without a network."""
-    common, rows = [plan_digest(evaluator, protocol), evaluator.weights, protocol], []
-    if scale:
-        rows += kept_rows([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))
-    for name, path in methods.items():
+def measure(
+    evaluator: Evaluator, weights: dict[tuple[str, int], Path], protocol: str, scale: bool = True
+) -> pd.DataFrame:
+    """The rows of all trainings, with `scale` also of the methods without a network."""
+    common = [plan_digest(evaluator, protocol), evaluator.weights, protocol]
+    rows = [kept([*common, "scale"], lambda: scale_rows(evaluator, [protocol]))] if scale else []
+    for (method, seed), path in weights.items():
         started, checkpoint = time.perf_counter(), sha256(path)
 
-        def make():
-            return evaluate(evaluator, name, Colorizer.from_pretrained(path, DEVICE).generator, checkpoint, [protocol])
-        rows += [replace(row, method=name) for row in kept_rows([*common, checkpoint], make)]
-        print(f"{protocol}  {name}  {time.perf_counter() - started:.0f} s", flush=True)
-    return rows
+        def make(method=method, path=path, checkpoint=checkpoint):
+            generator = Colorizer.from_pretrained(path, DEVICE).generator
+            return evaluate(evaluator, method, generator, checkpoint, [protocol])
+
+        rows.append(kept([*common, checkpoint], make).assign(method=method, train_seed=seed))
+        print(f"{protocol}  {method}, seed {seed}  {time.perf_counter() - started:.0f} s", flush=True)
+    return pd.concat(rows, ignore_index=True).astype({"train_seed": "Int64"})
 
 
-def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[list[tuple], dict[str, dict[str, float]]]:
-    """Lines of method, palette, reference, PSNR, spread, n; and the three parts of P1 by method."""
+def measure_leak(evaluator: Evaluator, methods: dict[str, Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The decibels by method, palette and reference, with spread and n; and the three parts of P1, a line a method."""
     lines, parts = [], {}
     sources = {name: evaluator.plan(protocol)[0] for name, protocol in REFERENCES.items()}
     plans = [plan_digest(evaluator, protocol) for protocol in REFERENCES.values()]
     for name, path in methods.items():
-        grid = kept_grid(["leak", *plans, sha256(path)], lambda: leak_grid(
-            Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
+
+        def make(path=path):
+            return pd.DataFrame(leak_grid(Colorizer.from_pretrained(path, DEVICE).generator, evaluator.pairs, sources))
+
+        grid = kept(["leak", *plans, sha256(path)], make, read_grid)
         parts[name] = shares(grid)
-        lines += [(name, *key, f"{v.mean():.4f}", f"{v.std(ddof=1):.4f}", len(v)) for key, v in grid.items()]
-        print(f"leak  {name}  " + "  ".join(f"{part} {value:.2f} dB" for part, value in parts[name].items()), flush=True)
-    return lines, parts
+        lines += [(name, *key, v.mean(), v.std(ddof=1), len(v)) for key, v in grid.items()]
+        print(f"leak  {name}", *(f"{part} {value:.2f} dB" for part, value in parts[name].items()), sep="  ", flush=True)
+    table = pd.DataFrame(lines, columns=["method", "palette", "reference", "psnr", "spread", "n"]).round(4)
+    return table, pd.DataFrame.from_dict(parts, orient="index")
 
 
-def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tuple]:
-    """Lines of method, reference ("truth" or "another drawing"), layer, share of the attention on the right slot, and
-    what it would be by chance, and if all attention stayed at its own place."""
+def read_grid(path: Path) -> pd.DataFrame:
+    return read_csv(path, header=[0, 1])
+
+
+def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> pd.DataFrame:
+    """By method, reference ("truth" or "another drawing") and layer: share of the attention on the right slot, and what
+    it would be by chance, and if all attention stayed at its own place."""
     lines = []
     plans = {"truth": evaluator.plan("P1")[0], "another drawing": evaluator.plan("P4")[0]}
     for name, path in methods.items():
@@ -126,15 +131,18 @@ def measure_attention(evaluator: Evaluator, methods: dict[str, Path]) -> list[tu
         if generator.attention != "cross" or generator.reference != "image":
             continue
         for reference, plan in plans.items():
-            for layer, values in attention_shares(generator, evaluator.pairs, plan).items():
-                lines.append((name, reference, layer, *(f"{value:.4f}" for value in values)))
-    return lines
+            found = attention_shares(generator, evaluator.pairs, plan)
+            lines += [(name, reference, layer, *values) for layer, values in found.items()]
+    return pd.DataFrame(lines, columns=["method", "reference", "layer", "right_slot", "chance", "own_place"]).round(4)
 
 
 def curves_of(weights: Path) -> dict[int, Path]:
     """Pixels a side -> curves of that phase of the training, `NAME-SIZEpx.csv` beside `NAME.safetensors`."""
-    named = ((re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem), path) for path in weights.parent.glob("*.csv"))
-    return dict(sorted((int(match[1]), path) for match, path in named if match))
+    found = {}
+    for path in weights.parent.glob("*.csv"):
+        if match := re.fullmatch(rf"{re.escape(weights.stem)}-(\d+)px", path.stem):
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
 
 
 def draw_curves(methods: dict[str, Path], data: str) -> None:
@@ -146,41 +154,34 @@ def draw_curves(methods: dict[str, Path], data: str) -> None:
     figure, axes = plt.subplots(len(sizes), 2, figsize=(9, 2.6 * len(sizes) + 0.9), squeeze=False, layout="constrained")
     for (left, right), size in zip(axes, sizes):
         phase = {name: read_curve(phases[size]) for name, phases in files.items() if size in phases}
-        plot_curves({name: smooth(curve, "l1") for name, curve in phase.items()}, "l1", f"{size} px: L1", left)
+        smooth = {
+            name: {"step": curve["step"], "l1": pd.Series(curve["l1"]).rolling(20, min_periods=1).mean()}
+            for name, curve in phase.items()
+        }
+        plot_curves(smooth, "l1", f"{size} px: L1", left)
         plot_curves(phase, "psnr_val", f"{size} px: PSNR, dB", right)
         left.get_legend().remove(), right.get_legend().remove()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8
+    )
+    figure.suptitle(
+        f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth", fontsize=9
+    )
     curves = {path.name: sha256(path) for phases in files.values() for path in phases.values()}
-    shared = "; methods that share a phase share its line" if len({*curves.values()}) < len(curves) else ""
-    figure.suptitle(f"{data}, training: L1, mean of 20 rows; PSNR on validation drawings, the reference is the truth{shared}",
-                    fontsize=9)
     save_figure(figure, "classroom", f"curves_{data}", data=data, curves=curves)
     plt.close(figure)
 
 
-def smooth(curve: dict[str, np.ndarray], column: str, rows: int = 20) -> dict[str, np.ndarray]:
-    """A column as the mean of up to `rows` rows, against the step of the last of them."""
-    values = curve[column]
-    sums = np.cumsum(np.insert(values, 0, 0.0))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - rows, 0)
-    return {"step": curve["step"], column: (sums[ends] - sums[starts]) / (ends - starts)}
-
-
-def draw_leak(parts: dict[str, dict[str, float]], title: str, path: Path) -> None:
+def draw_leak(parts: pd.DataFrame, title: str, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(7.5, 0.55 * len(parts) + 1.3), layout="constrained")
-    names = [method_title(name, parts) for name in parts]
     left = np.zeros(len(parts))
-    styles = {"neither": ("#d0d0d0", "neither: a random picture's colours"), "colours": ("#3b62b8", "the truth's colours"),
-              "position": ("#b03a3a", "position")}
-    for part, (color, label) in styles.items():
-        width = np.array([values[part] for values in parts.values()])
-        axis.barh(names, width, left=left, color=color, label=label)
-        for y, (x, w) in enumerate(zip(left, width)):
-            if abs(w) > 0.8:
-                axis.text(x + w / 2, y, f"{w:.1f}", ha="center", va="center", fontsize=8,
-                          color="black" if part == "neither" else "white")
-        left = left + width
+    for part, (color, ink, label) in LEAK_STYLES.items():
+        widths = parts[part].to_numpy()
+        axis.barh([*map(method_title, parts.index)], widths, left=left, color=color, label=label)
+        for y, (x, width) in enumerate(zip(left, widths)):
+            if abs(width) > 0.8:
+                axis.text(x + width / 2, y, f"{width:.1f}", ha="center", va="center", fontsize=8, color=ink)
+        left = left + widths
     axis.invert_yaxis()
     axis.set_xlabel("PSNR in self-reference (P1), dB")
     axis.set_title(title, fontsize=9)
@@ -194,44 +195,50 @@ def main() -> None:
     parser.add_argument("--data", default="toon", choices=["toon", "faces", "kaggle"])
     parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default the prepared set")
     parser.add_argument("--weights", type=Path, default=PRETRAINED, help="folder of the weights (data/pretrained)")
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings (0)")
     parser.add_argument("--n", type=int, help="drawings of P1, P2 and P4 (512; kaggle: all)")
     parser.add_argument("--n-random", type=int, help="drawings of P3 (2,048; kaggle: all)")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
     n, n_random = (None, None) if args.data == "kaggle" else (512, 2048)
-    n, n_random = args.n or n, args.n_random or n_random
     if args.threads:
         torch.set_num_threads(args.threads)
-    methods = weights_of(args.data, args.weights)
-    if not methods:
+    weights = {key: path for key, path in weights_in(args.weights, args.data).items() if key[1] == args.seed}
+    if not weights:
         raise SystemExit(f"no weights of {args.data} in {args.weights}; benchmarks/train_weights.py makes them")
+    methods = {method: path for (method, _), path in weights.items()}
     config: Config = Colorizer.from_pretrained(next(iter(methods.values()))).config
     if args.source:
         config = config.replace(source=str(prepare(args.data, args.source, config.size).path))
-    folder, record = figures_dir("classroom"), {"weights": {name: sha256(path) for name, path in methods.items()}}
-    known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
+    folder = figures_dir("classroom")
+    record = provenance(config.replace(source=None), weights={name: sha256(path) for name, path in methods.items()})
     draw_curves(methods, args.data)
 
-    evaluator = Evaluator(load(config, "test", n), config.weights, args.data)
-    rows = [row for protocol in known for row in measure(evaluator, methods, protocol)]
-    lines, parts = measure_leak(evaluator, methods)
-    n = len(evaluator.pairs)
-    path = write_csv(folder / f"leak_{args.data}.csv", ("method", "palette", "reference", "psnr", "spread", "n"), lines)
-    write_sidecar(path, provenance(config.replace(source=None), **record, parts=parts, n=n))
-    draw_leak(parts, f"{args.data}, n = {n}: what self-reference is made of", folder / f"leak_{args.data}.png")
+    evaluator = Evaluator(load(config, "test", args.n or n), config.weights, args.data)
+    known = ("P1", "P2", "P4") if args.data == "toon" else ("P1", "P2")
+    rows = [measure(evaluator, weights, protocol) for protocol in known]
+    decibels, parts = measure_leak(evaluator, methods)
+    record["n"] = len(evaluator.pairs)
+    path = write_csv(folder / f"leak_{args.data}.csv", decibels)
+    write_sidecar(path, record | {"parts": parts.to_dict(orient="index")})
+    draw_leak(parts, f"{args.data}, n = {record['n']}: what self-reference is made of", path.with_suffix(".png"))
     if args.data == "toon":
-        head = ("method", "reference", "layer", "right_slot", "chance", "own_place")
-        path = write_csv(folder / f"attention_{args.data}.csv", head, measure_attention(evaluator, methods))
-        write_sidecar(path, provenance(config.replace(source=None), **record, n=n))
+        path = write_csv(folder / f"attention_{args.data}.csv", measure_attention(evaluator, methods))
+        write_sidecar(path, record)
 
-    evaluator = Evaluator(load(config, "test", n_random), config.weights, args.data)
-    rows += measure(evaluator, methods, "P3")
+    evaluator = Evaluator(load(config, "test", args.n_random or n_random), config.weights, args.data)
     other = load(config, "train", len(evaluator.pairs))
-    rows += kept_rows([evaluator.pairs.digest(), other.digest(), config.weights, "real"],
-                      lambda: real_against_real(evaluator, np.asarray(other.color)))
-    path = write_rows(folder / f"extended_{args.data}.csv", rows)
+    rows += [
+        measure(evaluator, weights, "P3"),
+        kept(
+            [evaluator.pairs.digest(), other.digest(), config.weights, "real"],
+            lambda: real_against_real(evaluator, np.asarray(other.color)),
+        ),
+    ]
+    rows = pd.concat(rows, ignore_index=True)
+    path = write_csv(folder / f"extended_{args.data}.csv", rows)
     write_text(path.with_suffix(".md"), extended_markdown(rows))
-    write_sidecar(path, provenance(config.replace(source=None), **record))
+    write_sidecar(path, record)
     print(path.with_suffix(".md").read_text())
 
 

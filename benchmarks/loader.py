@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from sklearn.cluster import KMeans
@@ -27,9 +28,9 @@ from lineart.config import Config, figures_dir
 from lineart.data import toon
 from lineart.data.augment import training_batch
 from lineart.data.lines import extract_lines
-from lineart.data.sets import Pairs, find_store, load
-from lineart.data.store import read_table
-from lineart.evaluation.tables import write_csv
+from lineart.data.prepare import prepare
+from lineart.data.sets import Pairs, load
+from lineart.evaluation.rows import write_csv
 from lineart.files import provenance, write_sidecar
 from lineart.images import to_unit
 from lineart.layers import palette_planes
@@ -79,6 +80,7 @@ def naive(data: NaiveData, batch_size: int, workers: int, batches: int) -> float
 
 def ours(pairs: Pairs, config: Config, batches: int, planes: bool) -> float:
     """Images a second; with `planes`, the 27 are made as well, which the generator does without."""
+
     def stream():
         for step in range(batches + 1):
             batch = training_batch(pairs, config, step)
@@ -86,6 +88,7 @@ def ours(pairs: Pairs, config: Config, batches: int, planes: bool) -> float:
                 constant = palette_planes(batch["palette"], config.size, config.size)
                 batch["input"] = torch.cat([batch["line"], constant], 1)
             yield batch
+
     return _rate(stream(), config.batch_size, batches)
 
 
@@ -119,13 +122,13 @@ def main() -> None:
         source = args.source or Path(folder)
         if not args.source:
             write_toon(source, 192)
-        config = Config(data=name, source=str(source), size=args.size, batch_size=args.batch_size, weights="bundled")
-        if not args.source:  # prepared beside the pictures, so that nothing is left behind
-            from lineart.data.prepare import prepare
-
-            config = config.replace(source=str(prepare(name, source, args.size, Path(folder) / "prepared").path))
-        pairs, store = load(config), find_store(config)
-        files = [source / row["file"] for row in read_table(store.path / "index.csv") if row["split"] == "train"]
+        store = prepare(name, source, args.size, Path(folder) / "prepared", max_rejected=1)  # nothing is left behind
+        config = Config(
+            data=name, source=str(store.path), size=args.size, batch_size=args.batch_size, weights="bundled"
+        )
+        pairs, index = load(config), store.index()
+        whole = index[(index["split"] == "train") & (index["piece"] == "")]
+        files = [source / file for file in whole["file"]]
         data = NaiveData(files, name == "pairs", args.size, config.k)
         cores = os.cpu_count() or 1
         rates = {
@@ -136,10 +139,17 @@ def main() -> None:
         }
     path = figures_dir("classroom") / "loader.csv"
     slowest = min(rates.values())
-    write_csv(path, ("way", "images_a_second", "times"),
-              [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()])
-    write_sidecar(path, provenance(config.replace(source=None), batches=args.batches, cores=cores,
-                                   pictures=args.source.resolve().name if args.source else "toon"))
+    lines = [(way, f"{rate:.1f}", f"{rate / slowest:.1f}") for way, rate in rates.items()]
+    write_csv(path, pd.DataFrame(lines, columns=["way", "images_a_second", "times"]))
+    write_sidecar(
+        path,
+        provenance(
+            config.replace(source=None),
+            batches=args.batches,
+            cores=cores,
+            pictures=args.source.resolve().name if args.source else "toon",
+        ),
+    )
     print(path.read_text())
 
 

@@ -14,58 +14,96 @@ import argparse
 import json
 from pathlib import Path
 
+import pandas as pd
 import torch
-from extended_table import measure, weights_of
+from extended_table import measure, weights_in
 
 from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import ROOT, figures_dir
 from lineart.data.sets import load
-from lineart.evaluation.measure import Evaluator, Row, read_rows, write_rows
-from lineart.evaluation.tables import seeds_markdown
+from lineart.evaluation.measure import Evaluator
+from lineart.evaluation.rows import read_rows, write_csv
+from lineart.evaluation.tables import markdown, seeds
 from lineart.files import provenance, sha256, write_sidecar, write_text
 
 METHODS = ("none", "image", "image-warped")
 PROTOCOLS = ("P1", "P2", "P4", "P3")
+Training = tuple[str, int]  # method, seed
 
 
-def trainings(folder: Path) -> dict[str, Path]:
-    """"none (seed 0)" -> weights that are here: the shipped ones, and those of the other seeds in `folder`."""
-    found = {f"{method} (seed 0)": PRETRAINED / f"toon-{method}.safetensors" for method in METHODS}
-    return found | {name: path for name, path in weights_of("toon", folder).items()
-                    if name.partition(" (seed ")[0] in METHODS and "(seed " in name and not name.endswith("(seed 0)")}
+def trainings(folder: Path) -> dict[Training, Path]:
+    """The weights that are here: the shipped ones as seed 0, and those of the other seeds in `folder`."""
+    found = {(method, 0): PRETRAINED / f"toon-{method}.safetensors" for method in METHODS}
+    return found | {
+        (method, seed): path
+        for (method, seed), path in weights_in(folder, "toon").items()
+        if method in METHODS and seed > 0
+    }
 
 
-def cards_of(found: dict[str, Path]) -> dict[str, dict]:
+def cards_of(found: dict[Training, Path]) -> dict[Training, dict]:
     """What the cards beside the weights say of their trainings: sha256, steps, phases."""
     cards = {}
-    for name, weights in found.items():
+    for (method, seed), weights in found.items():
         if not (path := weights.with_suffix(".json")).is_file():
             raise SystemExit(f"weights must have their card beside them, {path} is not there")
         card = json.loads(path.read_text())
-        cards[name] = {"sha256": sha256(weights), "steps": card["steps"], "phases": card["phases"]}
+        cards[method, seed] = {
+            "method": method,
+            "train_seed": seed,
+            "sha256": sha256(weights),
+            "steps": card["steps"],
+            "phases": card["phases"],
+        }
     return cards
 
 
-def table(path: Path, n: int, n_random: int) -> tuple[list[Row], dict[str, dict]]:
+def table(path: Path, n: int, n_random: int) -> tuple[pd.DataFrame | None, dict[Training, dict]]:
     """The rows that were measured before on as many drawings, and what the side-car says of their trainings."""
     if not path.is_file():
-        return [], {}
+        return None, {}
     record = json.loads(path.with_suffix(".json").read_text())
     if (record["n"], record["n_random"]) != (n, n_random):
-        return [], {}
-    return read_rows(path), record["weights"]
+        return None, {}
+    return read_rows(path), {(card["method"], card["train_seed"]): card for card in record["weights"]}
 
 
-def in_order(cards: dict[str, dict]) -> dict[str, dict]:
+def in_order(cards: dict[Training, dict]) -> dict[Training, dict]:
     """The trainings by method and seed; they must be equally long, half a training is no accident of a seed, and all
     methods must have the same seeds."""
     if len({card["steps"] for card in cards.values()}) > 1:
-        raise SystemExit("trainings must have equally many steps to be compared, got "
-                         + ", ".join(f"{card['steps']:,} of {name}" for name, card in cards.items()))
-    seeds = [{name.partition(" (")[2] for name in cards if name.startswith(f"{method} (")} for method in METHODS]
-    if len(seeds[0]) < 2 or seeds.count(seeds[0]) < len(seeds):
-        raise SystemExit(f"two seeds or more of {', '.join(METHODS)} alike must be trained, there are {', '.join(cards)}")
-    return {name: cards[name] for name in sorted(cards, key=lambda name: (METHODS.index(name.split(" (")[0]), name))}
+        steps = [f"{card['steps']:,} of {method}, seed {seed}" for (method, seed), card in cards.items()]
+        raise SystemExit(f"trainings must have equally many steps to be compared, got {', '.join(steps)}")
+    common = sorted({seed for _, seed in cards})
+    order = [(method, seed) for method in METHODS for seed in common]
+    if len(common) < 2 or {*order} != {*cards}:
+        there = ", ".join(f"{method} {seed}" for method, seed in cards)
+        raise SystemExit(f"two seeds or more of {', '.join(METHODS)} alike must be trained, there are {there}")
+    return {key: cards[key] for key in order}
+
+
+def not_measured(protocol: str, found: dict[Training, Path], cards: dict[Training, dict]) -> dict[Training, Path]:
+    return {key: path for key, path in found.items() if protocol not in cards[key].get("measured", {})}
+
+
+def add_missing(
+    rows: list[pd.DataFrame],
+    found: dict[Training, Path],
+    cards: dict[Training, dict],
+    drawings: dict[str, int],
+    record: dict,
+) -> None:
+    """Measure what no card says was measured; drawings: protocol -> how many. Changes `rows` and `cards`."""
+    config = Colorizer.from_pretrained(found["none", 0]).config
+    measured = {name: record[name] for name in ("commit", "device")}  # the commit's lock has the versions
+    for n in dict.fromkeys(drawings.values()):
+        missing = {protocol: not_measured(protocol, found, cards) for protocol in drawings if drawings[protocol] == n}
+        if any(missing.values()):
+            evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
+            for protocol, new in missing.items():
+                rows.append(measure(evaluator, new, protocol, scale=False))
+                for key in new:
+                    cards[key].setdefault("measured", {})[protocol] = measured
 
 
 def main() -> None:
@@ -73,7 +111,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ROOT / "runs" / "seeds", help="of the other seeds (runs/seeds)")
     parser.add_argument("--n", type=int, default=512, help="drawings of P1, P2 and P4 (512)")
     parser.add_argument("--n-random", type=int, default=2048, help="drawings of P3 (2,048)")
-    parser.add_argument("--protocol", nargs="+", default=PROTOCOLS, choices=PROTOCOLS, help="what to measure (all four)")
+    parser.add_argument("--protocol", nargs="+", default=PROTOCOLS, choices=PROTOCOLS, help="by default all four")
     parser.add_argument("--anew", action="store_true", help="measure also what the table holds already")
     parser.add_argument("--threads", type=int)
     args = parser.parse_args()
@@ -82,29 +120,23 @@ def main() -> None:
     path = figures_dir("classroom") / "seeds_toon.csv"
     found = trainings(args.weights)
     cards = cards_of(found)
-    rows, known = ([], {}) if args.anew else table(path, args.n, args.n_random)
-    cards = in_order(known | {name: card for name, card in cards.items()
-                              if card["sha256"] != known.get(name, {}).get("sha256")})  # before anything is measured
-    rows = [row for row in rows if "measured" in cards[row.method]]
-    config = Colorizer.from_pretrained(found["none (seed 0)"]).config
-    record = provenance(config)
-    measured = {name: record[name] for name in ("commit", "device")}  # the commit's lock has the versions
-    for n, protocols in ((args.n, ("P1", "P2", "P4")), (args.n_random, ("P3",))):
-        missing = {protocol: {name: path for name, path in found.items()
-                              if protocol not in cards[name].get("measured", {})}
-                   for protocol in protocols if protocol in args.protocol}
-        if any(missing.values()):
-            evaluator = Evaluator(load(config, "test", n), config.weights, "toon")
-            for protocol, new in missing.items():
-                rows += measure(evaluator, new, protocol, scale=False)
-                for name in new:
-                    cards[name].setdefault("measured", {})[protocol] = measured
-    names = [*cards]
-    rows.sort(key=lambda row: (PROTOCOLS.index(row.protocol), names.index(row.method)))  # stable: metrics stay in order
-    text = seeds_markdown(rows)
-    write_rows(path, rows)
+    before, known = (None, {}) if args.anew else table(path, args.n, args.n_random)
+    cards = in_order(
+        known | {key: card for key, card in cards.items() if card["sha256"] != known.get(key, {}).get("sha256")}
+    )  # before anything is measured
+    rows = []
+    if before is not None:
+        rows.append(before[["measured" in cards[key] for key in zip(before["method"], before["train_seed"])]])
+    record = provenance(Colorizer.from_pretrained(found["none", 0]).config)
+    drawings = {protocol: args.n_random if protocol == "P3" else args.n for protocol in args.protocol}
+    add_missing(rows, found, cards, drawings, record)
+    rows = pd.concat([part for part in rows if len(part)], ignore_index=True)
+    order = [(PROTOCOLS.index(row.protocol), METHODS.index(row.method), row.train_seed) for row in rows.itertuples()]
+    rows = rows.loc[sorted(rows.index, key=order.__getitem__)]  # stable: metrics stay in order
+    text = markdown(seeds(rows)) + "\n"
+    write_csv(path, rows)
     write_text(path.with_suffix(".md"), text)
-    write_sidecar(path, record | {"weights": cards, "n": args.n, "n_random": args.n_random})
+    write_sidecar(path, record | {"weights": [*cards.values()], "n": args.n, "n_random": args.n_random})
     print(text)
 
 

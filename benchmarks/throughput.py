@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 import torch
 from loader import NaiveData, write_toon
 from torch import nn
@@ -34,7 +35,7 @@ from lineart.course.plotting import write_figure
 from lineart.data.augment import training_batch
 from lineart.data.prepare import prepare
 from lineart.data.sets import Pairs, load
-from lineart.evaluation.tables import write_csv
+from lineart.evaluation.rows import write_csv
 from lineart.features import FeatureExtractor
 from lineart.files import provenance, write_sidecar
 from lineart.layers import ResidualBlock, palette_planes
@@ -81,8 +82,12 @@ class Loop:
         if "layout" in tricks:
             for module in (self.generator, self.discriminator):
                 module.to(memory_format=torch.channels_last)
-        adam = dict(lr=config.learning_rate, betas=config.betas, fused="fused" in tricks,
-                    foreach=None if "fused" in tricks else False)
+        adam = dict(
+            lr=config.learning_rate,
+            betas=config.betas,
+            fused="fused" in tricks,
+            foreach=None if "fused" in tricks else False,
+        )
         self.optimizer_g = torch.optim.Adam(self.generator.parameters(), **adam)
         self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), **adam)
         if "compile" in tricks:
@@ -96,8 +101,13 @@ class Loop:
             for step in itertools.count():
                 yield training_batch(pairs, config, step, self.device)
         workers = (os.cpu_count() or 1) if self.device.type == "cuda" else 0
-        loader = DataLoader(NaiveData(files, True, config.size, config.k), config.batch_size, shuffle=True,
-                            drop_last=True, num_workers=workers)
+        loader = DataLoader(
+            NaiveData(files, True, config.size, config.k),
+            config.batch_size,
+            shuffle=True,
+            drop_last=True,
+            num_workers=workers,
+        )
         while True:
             for batch in loader:
                 line, planes = batch["input"].to(self.device).split([3, 3 * config.k], 1)
@@ -137,10 +147,18 @@ class Loop:
             adversarial = losses.adversarial_loss(self.judge(line, palette, fake).float())
             feature = self.feature_loss(fake, color)
         fake = fake.float()
-        terms = {"l1": losses.l1_loss(fake, color), "feature": feature, "tv": losses.total_variation(fake),
-                 "adversarial": adversarial}
-        loss_g = (config.lambda_l1 * terms["l1"] + config.lambda_fm * feature + config.lambda_tv * terms["tv"]
-                  + config.lambda_adv * adversarial)
+        terms = {
+            "l1": losses.l1_loss(fake, color),
+            "feature": feature,
+            "tv": losses.total_variation(fake),
+            "adversarial": adversarial,
+        }
+        loss_g = (
+            config.lambda_l1 * terms["l1"]
+            + config.lambda_fm * feature
+            + config.lambda_tv * terms["tv"]
+            + config.lambda_adv * adversarial
+        )
         self.optimizer_g.zero_grad()
         loss_g.backward()
         self.optimizer_g.step()
@@ -198,7 +216,10 @@ def _peak_memory(device: torch.device) -> Iterator[Callable[[], float]]:
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     if clear.exists():
         clear.write_text("5")  # the peak starts again at what is in use now
-    peak = lambda: int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e6 if status.exists() else float("nan")
+
+    def peak() -> float:
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1e6 if status.exists() else float("nan")
+
     yield peak
 
 
@@ -245,8 +266,11 @@ def draw(rows: list[Timing], title: str, path: Path) -> None:
     figure, axis = plt.subplots(figsize=(7.5, 0.42 * len(rows) + 1.1), layout="constrained")
     names = [row.trick if i == 0 or row.trick.startswith("batch") else "+ " + row.trick for i, row in enumerate(rows)]
     bars = axis.barh(names, [row.images_a_second for row in rows], color="#3b62b8")
-    axis.bar_label(bars, [f" {row.images_a_second:.2f}  ({row.images_a_second / rows[0].images_a_second:.2f}x)"
-                          for row in rows], fontsize=8)
+    axis.bar_label(
+        bars,
+        [f" {row.images_a_second:.2f}  ({row.images_a_second / rows[0].images_a_second:.2f}x)" for row in rows],
+        fontsize=8,
+    )
     axis.invert_yaxis()
     axis.margins(x=0.25)  # room for the labels
     axis.set_xlabel("images a second")
@@ -266,8 +290,14 @@ def main() -> None:
     gpu = device.type == "cuda"
     torch.backends.cudnn.benchmark = gpu
     steps = args.steps or (30 if gpu else 4)
-    config = Config(data="pairs", size=args.size, width=args.width, discriminator_width=args.width, weights="bundled",
-                    batch_size=args.batch_size or (4 if gpu else 2))
+    config = Config(
+        data="pairs",
+        size=args.size,
+        width=args.width,
+        discriminator_width=args.width,
+        weights="bundled",
+        batch_size=args.batch_size or (4 if gpu else 2),
+    )
     with tempfile.TemporaryDirectory() as folder:
         files = write_toon(Path(folder), 1024 if gpu else 64)
         config = config.replace(source=str(prepare("pairs", folder, config.size, Path(folder) / "prepared").path))
@@ -279,8 +309,11 @@ def main() -> None:
             label = TRICKS[name] if name else "the public code's loop"
             warm_up = 3 if gpu else 1
             rows.append(measure(Loop(config, tricks, device), label, pairs, files, steps, warm_up))
-            print(f"{rows[-1].images_a_second:8.2f} images/s  {rows[-1].ms_a_step:8.1f} ms  "
-                  f"{rows[-1].memory_gb:5.2f} GB  L1 {rows[-1].l1:.4f}  {label}", flush=True)
+            print(
+                f"{rows[-1].images_a_second:8.2f} images/s  {rows[-1].ms_a_step:8.1f} ms  "
+                f"{rows[-1].memory_gb:5.2f} GB  L1 {rows[-1].l1:.4f}  {label}",
+                flush=True,
+            )
         plain = set(TRICKS) - {"compile"}
         loop = Loop(config, plain, device)
         count = operations(loop, training_batch(pairs, config, 0, device))
@@ -288,21 +321,38 @@ def main() -> None:
         best_batch = max(larger, key=lambda row: row.images_a_second, default=None)
         if best_batch and not args.no_compile:
             best = config.replace(batch_size=best_batch.batch_size)
-            larger.append(measure(Loop(best, set(TRICKS), device), f"batch {best.batch_size}, torch.compile", pairs, [],
-                                  steps, 3))
+            larger.append(
+                measure(Loop(best, set(TRICKS), device), f"batch {best.batch_size}, torch.compile", pairs, [], steps, 3)
+            )
     peak = measured_peak(device, torch.bfloat16)
     name = torch.cuda.get_device_name() if gpu else f"{_cpu_name()}, {torch.get_num_threads()} threads"
     path = figures_dir("classroom") / f"throughput_{device.type}.csv"
-    lines = [(row.trick, row.batch_size, f"{row.images_a_second:.3f}",
-              f"{row.images_a_second / rows[0].images_a_second:.2f}", f"{row.ms_a_step:.1f}", f"{row.memory_gb:.2f}",
-              f"{count / config.batch_size * row.images_a_second / peak:.4f}", f"{row.l1:.4f}")
-             for row in [*rows, *larger]]
-    write_csv(path, ("loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"),
-              lines)
-    draw([*rows, *larger], f"Training at {config.size} px, width {config.width}, batch {config.batch_size}: {name}",
-         path.with_suffix(".png"))
-    write_sidecar(path, provenance(config.replace(source=None), device_name=name, steps=steps, flops_a_step=count,
-                                   peak_bf16_flops=round(peak)))
+    lines = [
+        (
+            row.trick,
+            row.batch_size,
+            f"{row.images_a_second:.3f}",
+            f"{row.images_a_second / rows[0].images_a_second:.2f}",
+            f"{row.ms_a_step:.1f}",
+            f"{row.memory_gb:.2f}",
+            f"{count / config.batch_size * row.images_a_second / peak:.4f}",
+            f"{row.l1:.4f}",
+        )
+        for row in [*rows, *larger]
+    ]
+    columns = ["loop", "batch_size", "images_a_second", "times", "ms_a_step", "memory_gb", "share_of_peak", "l1"]
+    write_csv(path, pd.DataFrame(lines, columns=columns))
+    draw(
+        [*rows, *larger],
+        f"Training at {config.size} px, width {config.width}, batch {config.batch_size}: {name}",
+        path.with_suffix(".png"),
+    )
+    write_sidecar(
+        path,
+        provenance(
+            config.replace(source=None), device_name=name, steps=steps, flops_a_step=count, peak_bf16_flops=round(peak)
+        ),
+    )
     print(f"{name}: {count / 1e12:.3f} TFLOP a step, peak of a bfloat16 product {peak / 1e12:.2f} TFLOP/s")
     print(path.read_text())
 

@@ -27,22 +27,20 @@ from lineart.data.prepare import prepare
 from lineart.evaluation.features import frechet_features
 from lineart.evaluation.metrics import PerceptualDistance
 from lineart.files import provenance, sha256, write_sidecar, write_text
+from lineart.methods import METHODS
 from lineart.training import LAST, checkpoints, train
 
-METHODS = {
-    "none": dict(attention="none"),
-    "gate": dict(attention="gate"),
-    "palette": dict(attention="cross", reference="palette"),
-    "image": dict(attention="cross", reference="image"),
-    "image-warped": dict(attention="cross", reference="image", train_reference="warped"),
-    "image-cycle": dict(attention="cross", reference="image", train_reference="cycle"),
-    "image-other": dict(attention="cross", reference="image", train_reference="other"),  # `toon` alone has such pairs
-}
-BEGIN = {"image-cycle": "image-warped"}  # all phases but the last: it has to colour before it can learn from that
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Without the feature loss, which would
 # cost several times the generator on a CPU; the learning rate is twice the paper's for a batch four times the paper's.
-CLASSROOM = dict(levels=6, learning_rate=4e-4, lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500,
-                 checkpoint_every=250)
+CLASSROOM = dict(
+    levels=6,
+    learning_rate=4e-4,
+    lambda_fm=0.0,
+    precision="bf16-mixed",
+    log_every=50,
+    sample_every=500,
+    checkpoint_every=250,
+)
 PHASES = (dict(size=64, batch_size=16, steps=7_000), dict(size=128, batch_size=8, steps=4_000, lr_step_epochs=1))
 
 
@@ -59,15 +57,29 @@ class Recipe:
 
 
 RECIPES = {
-    "toon": Recipe("classroom", CLASSROOM | dict(n_train=8192), PHASES, tuple(METHODS),
-                   "CC BY 4.0, credits in data/README.md"),
+    "toon": Recipe(
+        "classroom",
+        CLASSROOM | dict(n_train=8192),
+        PHASES,
+        ("none", "gate", "palette", "image", "image-warped", "image-other"),
+        "CC BY 4.0, credits in data/README.md",
+    ),
     # All faces that there are, with lines of several hands. Their epochs are short, 312 steps of 2,496 faces at 128 px,
     # so that the learning rate falls three times as fast as on `toon`: after 2,000 of the 4,000 steps little changes
-    "faces": Recipe("classroom", CLASSROOM | dict(n_train=100_000, line_variants=True), PHASES,
-                    ("none", "gate", "palette", "image", "image-warped"),
-                    "research use only; trained on selfie2anime, whose drawings belong to their studios and artists"),
-    "kaggle": Recipe("paper", {}, (dict(size=256),), ("none", "image", "image-warped"),
-                     "research use only; trained on drawings that belong to their studios and artists"),
+    "faces": Recipe(
+        "classroom",
+        CLASSROOM | dict(n_train=100_000, line_variants=True),
+        PHASES,
+        ("none", "gate", "palette", "image", "image-warped"),
+        "research use only; trained on selfie2anime, whose drawings belong to their studios and artists",
+    ),
+    "kaggle": Recipe(
+        "paper",
+        {},
+        (dict(size=256),),
+        ("none", "image", "image-warped"),
+        "research use only; trained on drawings that belong to their studios and artists",
+    ),
 }
 
 
@@ -76,11 +88,9 @@ def folder(data: str, method: str, seed: int, size: int) -> Path:
     return ROOT / "runs" / "weights" / f"{prefix}{method}-s{seed}-{size}px"
 
 
-def plan(data: str, method: str, seed: int) -> list[tuple[str, dict, Path]]:
-    """The phases of a training: as which method, with which settings, in which run folder."""
-    *first, last = RECIPES[data].phases
-    named = [(BEGIN.get(method, method), phase) for phase in first] + [(method, last)]
-    return [(name, phase, folder(data, name, seed, phase["size"])) for name, phase in named]
+def plan(data: str, method: str, seed: int) -> list[tuple[dict, Path]]:
+    """The phases of a training: with which settings, in which run folder."""
+    return [(phase, folder(data, method, seed, phase["size"])) for phase in RECIPES[data].phases]
 
 
 def train_to_the_end(config: Config, run: Path) -> None:
@@ -93,8 +103,8 @@ def train_to_the_end(config: Config, run: Path) -> None:
 
 def train_method(data: str, method: str, seed: int, source: Path | None, precision: str | None = None) -> None:
     recipe, start = RECIPES[data], None
-    for name, phase, run in plan(data, method, seed):
-        settings = METHODS[name] | recipe.settings | phase | ({"precision": precision} if precision else {})
+    for phase, run in plan(data, method, seed):
+        settings = METHODS[method].settings | recipe.settings | phase | ({"precision": precision} if precision else {})
         if data != "toon":
             settings["source"] = str(prepare(data, source, phase["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
@@ -105,11 +115,11 @@ def train_method(data: str, method: str, seed: int, source: Path | None, precisi
 def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
     """The generator as float16, its curves, and the card, into `out`; of the last phase that has a checkpoint."""
     recipe, phases = RECIPES[data], plan(data, method, seed)
-    runs = [(name, run) for name, _, run in phases if (run / LAST).exists()]
-    if not runs or runs[-1][0] != method:  # which may begin as another
-        own = next(run for name, _, run in phases if name == method)
-        raise SystemExit(f"{method} with seed {seed} must be trained before its weights are exported; {own} holds no {LAST}")
-    runs = {run: read_checkpoint(run / LAST)[1] for _, run in runs}
+    runs = {run: read_checkpoint(run / LAST)[1] for _, run in phases if (run / LAST).exists()}
+    if not runs:
+        raise SystemExit(
+            f"{method} with seed {seed} must be trained before its weights are exported; {phases[0][1]} holds no {LAST}"
+        )
     config, _, tensors = read_checkpoint([*runs][-1] / LAST)
     config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
     generator = make_generator(config)
@@ -123,12 +133,25 @@ def export(data: str, method: str, seed: int, out: Path = PRETRAINED) -> None:
         head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
         until = [line for line in lines if int(line.split(",")[0]) <= step]  # a run goes on after its checkpoint
         write_text(out / f"{name}-{run.name.rsplit('-')[-1]}.csv", head + "".join(until))
-    record = provenance(config, name=name, method=method, data=data, seed=seed, steps=steps, phases=phases,
-                        sha256=sha256(path), bytes=path.stat().st_size, cores=os.cpu_count(), licence=recipe.licence)
+    record = provenance(
+        config,
+        name=name,
+        method=method,
+        data=data,
+        seed=seed,
+        steps=steps,
+        phases=phases,
+        sha256=sha256(path),
+        bytes=path.stat().st_size,
+        cores=os.cpu_count(),
+        licence=recipe.licence,
+    )
     record["exported_at"] = record.pop("commit")  # the training itself may have begun at an earlier one
     write_sidecar(path, record)
-    print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
-          f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px")
+    print(
+        f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {steps} steps, "
+        f"validation PSNR {phases[-1]['psnr_val']} dB at {config.size} px"
+    )
 
 
 def _phase(run: Path, step: int) -> dict:
@@ -139,9 +162,14 @@ def _phase(run: Path, step: int) -> dict:
     ends = np.append(np.diff(seconds) < 0, True)[: len(seconds)]
     psnr = curve["psnr_val"][~np.isnan(curve["psnr_val"])]
     settings = json.loads((run / "config.json").read_text())
-    return {"size": settings["size"], "train_reference": settings.get("train_reference", "self"),
-            "batch_size": settings["batch_size"], "steps": step,
-            "hours": round(float(seconds[ends].sum()) / 3600, 2), "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None}
+    return {
+        "size": settings["size"],
+        "train_reference": settings.get("train_reference", "self"),
+        "batch_size": settings["batch_size"],
+        "steps": step,
+        "hours": round(float(seconds[ends].sum()) / 3600, 2),
+        "psnr_val": round(float(psnr[-1]), 2) if len(psnr) else None,
+    }
 
 
 def main() -> None:
@@ -158,8 +186,6 @@ def main() -> None:
     for method in args.methods:  # argparse's choices refuse an empty list before Python 3.12
         if method not in METHODS:
             parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {method!r}")
-        if method in BEGIN and len(RECIPES[args.data].phases) < 2:
-            parser.error(f"{method} needs a phase as {BEGIN[method]} before, the recipe of {args.data} has one phase")
     if args.threads:
         torch.set_num_threads(args.threads)
     if not args.export:  # what the metrics need is downloaded now, not missed after days of training

@@ -15,8 +15,14 @@ from lineart.files import whole
 from lineart.networks import Generator
 
 
-def save_checkpoint(path: Path, config: Config, step: int, modules: dict[str, nn.Module],
-                    optimizers: dict[str, torch.optim.Optimizer] | None = None, half: bool = False) -> Path:
+def save_checkpoint(
+    path: Path,
+    config: Config,
+    step: int,
+    modules: dict[str, nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer] | None = None,
+    half: bool = False,
+) -> Path:
     """Write the state of `modules` and `optimizers`, whole or not at all.
 
     `half` stores floats as float16 (for weights that are published; training goes on from float32).
@@ -64,8 +70,11 @@ def read_checkpoint(path: Path) -> tuple[Config, int, dict[str, torch.Tensor]]:
 def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
     """The part of a checkpoint that is called `name`, in float32."""
     prefix = f"{name}."
-    state = {key.removeprefix(prefix): t.float() if t.is_floating_point() else t
-             for key, t in tensors.items() if key.startswith(prefix)}
+    state = {
+        key.removeprefix(prefix): t.float() if t.is_floating_point() else t
+        for key, t in tensors.items()
+        if key.startswith(prefix)
+    }
     if not state:
         raise InputError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
     module.load_state_dict(state)
@@ -88,8 +97,16 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Te
 
 def make_generator(config: Config) -> Generator:
     """The generator that a config describes, untrained."""
-    return Generator(config.width, config.depth, config.attention, config.reference, config.noise, config.k, config.keys,
-                     config.fine_levels)
+    return Generator(
+        config.width,
+        config.depth,
+        config.attention,
+        config.reference,
+        config.noise,
+        config.k,
+        config.keys,
+        config.fine_levels,
+    )
 
 
 def load_generator(path: Path) -> tuple[Generator, Config]:

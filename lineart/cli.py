@@ -1,298 +1,287 @@
-"""`lineart reproduce | train | evaluate | compare | colorize | data`, also as `python -m lineart ...`."""
+"""Reference-based colorization of line art: a course, a reproduction, and a tool."""
 
-from __future__ import annotations
-
-import argparse
-import dataclasses
-import inspect
-import re
+import functools
+import operator
+import os
 import sys
-import types
-import typing
+from collections.abc import Sequence
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from lineart.config import DATA, PROFILES, Config, figures_dir
-from lineart.course import reproduce
+import tyro
+from tyro.conf import DisallowNone, FlagCreatePairsOff, Positional, UseAppendAction, arg, subcommand
+
+from lineart.coloring import Finish
+from lineart.config import PROFILES, ROOT, Config, DataSet, InputError, MissingFile, Weights
+from lineart.files import whole
+
+Flag = Annotated[bool, FlagCreatePairsOff]
+Profile = Literal[tuple(PROFILES)]
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run one command; bad input ends with one sentence and status 1."""
-    args = _parser().parse_args(words)
+def _help(text: str, *aliases: str, default: str = "", metavar: str | None = None):
+    return arg(help=text, aliases=aliases, help_behavior_hint=default, metavar=metavar)
+
+
+def _settings() -> type:
+    """One option a field of `Config`, described as there; None where it is not given, so that the profile decides."""
+    options = []
+    for name, setting in Config.model_fields.items():
+        paper = " ".join(map(str, setting.default)) if isinstance(setting.default, tuple) else setting.default
+        alias = ["--backbone"] if name == "weights" else []  # in other commands the weights are those of a network
+        note = _help(setting.description, *alias, default=f"(paper: {paper})")
+        options.append((name, Annotated[setting.annotation | None, note], None))
+    return make_dataclass("Settings", options)
+
+
+Settings = _settings()
+
+
+def _given(options: object) -> dict:
+    return {name: value for name, value in vars(options).items() if value is not None}
+
+
+@dataclass
+class Reproduce:
+    """Run the notebooks: Table 1, Figure 5 and the rest."""
+
+    profile: Annotated[Profile | None, _help("by default LINEART_PROFILE, else classroom")] = None
+    only: Annotated[tuple[str, ...], _help("these notebooks: 03 or 09_table_1")] = ()
+    parameter: Annotated[
+        tuple[tuple[str, str], ...],
+        UseAppendAction,
+        _help("set a parameter; the value is YAML: 3, true, null, [1, 2], text", "-p", metavar="NAME VALUE"),
+    ] = ()
+    notebooks: Annotated[Path | None, _help("folder of the notebooks")] = None
+    output: Annotated[Path | None, _help("folder for executed notebooks and stamps")] = None
+    timeout: Annotated[int, _help("seconds that one cell may take", default="(600)")] = 600
+    force: Annotated[Flag, _help("run also what is unchanged")] = False
+    publish: Annotated[Flag, _help("then put results into figures/ and outputs into the notebooks")] = False
+    strict: Annotated[Flag, _help("status 1 where a result is not as committed")] = False
+    jobs: Annotated[int | None, _help("notebooks at a time; by default as many as pay")] = None
+
+    def run(self) -> int:
+        from lineart.course.reproduce import parse_parameters, reproduce
+
+        options = {"profile": os.environ.get("LINEART_PROFILE", "classroom")} | _given(self)
+        return reproduce(parameters=parse_parameters(options.pop("parameter")), **options)
+
+
+@dataclass
+class Train:
+    """Train a generator. A setting that is not given is the profile's."""
+
+    profile: Annotated[Profile | None, Positional, _help("by default LINEART_PROFILE, else classroom")] = None
+    # torchrun takes --run for an option of its own
+    folder: Annotated[Path | None, _help("run folder; by default a new one under runs/train", "--run")] = None
+    resume: Annotated[Path | None, _help("go on with the run in this folder")] = None
+    settings: Annotated[Settings, arg(name="")] = field(default_factory=Settings)
+
+    def run(self) -> int:
+        """0 at the end of the training, 130 where Ctrl-C or SIGTERM stopped it before."""
+        from lightning_fabric.utilities import rank_zero_only
+
+        from lineart.checkpoint import read_checkpoint
+        from lineart.runs import LAST, config_of
+        from lineart.training import train
+
+        changes = _given(self.settings)
+        if "epochs" in changes:
+            changes.setdefault("steps", None)  # of the profile, or of the run: they would decide
+        if self.resume and (self.folder or self.profile):
+            raise InputError("--resume takes the folder and the settings of a run; leave out the profile and --run")
+        if self.resume:
+            config = config_of(self.resume).replace(**changes)
+        else:
+            config = Config.from_profile(self.profile, **changes)
+        folder = train(config, self.resume or self.folder, resume=self.resume is not None)
+
+        @rank_zero_only  # the others may be here before the checkpoint is written
+        def status() -> int:
+            print(folder)
+            return 0 if read_checkpoint(folder / LAST)[1] >= config_of(folder).total_steps else 130
+
+        return status() or 0
+
+
+@dataclass
+class Evaluate:
+    """Measure weights by the protocols P1 to P4."""
+
+    weights: Annotated[tuple[str, ...], _help("shipped names, checkpoint files or run folders")] = ()
+    protocol: Annotated[tuple[Literal["P1", "P2", "P3", "P4"], ...], _help("", default="(P1 P3)")] = ("P1", "P3")
+    data: Annotated[DataSet | None, _help("by default what the weights were trained on")] = None
+    source: Annotated[str | None, _help("prepared set, folder or zip")] = None
+    n: Annotated[int | None, _help("drawings of the test set; by default as many as the weights' settings say")] = None
+    backbone: Annotated[Weights | None, _help("of the metrics; by default the weights'")] = None
+    scale: Annotated[Flag, _help("also the methods without a network")] = False
+    out: Annotated[Path | None, _help("CSV to write, with a side-car")] = None
+
+    def run(self) -> int:
+        from lineart.evaluation.measure import evaluate_weights
+
+        rows = evaluate_weights(
+            self.weights, self.protocol, self.data, self.source, self.n, self.backbone, self.scale, self.out
+        )
+        rows["checkpoint"] = rows["checkpoint"].str[:8]
+        columns = ["method", "train_seed", "checkpoint", "protocol", "metric", "value", "spread", "n"]
+        print(rows[columns].to_string(index=False))
+        return 0
+
+
+@dataclass
+class Compare:
+    """Compare Table 1 of a run with the paper's, by the tolerance that was stated before."""
+
+    table: Annotated[Path, Positional, _help("CSV of rows")] = ROOT / "figures" / "table_1.csv"
+
+    def run(self) -> int:
+        """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
+        from lineart.evaluation.paper import paper_table
+        from lineart.evaluation.rows import read_rows
+        from lineart.evaluation.tables import comparison
+
+        if not self.table.is_file():
+            raise MissingFile(f"the table must be a CSV of rows, found none at {self.table}")
+        lines, reproduced = comparison(read_rows(self.table))
+        print(*lines, f"{reproduced} of {len(paper_table())} values reproduced", sep="\n")
+        return int(reproduced < len(paper_table()))
+
+
+@dataclass
+class Colorize:
+    """Colour drawings: DRAWINGS... --reference PICTURE --out FOLDER, or in short DRAWING REFERENCE RESULT."""
+
+    drawings: Annotated[tuple[Path, ...], Positional, _help("picture files, folders of them, or globs")]
+    reference: Annotated[Path | None, _help("picture file with the colours")] = None
+    out: Annotated[Path | None, _help("folder for the results; of one drawing also the picture file")] = None
+    palette: Annotated[str | None, _help('colours instead of the reference\'s, or alone: "#aabbcc #ddeeff"')] = None
+    swap: Annotated[str | None, _help('colours to exchange: "#old=#new", one or more')] = None
+    weights: Annotated[str, _help("shipped name, checkpoint file or run folder", default="(toon)")] = "toon"
+    finish: Annotated[
+        Finish | None,
+        _help(
+            "shading: the network's own, only within regions, or one colour a region, "
+            "which exact takes from the palette; by default flat"
+        ),
+    ] = None
+    gap: Annotated[float | None, _help("widest gap in a line, in pixels, that does not leak")] = None
+    seed: Annotated[int | None, _help("of the noise; by default there is none")] = None
+    format: Annotated[str | None, _help("png, webp or jpg; with --layered psd or png")] = None
+    layered: Annotated[Flag, _help("lines and colours as layers")] = False
+    as_is: Annotated[Flag, _help("take the drawing as it is, uncleaned")] = False
+    extract_lines: Annotated[Flag, _help("the drawings are coloured pictures; draw their lines first")] = False
+    overwrite: Annotated[Flag, _help("replace results that are there")] = False
+
+    def run(self) -> int:
+        from lineart.coloring.batch import colorize_files
+
+        options = {"reference": None, "out": None} | _given(self)
+        if self.reference is None and self.out is None and len(self.drawings) == 3:
+            *options["drawings"], options["reference"], options["out"] = self.drawings
+        if not options["out"] or not (options["reference"] or self.palette):
+            raise InputError("colorize needs --out, and --reference or --palette; or drawing, reference and result")
+        return colorize_files(**options)
+
+
+@dataclass
+class Prepare:
+    """Pictures to arrays: resize, lines, palettes."""
+
+    name: Annotated[DataSet, Positional, _help("the set")]
+    source: Annotated[Path | None, _help("folder or zip; by default from Kaggle, where the set is there")] = None
+    size: Annotated[int, _help("pixels a side", default="(256)")] = 256
+    out: Annotated[Path | None, _help("folder; by default runs/data/NAME-SIZEpx")] = None
+    k: Annotated[int, _help("colours of a palette", "-k", default="(9)")] = 9
+    processes: Annotated[int | None, _help("by default one a core")] = None
+    allow_grey: Annotated[Flag, _help("take pictures without colours, too")] = False
+    max_rejected: Annotated[float, _help("a larger share of rejected pictures is an error", default="(0.01)")] = 0.01
+
+    def run(self) -> int:
+        from lineart.data.prepare import prepare, refuse_too_many, summary
+
+        if self.name == "toon":
+            return self._draw()
+        store = prepare(
+            self.name,
+            self.source,
+            self.size,
+            self.out,
+            self.k,
+            self.processes,
+            max_rejected=1.0,
+            allow_grey=self.allow_grey,
+        )
+        print(*summary(store), sep="\n")  # also where too many were rejected
+        refuse_too_many(store, self.max_rejected)
+        return 0
+
+    def _draw(self) -> int:
+        """`toon`: nothing to read; drawn, as many as the classroom profile takes."""
+        from lineart.data.sets import load
+
+        config = Config.from_profile("classroom", size=self.size, k=self.k, source=self.source and str(self.source))
+        if self.out:
+            raise InputError(f"toon is kept under runs/data and takes no --out, got {self.out}")
+        for split in ("train", "val", "test"):
+            print(f"toon {split}: sha256 {load(config, split).digest()[:12]}")
+        return 0
+
+
+@dataclass
+class Check:
+    """What a prepared set holds, whether it is whole, and a contact sheet."""
+
+    folder: Annotated[Path, Positional, _help("of the set")]
+    sheet: Annotated[Path | None, _help("picture file for the contact sheet; by default in the folder")] = None
+
+    def run(self) -> int:
+        from PIL import Image
+
+        from lineart.data.store import SHEET, check, contact_sheet, open_store
+
+        path, formats = self.sheet or self.folder / SHEET, Image.registered_extensions()
+        if path.suffix.lower() not in formats:
+            raise InputError(f"the name of a picture must end in .png, .jpg or the like, got {path}")
+        print(*check(self.folder), sep="\n")
+        with whole(path) as temporary:
+            contact_sheet(open_store(self.folder)).save(temporary, formats[path.suffix.lower()])
+        print(f"contact sheet: {path}")
+        return 0
+
+
+def _one_of(*kinds: type):
+    """Subcommands, called like the classes."""
+    named = [Annotated[kind, subcommand(kind.__name__.lower(), prefix_name=False)] for kind in kinds]
+    return Annotated[functools.reduce(operator.or_, named), arg(name="")]
+
+
+@dataclass
+class Data:
+    """Prepare a set of pictures, or say what is in one."""
+
+    command: _one_of(Prepare, Check)
+
+    def run(self) -> int:
+        return self.command.run()
+
+
+@dataclass
+class Lineart:
+    command: _one_of(Reproduce, Train, Evaluate, Compare, Colorize, Data)
+    debug: Annotated[Flag, _help("show the traceback of a mistake, too")] = False
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its status: 1, after one sentence, for what the user can mend; usage exits with 2."""
+    lineart = tyro.cli(Lineart, prog="lineart", description=__doc__, args=words, config=[DisallowNone])
     try:
-        return args.command(args) or 0
-    except (ValueError, OSError, FloatingPointError, MemoryError, ModuleNotFoundError) as error:
+        return lineart.command.run()
+    except InputError as error:
+        if lineart.debug:
+            raise
         print(f"lineart: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lineart", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-
-    command = commands.add_parser("reproduce", help="run the notebooks: Table 1, Figure 5 and the rest")
-    reproduce.add_arguments(command)
-    command.set_defaults(command=reproduce.main)
-
-    command = commands.add_parser("train", help="train a generator", description="Train a generator. A setting that "
-                                  "is not given is the profile's; in brackets the paper's, where a profile has none.")
-    command.add_argument("profile", nargs="?", choices=[*PROFILES], help="by default classroom")
-    command.add_argument("--run", "--folder", type=Path,  # torchrun takes --run for an option of its own
-                         help="run folder; by default a new one under runs/train")
-    command.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
-    _add_config(command)
-    command.set_defaults(command=_train)
-
-    command = commands.add_parser("evaluate", help="measure weights by the protocols P1 to P4")
-    command.add_argument("--weights", nargs="+", default=[], metavar="NAME",
-                         help="shipped names, checkpoint files or run folders; none: only the rows that give a scale")
-    command.add_argument("--protocol", nargs="+", default=["P1", "P3"], choices=["P1", "P2", "P3", "P4"])
-    command.add_argument("--data", choices=DATA, help="by default what the weights were trained on")
-    command.add_argument("--source", help="prepared set, folder or zip")
-    command.add_argument("--n", type=int, help="drawings of the test set; by default as many as the settings of the weights say")
-    command.add_argument("--backbone", choices=["bundled", "imagenet"], help="of the metrics; by default the weights'")
-    command.add_argument("--scale", action="store_true", help="also the methods without a network")
-    command.add_argument("--out", type=Path, help="CSV to write; by default the rows are printed")
-    command.set_defaults(command=_evaluate)
-
-    command = commands.add_parser("compare", help="Table 1 of a run against the paper's, with the tolerance stated before")
-    command.add_argument("table", nargs="?", type=Path, help="CSV of rows; by default figures/table_1.csv")
-    command.set_defaults(command=_compare)
-
-    command = commands.add_parser("colorize", help="colour a drawing")
-    command.add_argument("line", type=Path, help="picture file of the drawing, dark lines on white")
-    command.add_argument("reference", type=Path, help="picture file with the colours")
-    command.add_argument("result", type=Path, help="picture file to write; its ending says the format")
-    command.add_argument("--weights", default="toon", help="shipped name, checkpoint file or run folder")
-    command.add_argument("--seed", type=int, help="of the noise; by default there is none")
-    command.set_defaults(command=_colorize)
-
-    _add_data(commands.add_parser("data", help="prepare a set of pictures, or say what is in one"))
-    return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    """One option a field of Config: --batch-size 8."""
-    hints = typing.get_type_hints(Config)
-    notes = dict(re.findall(r"^    (\w+): .+?  # (.+)$", inspect.getsource(Config), re.MULTILINE))
-    for field in dataclasses.fields(Config):
-        kind = hints[field.name]
-        kinds = [k for k in typing.get_args(kind) if k is not types.NoneType]
-        options = ["--" + field.name.replace("_", "-")]
-        if field.name == "weights":  # which elsewhere are those of a network
-            options.insert(0, "--backbone")
-        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-        note = f"{notes.get(field.name, '')} ({default})".replace("%", "%%")
-        if kind is bool:
-            parser.add_argument(*options, action=argparse.BooleanOptionalAction, help=note)
-        elif typing.get_origin(kind) is tuple:
-            parser.add_argument(*options, nargs="+", type=kinds[0], help=note)
-        else:
-            parser.add_argument(*options, dest=field.name, type=kinds[0] if kinds else kind, help=note)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="command")
-
-    command = commands.add_parser("prepare", help="pictures to arrays: resize, lines, palettes")
-    command.add_argument("name", choices=DATA)
-    command.add_argument("--source", type=Path, help="folder or zip; by default from Kaggle, where the set is there")
-    command.add_argument("--size", type=int, default=256, help="pixels a side (256)")
-    command.add_argument("--out", type=Path, help="folder; by default runs/data/NAME-SIZEpx")
-    command.add_argument("-k", type=int, default=9, help="colours of a palette (9)")
-    command.add_argument("--processes", type=int, help="by default one a core")
-    command.add_argument("--max-rejected", type=float, default=0.01, metavar="SHARE",
-                         help="more rejected pictures than this share are an error (0.01)")
-    command.set_defaults(command=_data_prepare)
-
-    command = commands.add_parser("check", help="what a prepared set holds, whether it is whole, and a contact sheet")
-    command.add_argument("folder", type=Path)
-    command.add_argument("--sheet", type=Path, help="picture file for the contact sheet; by default in the folder")
-    command.set_defaults(command=_data_check)
-
-
-def _train(args: argparse.Namespace) -> int:
-    """0 at the end of the training, 130 where Ctrl-C or SIGTERM stopped it before."""
-    from lightning_fabric.utilities import rank_zero_only
-
-    from lineart.checkpoint import read_checkpoint
-    from lineart.training import LAST, config_of, train
-
-    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Config)}
-    changes = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
-    if "epochs" in changes:
-        changes.setdefault("steps", None)  # of the profile, or of the run: they would decide
-    if args.resume and (args.run or args.profile):
-        raise ValueError("--resume takes the folder and the settings of a run; leave out the profile and --run")
-    config = config_of(args.resume).replace(**changes) if args.resume else Config.from_profile(args.profile, **changes)
-    _refuse_source_of_toon(config.data, args.source)
-    folder = train(config, args.resume or args.run, resume=args.resume is not None)
-
-    @rank_zero_only  # the others may be here before the checkpoint is written
-    def status() -> int:
-        print(folder)
-        return 0 if read_checkpoint(folder / LAST)[1] >= config_of(folder).total_steps else 130
-    return status() or 0
-
-
-def _evaluate(args: argparse.Namespace) -> None:
-    from lineart.coloring.colorizer import Colorizer, checkpoint_path
-    from lineart.data.sets import load
-    from lineart.evaluation.measure import Evaluator, evaluate, scale_rows, write_rows
-    from lineart.files import provenance, sha256, write_sidecar
-
-    if not args.weights and not args.scale:
-        raise ValueError("evaluate needs --weights, or --scale for the methods without a network")
-    needed = 2 if {"P3", "P4"} & {*args.protocol} else 1  # there the reference is another drawing
-    if args.n is not None and args.n < needed:
-        raise ValueError(f"--n must be at least {needed} for {', '.join(args.protocol)}, got {args.n}")
-    if args.out:
-        _check_table_file(args.out)
-    colorizers = {name: Colorizer.from_pretrained(name) for name in args.weights}
-    config = next((c.config for c in colorizers.values()), Config.from_profile())
-    data = args.data or config.data
-    _refuse_source_of_toon(data, args.source)
-    config = config.replace(data=data, source=args.source or (config.source if data == config.data else None),
-                            weights=args.backbone or config.weights, train_reference="self")  # nothing is trained
-    for name, colorizer in colorizers.items():
-        if (colorizer.config.size, colorizer.config.k) != (config.size, config.k):
-            raise ValueError(f"weights of one table must have one size and k, {name} has {colorizer.config.size} px and "
-                             f"{colorizer.config.k}, {args.weights[0]} {config.size} px and {config.k}")
-    evaluator = Evaluator(load(config, "test", args.n), config.weights, config.data)
-    for protocol in args.protocol:
-        evaluator.plan(protocol)  # P4 is refused here where slots are not known, not after an hour
-    rows = scale_rows(evaluator, args.protocol) if args.scale else []
-    methods = [colorizer.config.method for colorizer in colorizers.values()]
-    for method, (name, colorizer) in zip(methods, colorizers.items()):
-        title = method if methods.count(method) == 1 else f"{method} ({name})"
-        digest = sha256(checkpoint_path(name))
-        rows += evaluate(evaluator, title, colorizer.generator, digest, args.protocol)
-    for row in rows:
-        print(f"{row.method}  {row.protocol}  {row.metric}  {row.value:.4f} ± {row.spread:.4f}  n={row.n}")
-    if args.out:
-        print(write_rows(args.out, rows))
-        write_sidecar(args.out, provenance(config, weights=[*colorizers], protocols=args.protocol,
-                                           n=len(evaluator.pairs)))
-
-
-def _refuse_source_of_toon(data: str, source: str | Path | None) -> None:
-    if data == "toon" and source:
-        raise ValueError(f"toon is drawn and takes no --source, got {source}")
-
-
-def _check_table_file(path: Path) -> None:
-    """Before anything is measured."""
-    if path.suffix != ".csv" or path.is_dir():
-        raise ValueError(f"--out must be a file that ends in .csv, got {path}")
-    if path.with_suffix(".json").exists() and not path.exists():
-        raise ValueError(f"{path} gets a side-car, {path.with_suffix('.json')}, and that is there already; "
-                         "name another file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _compare(args: argparse.Namespace) -> int:
-    """0 if every value of the paper's table was reproduced, 1 if not; each value with its verdict."""
-    from lineart.evaluation.features import metric_names
-    from lineart.evaluation.measure import paper_table, read_rows
-    from lineart.evaluation.tables import COLUMNS, comparison
-
-    path = args.table or figures_dir("classroom") / "table_1.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"the table must be a CSV of rows, found none at {path}; lineart reproduce writes one")
-    rows = read_rows(path)
-    names = metric_names(rows[0].backbone) if rows else {}
-    there = {(row.method, row.protocol, row.metric) for row in rows}
-    needed = [(method, protocol, names.get(kind, column)) for method in ("none", "image")
-              for column, (protocol, kind) in COLUMNS.items()]
-    if lost := [" ".join(key) for key in needed if key not in there]:
-        raise ValueError(f"the table must hold the paper's two methods, {path} lacks {', '.join(lost)}")
-    lines, reproduced = comparison(rows)
-    print(*lines, sep="\n")
-    print(f"{reproduced} of {len(paper_table())} values reproduced")
-    return int(reproduced < len(paper_table()))
-
-
-def _colorize(args: argparse.Namespace) -> None:
-    from lineart.coloring.colorizer import Colorizer
-
-    _check_picture_file(args.result)
-    pictures = [_open_picture(path) for path in (args.line, args.reference)]
-    if args.result.exists() and any(args.result.samefile(path) for path in (args.line, args.reference)):
-        raise ValueError(f"the result must be another file than the pictures that it is made from, got {args.result}")
-    _save_picture(Colorizer.from_pretrained(args.weights).colorize(*pictures, seed=args.seed), args.result)
-    print(args.result)
-
-
-def _open_picture(path: Path):
-    """The picture of a file: RGB, upright. Raises ValueError or FileNotFoundError."""
-    from PIL import Image, UnidentifiedImageError
-
-    from lineart.images import rgb
-
-    if not path.is_file():
-        raise FileNotFoundError(f"a picture must be a file, found none at {path}")
-    try:
-        return rgb(Image.open(path))
-    except UnidentifiedImageError as error:
-        raise ValueError(f"a picture must be in a format that Pillow reads, {path} is not") from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"a picture must have at most {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels, "
-                         f"{path} has more") from error
-    except Exception as error:  # of 32 bits, or damaged: decoders raise whatever they like
-        raise ValueError(f"{path} can't be used: {error}") from error
-
-
-def _check_picture_file(path: Path) -> None:
-    """Whether a result can go there, before any work."""
-    from lineart.images import SUFFIXES
-
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"the name of a picture must end in one of {', '.join(SUFFIXES)}, got {path}")
-    if path.is_dir():
-        raise ValueError(f"a picture must go into a file, {path} is a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"a picture must go into a folder that is there, {path.parent} is none")
-
-
-def _save_picture(image, path: Path) -> None:
-    from PIL import Image
-
-    from lineart.files import whole
-
-    try:
-        with whole(path) as temporary:
-            image.save(temporary, format=Image.registered_extensions()[path.suffix.lower()])
-    except OSError as error:
-        raise OSError(f"{path} could not be written: {error.strerror or error}") from error
-
-
-def _data_prepare(args: argparse.Namespace) -> None:
-    from lineart.data.prepare import prepare, refuse_too_many, summary
-    from lineart.data.sets import load
-
-    if args.name == "toon":  # nothing to read: drawn, as many as the classroom profile takes
-        _refuse_source_of_toon(args.name, args.source)
-        if args.out:
-            raise ValueError(f"toon is kept under runs/data and takes no --out, got {args.out}")
-        config = Config.from_profile("classroom", size=args.size, k=args.k)
-        for split in ("train", "val", "test"):
-            pairs = load(config, split)
-            print(f"toon {split}: {len(pairs)} pairs of {config.size} px, sha256 {pairs.digest()[:12]}")
-        return
-    if not 0 <= args.max_rejected <= 1:
-        raise ValueError(f"--max-rejected must be a share between 0 and 1, got {args.max_rejected}")
-    store = prepare(args.name, args.source, args.size, args.out, args.k, args.processes, max_rejected=1.0)
-    print(*summary(store), sep="\n")
-    refuse_too_many(store, args.max_rejected)
-
-
-def _data_check(args: argparse.Namespace) -> None:
-    from lineart.data.store import SHEET, check, contact_sheet, open_store
-
-    path = args.sheet or args.folder / SHEET
-    if args.sheet:
-        _check_picture_file(path)
-    print(*check(args.folder), sep="\n")
-    _save_picture(contact_sheet(open_store(args.folder)), path)
-    print(f"contact sheet: {path}")

@@ -1,139 +1,140 @@
-"""Every setting of an experiment in one frozen dataclass; its defaults are the paper's."""
+"""Every setting of an experiment, once: its type, its limits, what it means. The defaults are the paper's."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
-import types
-import typing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
-ROOT = Path(__file__).resolve().parent.parent
-DATA = ("toon", "kaggle", "faces", "folder", "pairs")
-ATTENTIONS = ("none", "gate", "cross")
-REFERENCES = ("image", "palette")
-TRAIN_REFERENCES = ("self", "warped", "cycle", "other")
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = (PACKAGE.parent / "pyproject.toml").is_file()  # else installed from a wheel
+ROOT = PACKAGE.parent if CHECKOUT else Path.cwd()  # where runs/ and figures/ are
+DATA_FOLDER = PACKAGE.parent / "data" if CHECKOUT else PACKAGE / "shipped"  # weights, lists of pairs, the paper's table
+
+DataSet = Literal["toon", "kaggle", "faces", "folder", "pairs"]
+Weights = Literal["imagenet", "bundled"]
+DATA: tuple[str, ...] = get_args(DataSet)
+MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
 
 class InputError(ValueError):
-    """What a user can mend, in one sentence with the rule and the value; the command line shows it without a traceback."""
+    """What a user can mend, in one sentence with rule and value; the command line shows it without a traceback."""
 
 
 class MissingFile(InputError, FileNotFoundError):
     """A file or folder that should be there and is not."""
 
 
-MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]  # of a loss
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True)
-class Config:
-    """What to train, on what, and how. Numbers without a note are given in section 4.2 of the paper.
+class Config(BaseModel):
+    """What to train, on what, and how. Frozen; numbers without a note are given in section 4.2 of the paper.
 
-    The note behind a setting is also what `lineart train --help` says of it.
+    Types are strict: no string is a number, no bool an int; an int is a float, though. A list may stand for a tuple, as
+    JSON has none. Raises InputError with the first setting that breaks a rule.
     """
 
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
     # Data
-    data: str = "kaggle"  # "toon", "kaggle", "faces", "folder" or "pairs"
-    source: str | None = None  # prepared set, folder or zip; None: where `lineart data prepare` puts the set
-    size: int = 256  # pixels a side
-    n_train: int = 14_224  # drawings in the training set
-    n_test: int = 3_545  # drawings in the test set
-    augment: bool = True  # random crop and random flip
-    line_variants: bool = False  # half of the line drawings extracted anew: thin, thick, soft or hard
-    # "self": the truth as it is; "warped": bent, turned and flipped, so that no position is sure; "cycle": half of them
-    # other drawings, which the network colours itself from the truth; "other": another drawing in the same colours,
-    # which only `toon` has
-    train_reference: str = "self"  # "self", "warped", "cycle" or "other"
-    reference_jitter: float = 0.0  # random change of the reference's hue, saturation, contrast and brightness
+    data: DataSet = Field("kaggle", description="the set of drawings")
+    source: str | None = Field(None, description="prepared set, folder or zip; None: where data prepare puts it")
+    size: int = Field(256, ge=MIN_SIZE, description="pixels a side")
+    n_train: Count = Field(14_224, description="drawings in the training set")
+    n_test: Count = Field(3_545, description="drawings in the test set")
+    augment: bool = Field(True, description="random crop and random flip")
+    line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")
+    train_reference: Literal["self", "warped", "other"] = Field(
+        "self",
+        description="self: the truth as it is; warped: bent, turned and flipped; other: another drawing in the "
+        "same colours, which only toon has",
+    )
+    reference_jitter: float = Field(0.0, ge=0, le=1, description="random change of the reference's colours, 0 to 1")
 
     # Networks
-    width: int = 64  # channels of the first level; the paper does not say
-    levels: int | None = None  # None: until the bottleneck is 2x2, the paper's 7 at 256 px
-    attention: str = "cross"  # "none", "gate" or "cross"
-    reference: str = "image"  # what keys and values come from: "image" (text) or "palette" (Figure 2)
-    keys: str = "none"  # what an encoder for matching alone sees of the reference: "colors" or "lines"; "none": the paper
-    fine_levels: int = 0  # finer decoder levels that attend, too
-    noise: bool = True  # random noise injected into the generator
-    discriminator_width: int = 64  # channels of its first level
-    k: int = 9  # colours of the palette
+    width: Count = Field(64, description="channels of the first level; the paper does not say")
+    levels: int | None = Field(None, ge=2, description="None: until the bottleneck is 2x2, the paper's 7 at 256 px")
+    attention: Literal["none", "gate", "cross"] = Field("cross", description="cross: the paper; gate: its public code")
+    reference: Literal["image", "palette"] = Field(
+        "image", description="what keys and values come from: image (the paper's text) or palette (its Figure 2)"
+    )
+    keys: Literal["none", "colors", "lines"] = Field(
+        "none",
+        description=(
+            "matching apart from colour: what the matching encoder sees of the reference; none: as in the paper"
+        ),
+    )
+    fine_levels: int = Field(0, ge=0, le=3, description="finer decoder levels that attend, too")
+    noise: bool = Field(True, description="random noise injected into the generator")
+    discriminator_width: Count = Field(64, description="channels of the discriminator's first level")
+    k: Count = Field(9, description="colours of the palette")
 
     # Loss, Eq. 1
-    lambda_l1: float = 50.0  # weight of the L1 loss
-    lambda_fm: float = 0.05  # of feature matching
-    lambda_tv: float = 5e-4  # of total variation
-    lambda_adv: float = 1.0  # of the adversarial loss
-    feature_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # the paper names none
-    weights: str = "imagenet"  # backbone of feature loss and metrics: "imagenet" or "bundled"
+    lambda_l1: Weight = Field(50.0, description="weight of the L1 loss")
+    lambda_fm: Weight = Field(0.05, description="weight of feature matching")
+    lambda_tv: Weight = Field(5e-4, description="weight of total variation")
+    lambda_adv: Weight = Field(1.0, description="weight of the adversarial loss")
+    feature_layers: tuple[str, ...] = Field(
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        strict=False,
+        description="layers of VGG16 to match; the paper names none",
+    )
+    weights: Weights = Field("imagenet", description="backbone of the feature loss and the metrics")
 
     # Optimisation
-    batch_size: int = 4  # drawings a step, shared by the devices
-    epochs: int = 40  # times through the training set
-    steps: int | None = None  # None: epochs decide
-    learning_rate: float = 2e-4  # of Adam, at the start
-    betas: tuple[float, float] = (0.5, 0.99)  # of Adam, two from 0 to below 1
-    lr_step_epochs: int = 20  # after so many epochs the learning rate is multiplied by lr_gamma
-    lr_gamma: float = 0.5  # see lr_step_epochs
+    batch_size: Count = Field(4, description="drawings a step, shared by the devices")
+    epochs: Count = Field(40, description="times through the training set")
+    steps: Count | None = Field(None, description="None: epochs decide")
+    learning_rate: Positive = Field(2e-4, description="of Adam, at the start")
+    betas: tuple[Beta, ...] = Field(
+        (0.5, 0.99), min_length=2, max_length=2, strict=False, description="of Adam, two from 0 to below 1"
+    )
+    lr_step_epochs: Count = Field(20, description="after so many epochs the learning rate is multiplied by lr_gamma")
+    lr_gamma: Positive = Field(0.5, description="see lr_step_epochs")
 
     # The run
-    seed: int = 0  # of everything random
-    start_from: str | None = None  # a checkpoint whose networks the run starts with
-    devices: int = 1  # processes, one a device
-    accelerator: str = "auto"  # as Lightning Fabric calls it: "auto", "cpu", "gpu"
-    precision: str = "32-true"  # as Lightning Fabric calls it: "32-true", "bf16-mixed"
-    compile: bool = False  # torch.compile: a minute at the start, faster steps
-    log_every: int = 50  # steps between two rows of metrics.csv
-    sample_every: int = 500  # steps between two samples
-    checkpoint_every: int = 500  # steps between two checkpoints
-    checkpoint_minutes: float = 10.0  # a checkpoint also whenever so many have passed
-    tensorboard: bool = False  # a log for TensorBoard, too
+    seed: int = Field(0, ge=0, lt=2**64, description="of everything random")
+    start_from: str | None = Field(None, description="a checkpoint whose networks the run starts with")
+    devices: Count = Field(1, description="processes, one a device")
+    accelerator: str = Field("auto", description="as Lightning Fabric calls it: auto, cpu, gpu")
+    precision: str = Field("32-true", description="as Lightning Fabric calls it: 32-true, bf16-mixed")
+    compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps")
+    log_every: Count = Field(50, description="steps between two rows of metrics.csv")
+    sample_every: Count = Field(500, description="steps between two samples")
+    checkpoint_every: Count = Field(500, description="steps between two checkpoints")
+    checkpoint_minutes: Positive = Field(10.0, description="a checkpoint also whenever so many have passed")
+    tensorboard: bool = Field(False, description="a log for TensorBoard, too")
 
-    def __post_init__(self) -> None:
-        for name, kind in typing.get_type_hints(Config).items():
-            if not _is_a(getattr(self, name), kind):
-                raise ValueError(f"{name} must be {_words(kind)}, got {getattr(self, name)!r}")
-        if self.data not in DATA:
-            raise ValueError(f"data must be one of {', '.join(DATA)}, got {self.data!r}")
-        if self.attention not in ATTENTIONS:
-            raise ValueError(f"attention must be one of {', '.join(ATTENTIONS)}, got {self.attention!r}")
-        if self.reference not in REFERENCES:
-            raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, got {self.reference!r}")
-        if self.train_reference not in TRAIN_REFERENCES:
-            raise ValueError(f"train_reference must be one of {', '.join(TRAIN_REFERENCES)}, "
-                             f"got {self.train_reference!r}")
-        if self.train_reference == "other" and self.data != "toon":
-            raise ValueError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
-        if not 0 <= self.reference_jitter <= 1:
-            raise ValueError(f"reference_jitter must be between 0 and 1, got {self.reference_jitter}")
-        if self.precision.startswith("16"):
-            raise ValueError(f"precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss scale, "
-                             f"got {self.precision!r}")
-        if self.weights not in ("imagenet", "bundled"):
-            raise ValueError(f"weights must be 'imagenet' or 'bundled', got {self.weights!r}")
-        for name in ("size", "n_train", "n_test", "width", "discriminator_width", "k", "batch_size", "epochs",
-                     "lr_step_epochs", "devices", "log_every", "sample_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("learning_rate", "lr_gamma", "checkpoint_minutes"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("lambda_l1", "lambda_fm", "lambda_tv", "lambda_adv"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers from 0 to below 1, got {self.betas}")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must be between 0 and 2**64 - 1, got {self.seed}")
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
-        if self.levels is not None and self.levels < 2:
-            raise ValueError(f"levels must be at least 2, got {self.levels}")
-        if self.size < MIN_SIZE:
-            raise ValueError(f"size must be at least {MIN_SIZE}, got {self.size}")
+    def __init__(self, **values) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(_sentence(error, values)) from None
+
+    @model_validator(mode="after")
+    def _settings_fit_each_other(self) -> Config:
         if self.size % 2**self.depth:
-            raise ValueError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
+            raise InputError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
+        if self.data == "toon" and self.source:
+            raise InputError(f"toon is drawn and takes no source, got {self.source!r}")
+        if self.train_reference == "other" and self.data != "toon":
+            raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
+        if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
+            raise InputError(
+                f"keys need attention 'cross' and reference 'image', got {self.attention!r} and {self.reference!r}"
+            )
+        if self.precision.startswith("16"):
+            raise InputError(
+                "precision must have float32's range, such as 'bf16-mixed'; float16 would need a loss "
+                f"scale, got {self.precision!r}"
+            )
+        return self
 
     @property
     def depth(self) -> int:
@@ -142,7 +143,7 @@ class Config:
 
     @property
     def method(self) -> str:
-        """Short name of the compared method: "none", "gate", "palette", "image", or with "-warped" and the like behind."""
+        """Short name of the compared method: none, gate, palette, image, colors or lines; then -warped or -other."""
         name = self.reference if self.attention == "cross" else self.attention
         name = name if self.keys == "none" else self.keys
         return name if self.train_reference == "self" else f"{name}-{self.train_reference}"
@@ -160,68 +161,80 @@ class Config:
         """The config of a profile, by default the one that LINEART_PROFILE names, else `classroom`."""
         profile = profile or os.environ.get("LINEART_PROFILE", "classroom")
         if profile not in PROFILES:
-            raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
+            raise InputError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
         return cls(**{**PROFILES[profile], **changes})
 
     @classmethod
     def from_dict(cls, values: dict) -> Config:
-        """Inverse of `to_dict`; unknown names are refused."""
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        for name in values:
-            if name not in known:
-                raise InputError(f"unknown setting {name!r}; known are {', '.join(known)}")
-        # JSON has no tuples
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        """Inverse of `to_dict`; unknown names are refused, missing ones have the paper's value."""
+        return cls(**values)
 
     def to_dict(self) -> dict:
-        return dataclasses.asdict(self)
+        """Plain values, for JSON."""
+        return self.model_dump()
 
     def replace(self, **changes) -> Config:
-        return dataclasses.replace(self, **changes)
+        """The same but for `changes`, validated again."""
+        return Config(**{**self.to_dict(), **changes})
 
 
-def _is_a(value: object, kind: type) -> bool:
-    """Whether a value has the type of a setting; an int is a float, a bool is no int."""
-    if isinstance(kind, types.UnionType):
-        return any(_is_a(value, k) for k in typing.get_args(kind))
-    if typing.get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_is_a(v, typing.get_args(kind)[0]) for v in value)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is kind
-
-
-def _words(kind: type) -> str:
-    """A type as a sentence says it: "int or None"."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(_words(k) for k in typing.get_args(kind))
-    if typing.get_origin(kind) is tuple:
-        return f"a tuple of {_words(typing.get_args(kind)[0])}"
-    return "None" if kind is types.NoneType else kind.__name__
+def _sentence(error: ValidationError, values: dict) -> str:
+    """The first broken rule in one sentence: "steps must be a valid integer, got '200'"."""
+    first = error.errors()[0]
+    if not first["loc"]:  # a rule of ours, between settings
+        return str(first["ctx"]["error"])
+    name, *inside = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {name!r}; known are {', '.join(Config.model_fields)}"
+    rule = first["msg"].partition(" should ")[2].partition(" after validation")[0]
+    return f"{'each of ' if inside else ''}{name} must {rule}, got {values[name]!r}"
 
 
 # A profile holds only what differs from the paper.
 PROFILES: dict[str, dict] = {
     "smoke": dict(
-        data="toon", size=64, n_train=16, n_test=8, width=4, discriminator_width=4, weights="bundled",
-        feature_layers=("relu1_2",), steps=4, epochs=1, accelerator="cpu",
-        log_every=1, sample_every=2, checkpoint_every=2,
+        data="toon",
+        size=64,
+        n_train=16,
+        n_test=8,
+        width=4,
+        discriminator_width=4,
+        weights="bundled",
+        feature_layers=("relu1_2",),
+        steps=4,
+        epochs=1,
+        accelerator="cpu",
+        log_every=1,
+        sample_every=2,
+        checkpoint_every=2,
     ),
     "classroom": dict(
-        data="toon", size=128, n_train=512, n_test=256, width=16, discriminator_width=16, weights="bundled",
-        feature_layers=("relu1_2", "relu2_2"), batch_size=8, steps=200, epochs=1, accelerator="cpu",
-        log_every=10, sample_every=100, checkpoint_every=100,
+        data="toon",
+        size=128,
+        n_train=512,
+        n_test=256,
+        width=16,
+        discriminator_width=16,
+        weights="bundled",
+        feature_layers=("relu1_2", "relu2_2"),
+        batch_size=8,
+        steps=200,
+        epochs=1,
+        accelerator="cpu",
+        log_every=10,
+        sample_every=100,
+        checkpoint_every=100,
     ),
     "paper": {},
 }
 
 
 def figures_dir(profile: str) -> Path:
-    """Where the results of a profile go: `figures/` for the classroom's, `runs/<profile>/figures` for others.
+    """Where the results of a profile go: `runs/<profile>/figures`, or where LINEART_FIGURES says.
 
-    LINEART_FIGURES overrides it, so that tests leave the committed figures alone.
+    Of notebooks, `lineart reproduce --publish` alone writes the committed `figures/`; a benchmark does where
+    LINEART_FIGURES names them.
     """
-    default = ROOT / "figures" if profile == "classroom" else ROOT / "runs" / profile / "figures"
-    path = Path(os.environ.get("LINEART_FIGURES", default))
+    path = Path(os.environ.get("LINEART_FIGURES", ROOT / "runs" / profile / "figures"))
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -3,8 +3,8 @@
 `weights="imagenet"` is the paper's: VGG16, AlexNet (LPIPS) and Inception (FID), downloaded on first use.
 `weights="bundled"` needs no network: the shift-tolerant VGG and AlexNet of Ghildyal & Liu (2022, ST-LPIPS), whose
 trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in for the other, and their numbers
-carry different names (`metric_names`). Only the weights of that package are read; its networks are built here, because
-importing it needs IPython and torchsummary, and its VGG allocates 500 MB of classifier that nothing uses.
+carry different names. Only the weights of that package are read; its networks are built here, because importing it
+needs IPython and torchsummary, and its VGG allocates 500 MB of classifier that nothing uses.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
+
+from lineart.config import InputError, MissingFile
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 SOURCES = ("imagenet", "bundled")
@@ -31,7 +33,7 @@ class FeatureExtractor(nn.Module):
         weights: "imagenet" (Simonyan & Zisserman 2015, torchvision) or "bundled" (ST-LPIPS, with blurred pooling).
 
     Raises:
-        ValueError: an unknown layer or source. FileNotFoundError: the weights are not there.
+        ValueError: an unknown layer or source. MissingFile: the weights are not there.
     """
 
     def __init__(self, layers: Sequence[str] = LAYERS[:4], weights: str = "imagenet") -> None:
@@ -78,7 +80,7 @@ class InputScale(nn.Module):
 
 
 class BlurPool(nn.Module):
-    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so H -> (H + 1) // 2 + 1 and W alike."""
+    """Every second pixel after a 1-2-1 blur (Zhang 2019); reflects 2 px at the rim, so H -> (H + 1) // 2 + 1."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -128,7 +130,7 @@ def bundled_file(name: str) -> Path:
     folder = Path(spec.submodule_search_locations[0]) if spec else Path("stlpips_pytorch")
     path = folder / "weights" / "vST0.0" / f"{name}_shift_tolerant.pth"
     if not path.is_file():
-        raise FileNotFoundError(f"weights='bundled' needs {path}, which comes with the package stlpips-pytorch")
+        raise MissingFile(f"weights='bundled' needs {path}, which comes with the package stlpips-pytorch")
     return path
 
 
@@ -143,7 +145,7 @@ def downloaded(name: str, load: Callable):
     try:
         return load()
     except (OSError, RuntimeError) as error:  # no network; or a wrong checksum, as a login page in a school gives
-        raise FileNotFoundError(
+        raise MissingFile(
             f"weights='imagenet' needs the {name} weights trained on ImageNet, which could not be downloaded "
             f"({error}); weights='bundled' works offline"
         ) from error
@@ -151,4 +153,4 @@ def downloaded(name: str, load: Callable):
 
 def check_source(weights: str) -> None:
     if weights not in SOURCES:
-        raise ValueError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")
+        raise InputError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")

@@ -15,8 +15,24 @@ from pathlib import Path
 from lineart.config import ROOT, Config
 
 # Those that decide a result: networks and training, metrics and their backbones, lines and palettes, drawings
-PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "torch-fidelity", "lpips", "stlpips-pytorch",
-            "numpy", "scipy", "scikit-learn", "pillow", "resvg-py", "dicebear-core", "dicebear-styles")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning-fabric",
+    "torchmetrics",
+    "torch-fidelity",
+    "lpips",
+    "stlpips-pytorch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "resvg-py",
+    "dicebear-core",
+    "dicebear-styles",
+)
+OF_THE_RUN = ("commit", "device", "threads", "python", "seconds")  # what a record says of the run, not of the result
 
 
 @contextmanager
@@ -64,14 +80,30 @@ def provenance(config: Config | None = None, **details) -> dict:
 
 
 def write_sidecar(path: str | Path, record: dict) -> Path:
-    """`record` as JSON beside a result: figure.png -> figure.json."""
-    return write_text(Path(path).with_suffix(".json"), json.dumps(record, indent=2, sort_keys=True) + "\n")
+    """`record` as JSON beside a result: figure.png -> figure.json.
+
+    Where the record names a profile, the result is a notebook's, and the same from every run. What differs from run to
+    run then goes to `provenance/figure.json` beside the folder of results, and the side-car keeps what decides.
+    """
+    path = Path(path).with_suffix(".json")
+    if "profile" in record:
+        folder = path.absolute().parent.parent / "provenance"
+        folder.mkdir(exist_ok=True)
+        _write_json(folder / path.name, {name: record[name] for name in OF_THE_RUN if name in record})
+        record = {name: value for name, value in record.items() if name not in OF_THE_RUN}
+    return _write_json(path, record)
+
+
+def _write_json(path: Path, record: dict) -> Path:
+    return write_text(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
 def _commit() -> str | None:
     """The commit of the checkout, "+" after it where code or data differ from it; None outside a checkout."""
+
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         # Results and notebooks' outputs change while the course runs; only code and data decide what they are.

@@ -8,15 +8,20 @@ import warnings
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import nn
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
+from lineart.config import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 MAX_PIXELS = 64_000_000  # a larger one is a decompression bomb, or at least no drawing
 MIN_SIDE = 32  # pixels of the shorter side: below it there is nothing to learn from
-MAX_RATIO = 4  # of the longer side to the shorter
+STRIP = 4  # a picture whose longer side is more than so many times the shorter is cut into squares
+MAX_RATIO = 100  # and beyond this it is no picture
+GREY = 2.0  # grey levels of `colorness`: below it a picture counts as grey, and two halves as equally colourful
 
 
-class Unfit(ValueError):
+class Unfit(InputError):
     """A file that is no usable picture; the text is the reason."""
 
 
@@ -71,33 +76,49 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
-    """The central square of a picture at size x size: one antialiased resize (Lanczos).
+    """The central square of a picture at size x size: one antialiased resize (Lanczos)."""
+    short = min(image.size)
+    return _cut(image, size, (max(image.size) - short) // 2)
 
-    Raises `Unfit` where the shorter side is below 32 pixels or the longer more than four times the shorter.
+
+def squares(image: Image.Image, size: int) -> list[Image.Image]:
+    """The central square of a picture; of a strip longer than 4:1, squares that overlap, from its start to its end.
+
+    Raises `Unfit` where the shorter side is below 32 pixels or the longer more than a hundred times the shorter.
     """
     short, long = sorted(image.size)
     if short < MIN_SIDE:
         raise Unfit(f"smaller than {MIN_SIDE} pixels: {image.width}x{image.height}")
     if long > MAX_RATIO * short:
         raise Unfit(f"longer than {MAX_RATIO} times its width or height: {image.width}x{image.height}")
-    left, top = (image.width - short) // 2, (image.height - short) // 2
+    if long <= STRIP * short:
+        return [square(image, size)]
+    n = long // short + 1  # one more than fit side by side, so that they overlap
+    return [_cut(image, size, i * (long - short) // (n - 1)) for i in range(n)]
+
+
+def _cut(image: Image.Image, size: int, start: int) -> Image.Image:
+    """The square that begins `start` pixels along the longer side, resized."""
+    short = min(image.size)
+    left, top = (start, 0) if image.width > image.height else (0, start)
     return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + short, top + short))
 
 
 def split_pair(image: Image.Image) -> tuple[Image.Image, Image.Image, bool]:
-    """The halves of a side-by-side picture: colour, sketch, and whether the sketch was on the left.
+    """The halves of a picture that holds both: colour, sketch, and whether the sketch was the left or upper one.
 
-    The sketch is the half with less colour: its channels differ less from each other. Halves that differ by less than
-    two grey levels in that decide nothing, and count as colour left, as in the paper's set. Raises `Unfit` for a picture
-    that is not wider than high.
+    A picture wider than high has them side by side, one higher than wide on top of each other. The sketch is the half
+    with less colour: its channels differ less from each other. Halves that differ by less than two grey levels in that
+    decide nothing, and count as colour left, as in the paper's set, or on top. Raises `Unfit` for a square picture.
     """
-    if image.width <= image.height:
-        raise Unfit(f"a side-by-side pair is wider than high, this is {image.width}x{image.height}")
-    middle = image.width // 2
-    left = image.crop((0, 0, middle, image.height))
-    right = image.crop((image.width - middle, 0, image.width, image.height))
-    swapped = colorness(left) + 2 < colorness(right)
-    return (right, left, True) if swapped else (left, right, False)
+    width, height = image.size
+    if width == height:
+        raise Unfit(f"a pair is wider than high or higher than wide, this is {width}x{height}")
+    half = (width // 2, height) if width > height else (width, height // 2)
+    first = image.crop((0, 0, *half))
+    second = image.crop((width - half[0], height - half[1], width, height))
+    swapped = colorness(first) + GREY < colorness(second)
+    return (second, first, True) if swapped else (first, second, False)
 
 
 def colorness(image: Image.Image) -> float:
@@ -129,23 +150,30 @@ def to_batch(line: torch.Tensor, color: torch.Tensor, palette: torch.Tensor) -> 
     }
 
 
-@torch.no_grad()
-def paint(generator: torch.nn.Module, line: np.ndarray, reference: np.ndarray, palette: np.ndarray, batch_size: int = 32,
-          noise: torch.Generator | None = None) -> torch.Tensor:
-    """Colour drawings with a generator, some at a time: 8 bits in, 8 bits out.
-
-    line (n, H, W) and reference (n, H, W, 3) uint8; palette (n, k, 3), 0..255; noise: None for none
-    -> (n, 3, H, W) uint8 on the CPU.
-    """
-    device, results = next(generator.parameters()).device, []
-    for start in range(0, len(line), batch_size):
-        some = slice(start, start + batch_size)
-        arrays = (np.asarray(array[some]) for array in (line, reference, palette))
-        batch = to_batch(*(torch.tensor(array).to(device) for array in arrays))
-        results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
-    return torch.cat(results)
-
-
 def as_images(color: np.ndarray) -> torch.Tensor:
     """(n, H, W, 3) uint8 -> (n, 3, H, W)."""
     return torch.tensor(color).permute(0, 3, 1, 2).contiguous()  # a copy: Pillow's arrays are read-only
+
+
+@torch.no_grad()
+def paint(
+    generator: nn.Module,
+    line: np.ndarray,
+    reference: np.ndarray,
+    palette: np.ndarray,
+    batch_size: int = 32,
+    noise: torch.Generator | None = None,
+) -> torch.Tensor:
+    """The one inference loop: drawings in the colours of their references, (n, 3, H, W) uint8 on the CPU.
+
+    line (n, H, W) and reference (n, H, W, 3) uint8, palette (n, k, 3) 0..255. noise: random numbers for the generator's
+    noise, on its device; None: no noise.
+    """
+    device = next(generator.parameters()).device
+    results = []
+    for start in range(0, len(line), batch_size):
+        some = slice(start, start + batch_size)
+        arrays = (np.array(array[some]) for array in (line, reference, palette))  # a copy: they may be read-only
+        batch = to_batch(*(torch.from_numpy(array).to(device) for array in arrays))
+        results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
+    return torch.cat(results)

@@ -148,8 +148,8 @@ class CrossAttention(nn.Module):
 class MatchedAttention(CrossAttention):
     """Cross-attention that matches apart from colour: Q = W_Q X + W_Q' M, K = W_K R + W_K' M_R, V = W_V R.
 
-    M (N, C, H, W) of the drawing and M_R (N, C, H_R, W_R) of the reference come from one encoder that sees both, so what
-    asks and what answers is described in the same words; the colour features alone give the values.
+    M (N, C, H, W) of the drawing and M_R (N, C, H_R, W_R) of the reference come from one encoder that sees both, so
+    what asks and what answers is described in the same words; the colour features alone give the values.
     """
 
     def __init__(self, channels: int, reference_channels: int) -> None:
@@ -157,8 +157,9 @@ class MatchedAttention(CrossAttention):
         self.match_q = nn.Linear(channels, channels, bias=False)
         self.match_k = nn.Linear(channels, channels, bias=False)
 
-    def forward(self, x: torch.Tensor, tokens: torch.Tensor, match: torch.Tensor,
-                reference_match: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, tokens: torch.Tensor, match: torch.Tensor, reference_match: torch.Tensor
+    ) -> torch.Tensor:
         q = self.queries(x) + self.match_q(positions(match))  # (N, HW, C)
         k = self.to_k(tokens) + self.match_k(positions(reference_match))  # (N, T, C)
         return self.attend(x, q, k, self.to_v(tokens))

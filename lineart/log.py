@@ -64,16 +64,24 @@ class Log:
             writer = csv.DictWriter(file, self.columns, extrasaction="ignore", lineterminator="\n")
             if new:
                 writer.writeheader()
-            writer.writerow({"step": step, "seconds": f"{self.before + seconds:.2f}",
-                             **{name: f"{value:.6g}" for name, value in row.items()}})
+            writer.writerow(
+                {
+                    "step": step,
+                    "seconds": f"{self.before + seconds:.2f}",
+                    **{name: f"{value:.6g}" for name, value in row.items()},
+                }
+            )
         rate = max(step - self.done, 1) / seconds  # steps a second
         images = f"{rate * self.batch_size:.1f}"
         self.bar.set_postfix(l1=f"{row['l1']:.4f}", d=f"{row['loss_d']:.3f}", images_s=images)
         self.bar.update(step - self.bar.n)
         if not self.person and (now - self.last > 10 or step == self.total):
             self.last = now
-            print(f"step {step}/{self.total}  L1 {row['l1']:.4f}  D {row['loss_d']:.3f}  {images} images/s  "
-                  f"{(self.total - step) / rate:.0f} s left", flush=True)
+            print(
+                f"step {step}/{self.total}  L1 {row['l1']:.4f}  D {row['loss_d']:.3f}  {images} images/s  "
+                f"{(self.total - step) / rate:.0f} s left",
+                flush=True,
+            )
         if self.board:
             for name, value in row.items():
                 self.board.add_scalar(name, value, step)
@@ -107,8 +115,10 @@ def _tensorboard(folder: Path, done: int):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError as error:
-        raise InputError("tensorboard is not installed: pip install 'lineart[tensorboard]', or train without "
-                         "--tensorboard; metrics.csv holds the same numbers") from error
+        raise InputError(
+            "tensorboard is not installed: pip install 'lineart[tensorboard]', or train without "
+            "--tensorboard; metrics.csv holds the same numbers"
+        ) from error
     return SummaryWriter(folder / "tensorboard", purge_step=done + 1)
 
 
@@ -140,12 +150,18 @@ def complaints(step: int, row: dict[str, float]) -> dict[str, str]:
     """
     found = {}
     if step >= WARM_UP and row.get("spread", 1.0) < ONE_TINT:
-        found["one tint"] = (f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the "
-                             "truth's; does each picture get its own reference, and is the learning rate too high?")
+        found["one tint"] = (
+            f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the "
+            "truth's; does each picture get its own reference, and is the learning rate too high?"
+        )
     if row.get("psnr_swapped", 0.0) > row.get("psnr_val", 0.0) + BETTER_SWAPPED:
-        found["BGR"] = ("red and blue are exchanged: with them exchanged back the results are at "
-                        f"{row['psnr_swapped']:.1f} dB and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB")
+        found["BGR"] = (
+            "red and blue are exchanged: with them exchanged back the results are at "
+            f"{row['psnr_swapped']:.1f} dB and not {row['psnr_val']:.1f}; somewhere BGR is read as RGB"
+        )
     if step >= WARM_UP and row["loss_d"] < WINNING:
-        found["discriminator"] = (f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says "
-                                  "little; lower lambda_adv or discriminator_width")
+        found["discriminator"] = (
+            f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says "
+            "little; lower lambda_adv or discriminator_width"
+        )
     return found

@@ -1,22 +1,45 @@
-"""The compared methods: key, title, colour."""
+"""The compared methods: key, title, colour and settings, each of them once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-METHOD_COLORS = {"none": "#8c8c8c", "gate": "#c77f2e", "palette": "#4f8f5b", "image": "#3b62b8",
-                 "image-warped": "#8a4fa3", "image-cycle": "#1f9aa8", "image-other": "#b03a3a"}
-METHOD_NAMES = {"none": "no attention", "gate": "skip gate", "palette": "cross-attention (palette)",
-                "image": "cross-attention (image)", "image-warped": "the same, trained on warped references",
-                "image-cycle": "the same, trained on drawings that it coloured itself",
-                "image-other": "the same, trained on other drawings in the same colours"}
+from dataclasses import dataclass
 
 
-def method_title(method: str, among: Iterable[str]) -> str:
-    """The name of a method for people, in a table or figure of the methods `among`.
+@dataclass(frozen=True)
+class Method:
+    """One line of the tables: the key that rows carry, title and colour for people, and what it sets of `Config`."""
 
-    What stands behind the name in brackets, such as a seed, stays; "the same" needs the method that it is the same as.
-    """
-    name, bracket, rest = method.partition(" (")
-    title = METHOD_NAMES.get(name, name)
-    return (title if "image" in among else title.replace("the same", METHOD_NAMES["image"])) + bracket + rest
+    key: str
+    title: str
+    color: str
+    settings: dict[str, str | int]
+
+
+IMAGE = {"attention": "cross", "reference": "image"}
+# An encoder of its own for matching, and one more level of the decoder that attends
+COLORS = IMAGE | {"keys": "colors", "fine_levels": 1}
+LINES = IMAGE | {"keys": "lines", "fine_levels": 1}
+WARPED, OTHER = {"train_reference": "warped"}, {"train_reference": "other"}
+
+# "Matching by": what the encoder for matching sees of the reference. "True pairs": the reference is another drawing in
+# the same colours. Readers who see no red or no green tell the colours apart by lightness where the hue does not help.
+METHODS = {
+    method.key: method
+    for method in (
+        Method("none", "no attention", "#a2b19b", {"attention": "none"}),
+        Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
+        Method("palette", "cross-attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
+        Method("image", "cross-attention to the image", "#005cc1", IMAGE),
+        Method("image-warped", "cross-attention to the image, warped references", "#a6809e", IMAGE | WARPED),
+        Method("colors-warped", "matching by colours, warped references", "#31e7eb", COLORS | WARPED),
+        Method("lines-warped", "matching by lines, warped references", "#8e5500", LINES | WARPED),
+        Method("lines", "matching by lines", "#e6d417", LINES),
+        Method("image-other", "cross-attention to the image, true pairs", "#000000", IMAGE | OTHER),
+        Method("lines-other", "matching by lines, true pairs", "#581a00", LINES | OTHER),
+    )
+}
+
+
+def method_title(key: str) -> str:
+    """The name of a method for people; what is no trained method, such as "oracle", is called by its key."""
+    return METHODS[key].title if key in METHODS else key

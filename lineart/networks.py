@@ -51,15 +51,24 @@ class Generator(nn.Module):
     attention: "cross" (the paper), "gate" (its public code: no reference enters) or "none".
     reference: where keys and values come from, "image" (the paper's text) or "palette" (its Figure 2).
     noise: noise injection at the bottleneck and at the skips of the two levels above it.
-    keys: "none" (the paper), or what an encoder for matching alone sees of the reference beside the drawing, its "colors"
-    or its "lines"; its maps steer the decoder's attention (`MatchedAttention`). fine_levels: so many finer levels of the
-    decoder attend, too.
+    keys: "none" (the paper), or what an encoder for matching alone sees of the reference beside the drawing, its
+    "colors" or its "lines"; its maps steer the decoder's attention (`MatchedAttention`). fine_levels: so many finer
+    levels of the decoder attend, too.
     Levels count from 1, the finest, as in Figure 2; level i has H/2^i x W/2^i positions. The decoder's block i gives
     level i, from level i + 1 and its skip; its last, block 0, gives the picture's own size.
     """
 
-    def __init__(self, width: int = 64, levels: int = 7, attention: str = "cross", reference: str = "image",
-                 noise: bool = True, k: int = 9, keys: str = "none", fine_levels: int = 0) -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        levels: int = 7,
+        attention: str = "cross",
+        reference: str = "image",
+        noise: bool = True,
+        k: int = 9,
+        keys: str = "none",
+        fine_levels: int = 0,
+    ) -> None:
         super().__init__()
         if levels < 2:
             raise ValueError(f"levels must be at least 2, got {levels}")
@@ -70,7 +79,9 @@ class Generator(nn.Module):
         if keys not in ("none", "colors", "lines"):
             raise ValueError(f"keys must be 'none', 'colors' or 'lines', got {keys!r}")
         if keys != "none" and (attention, reference) != ("cross", "image"):
-            raise ValueError(f"keys {keys!r} need cross-attention to a reference image, got {attention!r}, {reference!r}")
+            raise ValueError(
+                f"keys {keys!r} need cross-attention to a reference image, got {attention!r}, {reference!r}"
+            )
         self.levels, self.attention, self.reference, self.k, self.keys = levels, attention, reference, k, keys
         c = [0, *level_channels(width, levels)]  # c[i]: channels of level i
         deep = range(max(1, levels - 2), levels + 1)  # 5, 6, 7 of 7: encoder levels that attend
@@ -119,8 +130,13 @@ class Generator(nn.Module):
         maps = zip(self.matching_encoder(line), self.matching_encoder(seen), strict=True)
         return list(maps)
 
-    def forward(self, line: torch.Tensor, palette: torch.Tensor, reference: torch.Tensor | None = None,
-                generator: torch.Generator | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        line: torch.Tensor,
+        palette: torch.Tensor,
+        reference: torch.Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """line (N, 3, H, W), palette (N, k, 3), reference (N, 3, H', W') or None, all in [-1, 1] -> (N, 3, H, W).
 
         H and W must be multiples of 2^levels, and so must H' and W' where the reference is attended to. `generator`

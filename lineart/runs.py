@@ -23,8 +23,22 @@ from lineart.files import whole, write_text
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 # What a resumed run may change: where, how precisely and how long it runs and what it shows, not what is learned
-FREE = ("source", "steps", "epochs", "devices", "accelerator", "precision", "compile", "log_every", "sample_every",
-        "checkpoint_every", "checkpoint_minutes", "tensorboard", "start_from", "n_test")
+FREE = (
+    "source",
+    "steps",
+    "epochs",
+    "devices",
+    "accelerator",
+    "precision",
+    "compile",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "tensorboard",
+    "start_from",
+    "n_test",
+)
 
 ARCHITECTURE = ("width", "depth", "attention", "reference", "keys", "fine_levels", "noise", "discriminator_width", "k")
 
@@ -64,8 +78,9 @@ def last_whole(run: Path) -> Path:
         return run / PREVIOUS
 
 
-def keep(run: Path, config: Config, step: int, modules: dict[str, nn.Module],
-         optimizers: dict[str, torch.optim.Optimizer]) -> None:
+def keep(
+    run: Path, config: Config, step: int, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer]
+) -> None:
     """Write the checkpoint of a step, and keep the one before it. Raises InputError where it can't be written."""
     last = run / LAST
     try:
@@ -73,8 +88,10 @@ def keep(run: Path, config: Config, step: int, modules: dict[str, nn.Module],
             copy_aside(last, run / PREVIOUS)
         save_checkpoint(last, config, step, modules, optimizers)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"the checkpoint of step {step} could not be written ({error}): make room, then "
-                         f"lineart train --resume {run}; {last_good(run)}") from error
+        raise InputError(
+            f"the checkpoint of step {step} could not be written ({error}): make room, then "
+            f"lineart train --resume {run}; {last_good(run)}"
+        ) from error
 
 
 def last_good(run: Path) -> str:
@@ -103,8 +120,9 @@ def check_unchanged(config: Config, checkpoint: Path) -> None:
 def refuse_taken(folder: Path) -> None:
     """A new run may begin in an empty folder, and where it was begun before and stopped before a checkpoint."""
     if there := checkpoints(folder):
-        raise InputError(f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name "
-                         "another")
+        raise InputError(
+            f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name another"
+        )
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         try:
             config_of(folder)
@@ -161,8 +179,10 @@ def memory_explained(config: Config, step: int, run: Path) -> Iterator[None]:
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not known and "can't allocate memory" not in str(error):
             raise
-        raise InputError(f"out of memory at step {step}: lower batch_size, now {config.batch_size}, or size, now "
-                         f"{config.size}, or width, now {config.width}; {last_good(run)}") from error
+        raise InputError(
+            f"out of memory at step {step}: lower batch_size, now {config.batch_size}, or size, now "
+            f"{config.size}, or width, now {config.width}; {last_good(run)}"
+        ) from error
 
 
 @contextmanager

@@ -75,13 +75,16 @@ def make_fabric(config: Config) -> Fabric:
     here, everywhere = (int(os.environ.get(name, 0)) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
     devices, nodes = (here, everywhere // here) if "TORCHELASTIC_RUN_ID" in os.environ else (config.devices, 1)
     if config.batch_size % (devices * nodes):
-        raise InputError(f"batch_size must be a multiple of the {devices * nodes} processes that share it, "
-                         f"got {config.batch_size}")
+        raise InputError(
+            f"batch_size must be a multiple of the {devices * nodes} processes that share it, got {config.batch_size}"
+        )
     try:
         fabric = Fabric(accelerator=config.accelerator, devices=devices, num_nodes=nodes, precision=config.precision)
     except (RuntimeError, ValueError, MisconfigurationException) as error:
-        raise InputError(f"accelerator, devices and precision must be some that this machine has, got "
-                         f"{config.accelerator!r}, {devices} and {config.precision!r}: {error}") from error
+        raise InputError(
+            f"accelerator, devices and precision must be some that this machine has, got "
+            f"{config.accelerator!r}, {devices} and {config.precision!r}: {error}"
+        ) from error
     fabric.launch()
     return fabric
 
@@ -101,8 +104,10 @@ class Trainer:
         discriminator = PatchDiscriminator(3 + 3 * config.k + 3, config.discriminator_width)
         discriminator = discriminator.to(memory_format=torch.channels_last)
         self.raw = {"generator": generator, "discriminator": discriminator}
-        adam = {name: torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
-                for name, module in self.raw.items()}
+        adam = {
+            name: torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas, fused=True)
+            for name, module in self.raw.items()
+        }
         if config.compile:
             generator, discriminator = torch.compile(generator), torch.compile(discriminator)
         self.generator, self.optimizer_g = self.fabric.setup(generator, adam["generator"])
@@ -146,16 +151,24 @@ class Trainer:
             "adversarial": losses.adversarial_loss(self.discriminator(torch.cat([line, fake], 1), palette)),
         }
         weights = self.config
-        loss_g = (weights.lambda_l1 * terms["l1"] + weights.lambda_fm * terms["feature"]
-                  + weights.lambda_tv * terms["tv"] + weights.lambda_adv * terms["adversarial"])
+        loss_g = (
+            weights.lambda_l1 * terms["l1"]
+            + weights.lambda_fm * terms["feature"]
+            + weights.lambda_tv * terms["tv"]
+            + weights.lambda_adv * terms["adversarial"]
+        )
         self.update(self.optimizer_g, loss_g)
         self.raw["discriminator"].requires_grad_(True)
 
         terms = {"loss_d": loss_d, "loss_g": loss_g, **terms}
         if diagnose:
-            terms |= {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean(),
-                      "grad_d": gradient_norm(self.raw["discriminator"]), "grad_g": gradient_norm(self.raw["generator"]),
-                      "spread": relative_spread(fake, color)}
+            terms |= {
+                "real_logit": real_logits.mean(),
+                "fake_logit": fake_logits.mean(),
+                "grad_d": gradient_norm(self.raw["discriminator"]),
+                "grad_g": gradient_norm(self.raw["generator"]),
+                "spread": relative_spread(fake, color),
+            }
         return {name: value.detach().float() for name, value in terms.items()}
 
     def reference(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -259,8 +272,10 @@ class Trainer:
         truth = as_images(pairs.color)
         if log:
             log.save_grid(self.step, pairs, fake.permute(0, 2, 3, 1).numpy())
-        return {"psnr_val": losses.mean_psnr(losses.psnr(fake, truth)),
-                "psnr_swapped": losses.mean_psnr(losses.psnr(fake.flip(1), truth))}
+        return {
+            "psnr_val": losses.mean_psnr(losses.psnr(fake, truth)),
+            "psnr_swapped": losses.mean_psnr(losses.psnr(fake.flip(1), truth)),
+        }
 
     # --- checkpoints ---
 
@@ -296,5 +311,9 @@ class Trainer:
         """Every `checkpoint_every` steps, every `checkpoint_minutes`, and after an epoch if a minute has passed."""
         minutes = (time.monotonic() - self.saved) / 60
         epoch_ends = self.step % self.config.steps_per_epoch == 0
-        return (self.step % self.config.checkpoint_every == 0 or minutes >= self.config.checkpoint_minutes
-                or epoch_ends and minutes >= 1)
+        return (
+            self.step % self.config.checkpoint_every == 0
+            or minutes >= self.config.checkpoint_minutes
+            or epoch_ends
+            and minutes >= 1
+        )

@@ -6,7 +6,6 @@ import zipfile
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import exercises
 from lineart.data import toon
-from lineart.evaluation.measure import Row, paper_table, read_rows
+from lineart.evaluation.paper import paper_table
+from lineart.evaluation.rows import read_rows
 from lineart.layers import palette_planes
 from lineart.losses import total_variation
 from lineart.networks import Generator, level_channels
@@ -23,7 +25,9 @@ def test_every_answer_is_asked_for_in_its_notebook_and_stands_on_no_page():
     names = [name for name, value in vars(exercises).items() if inspect.isfunction(value) and re.match(r"e\d\d_", name)]
     asked = []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        code = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        code = [
+            "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"
+        ]
         found = {name for cell in code for name in re.findall(r"exercises\.(e\w+)", cell)}
         assert all(name[1:3] == path.name[:2] for name in found), (path.name, found)
         asked += sorted(found)
@@ -37,8 +41,13 @@ def test_copying_wins_every_column_of_the_paper():
     rows = read_rows(ROOT / "figures" / "extended_toon.csv")
 
     def best(protocol, metric, sign):
-        values = {row.method: sign * row.value for row in rows if (row.protocol, row.metric) == (protocol, metric)}
+        values = {
+            row.method: sign * row.value
+            for row in rows.itertuples()
+            if (row.protocol, row.metric) == (protocol, metric)
+        }
         return max(values, key=values.get) == "copy the reference"
+
     columns = (("P3", "Fréchet distance (ST-VGG)", -1), ("P1", "PSNR", 1), ("P1", "MS-SSIM", 1), ("P1", "ST-LPIPS", -1))
     assert [int(best(*column)) for column in columns] == exercises.e00_wins_of_copying()
 
@@ -55,6 +64,7 @@ def test_eight_rows_of_ink_are_the_fewest_that_pass():
         mask[:, 6:] = toon.SLOTS.index("skin")
         mask[:rows, 6], line[:rows, 6] = toon.INK, 0
         return toon.outline_share(mask, line)
+
     passing = [rows for rows in range(1, 13) if share(rows) >= toon.MIN_OUTLINE]
     assert passing[0] == exercises.e01_rows_of_ink()
 
@@ -96,7 +106,11 @@ def test_a_mixture_by_hand():
 
 def test_scores_of_level_1_fill_four_gibibytes():
     positions = 128 * 128
-    assert exercises.e04_mebibytes_of_scores() == torch.empty(4, positions, positions, device="meta").nbytes / 2**20 == 4096
+    assert (
+        exercises.e04_mebibytes_of_scores()
+        == torch.empty(4, positions, positions, device="meta").nbytes / 2**20
+        == 4096
+    )
 
 
 def test_own_place_is_all_for_an_address_and_chance_for_the_undecided():
@@ -119,6 +133,7 @@ def test_the_decoder_has_the_numbers_that_its_blocks_have():
 def test_patches_inside_the_picture():
     def inside(i):
         return 0 <= 8 * i - 23 and 8 * i + 46 < 256
+
     assert exercises.e06_patches_inside() == sum(inside(i) and inside(j) for i in range(30) for j in range(30))
 
 
@@ -136,6 +151,7 @@ def test_the_smallest_pupil_that_pays_for_its_border():
         l1 = 50 * (1 - truth)[:, 0].sum() / (3 * 256**2)  # in one channel, over all values
         border = 5e-4 * total_variation(truth) * truth.numel() / 3
         return bool(l1 > border)
+
     assert [side for side in range(1, 30) if pays(side)][0] == exercises.e07_side_of_the_pupil()
 
 
@@ -163,17 +179,23 @@ def test_the_papers_improvement_is_that_of_its_text():
 
 
 def test_a_difference_in_standard_errors():
-    a, b = (Row("toon", 128, "x", "P1", "PSNR", value, spread, 25, "", "bundled", "") for value, spread in ((10, 3), (12, 4)))
+    a, b = (SimpleNamespace(value=value, spread=spread, n=25) for value, spread in ((10, 3), (12, 4)))
     assert exercises.e09_standard_errors(a, b) == pytest.approx(2.0)  # the spread of a difference is 5, of 25 means 1
 
 
 def test_colour_that_comes_through_attention_alone():
     pair = toon.draw(toon.seed_of("test", 0), 128)
-    value = [exercises.e10_colorfulness_under_grey(Colorizer.from_pretrained(f"toon-{method}"), pair.line, pair.color)
-             for method in ("none", "image")]
+    value = [
+        exercises.e10_colorfulness_under_grey(Colorizer.from_pretrained(f"toon-{method}"), pair.line, pair.color)
+        for method in ("none", "image")
+    ]
     assert value[0] < 30 < 60 < value[1]  # one knows no colour but the grey, the other sees the picture
-    assert exercises.e10_colorfulness_under_grey(
-        Colorizer.from_pretrained("toon-none"), pair.line, np.full_like(pair.color, 9)) == value[0]
+    assert (
+        exercises.e10_colorfulness_under_grey(
+            Colorizer.from_pretrained("toon-none"), pair.line, np.full_like(pair.color, 9)
+        )
+        == value[0]
+    )
 
 
 def test_a_step_of_grey_is_a_difference_in_lightness_alone():

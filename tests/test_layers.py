@@ -130,7 +130,9 @@ def test_matched_attention_by_hand_and_without_matches_as_the_papers():
     out = (weights @ (tokens @ layer.to_v.weight.T) @ layer.to_out.weight.T).mT.reshape(2, 8, 3, 4)
     torch.testing.assert_close(layer(x, tokens, match, reference_match), layer.norm(x + out))
     apart = layer(x, tokens, 0 * match, reference_match)
-    torch.testing.assert_close(layer(x, tokens, 0 * match, 0 * reference_match), CrossAttention.forward(layer, x, tokens))
+    torch.testing.assert_close(
+        layer(x, tokens, 0 * match, 0 * reference_match), CrossAttention.forward(layer, x, tokens)
+    )
     assert not torch.allclose(apart, CrossAttention.forward(layer, x, tokens))
 
 

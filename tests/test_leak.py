@@ -11,11 +11,10 @@ from lineart.checkpoint import make_generator
 from lineart.config import Config
 from lineart.data.sets import load
 from lineart.evaluation.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
-from lineart.evaluation.measure import colorize_trial
 from lineart.evaluation.metrics import psnr
 from lineart.evaluation.protocols import trials
-from lineart.evaluation.regions import attention_on_slot
-from lineart.images import as_images
+from lineart.evaluation.regions import attention_sums
+from lineart.images import as_images, paint
 
 CONFIG = Config.from_profile("smoke")
 
@@ -25,12 +24,14 @@ class StandIn(nn.Module):
         super().__init__()
         self.answer, self.anchor = answer, nn.Parameter(torch.zeros(1))
 
-    def forward(self, line, palette, reference):
-        return self.answer(line, palette, reference)
+    def forward(self, line, palette, reference, noise):
+        return self.answer(palette, reference)
 
 
-def sources(pairs):
-    return {name: trials(protocol, pairs, "toon")[0] for name, protocol in REFERENCES.items()}
+def grid_of(answer, pairs):
+    return leak_grid(
+        StandIn(answer), pairs, {name: trials(protocol, pairs, "toon")[0] for name, protocol in REFERENCES.items()}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def pairs():
 
 
 def test_who_copies_the_reference_has_all_its_decibels_from_position(pairs):
-    grid = leak_grid(StandIn(lambda line, palette, reference: reference), pairs, sources(pairs))
+    grid = grid_of(lambda palette, reference: reference, pairs)
     assert set(grid) == {(p, r) for p in PALETTES for r in REFERENCES}
     assert all((grid[p, "truth"] == 100).all() for p in PALETTES)  # whatever the palette
     parts = shares(grid)
@@ -47,10 +48,7 @@ def test_who_copies_the_reference_has_all_its_decibels_from_position(pairs):
 
 
 def test_who_paints_flat_in_the_palettes_first_colour_has_nothing_from_position(pairs):
-    def flat(line, palette, reference):
-        return palette[:, 0, :, None, None].expand_as(line)
-
-    grid = leak_grid(StandIn(flat), pairs, sources(pairs))
+    grid = grid_of(lambda palette, reference: palette[:, 0, :, None, None].expand_as(reference), pairs)
     assert all(np.array_equal(grid["truth", "truth"], grid["truth", r]) for r in REFERENCES)
     parts = shares(grid)
     assert parts["position"] == pytest.approx(0) and parts["colours"] > 0
@@ -59,42 +57,25 @@ def test_who_paints_flat_in_the_palettes_first_colour_has_nothing_from_position(
         assert grid["none", reference] == pytest.approx(grey.numpy(), abs=1e-4)
 
 
-def test_attention_of_an_untrained_network_is_near_chance_in_every_layer(pairs):
-    torch.manual_seed(0)
-    generator = make_generator(CONFIG).eval()
-    found = attention_shares(generator, pairs, trials("P4", pairs, "toon")[0])
-    assert len(found) == 6 and all(name.split()[0] in ("encoder", "decoder") for name in found)
-    for share, chance, own in found.values():
-        assert share == pytest.approx(chance, abs=0.1) and 0 <= own <= 1
-    assert not any(layer.record for layer in generator.record_attention(False).values())
-
-
-@pytest.fixture(scope="module")
-def sharp(pairs):
-    """A generator whose attention is far from even, a trial of P4, and its attention to all drawings by layer."""
+def test_attention_is_judged_by_the_slots_of_the_drawing_and_those_of_its_reference(pairs):
     torch.manual_seed(0)
     generator, trial = make_generator(CONFIG).eval(), trials("P4", pairs, "toon")[0]
+    for share, chance, own in attention_shares(generator, pairs, trial).values():
+        assert share == pytest.approx(chance, abs=0.1) and 0 <= own <= 1  # of an untrained network
     layers = generator.record_attention()
     for layer in layers.values():
-        layer.to_q.weight.data *= 30
-    colorize_trial(generator, pairs, trial)
-    return generator, trial, {name: layer.attention.numpy() for name, layer in layers.items()}
-
-
-def test_attention_is_judged_by_the_slots_of_the_drawing_and_those_of_its_reference(sharp, pairs):
-    generator, trial, attention = sharp
+        layer.to_q.weight.data *= 30  # now far from even
+    paint(generator, pairs.line, trial.color, trial.palette)
+    attention = {name: layer.attention.numpy() for name, layer in layers.items()}
     found = attention_shares(generator, pairs, trial)
+    assert len(found) == 6 and not any(layer.record for layer in layers.values())
     for name, values in found.items():
-        assert values == pytest.approx(attention_on_slot(attention[name], pairs.mask, trial.mask), abs=1e-6)
-        for masks in ((pairs.mask, pairs.mask), (trial.mask, trial.mask), (trial.mask, pairs.mask)):
-            assert values != pytest.approx(attention_on_slot(attention[name], *masks), abs=1e-4)
-
-
-def test_the_size_of_a_batch_does_not_change_the_shares(sharp, pairs):
-    generator, trial, _ = sharp
+        right = attention_sums(attention[name], pairs.mask, trial.mask)
+        wrong = attention_sums(attention[name], trial.mask, pairs.mask)
+        assert values == pytest.approx(right[:3] / right[3], abs=1e-6)
+        assert values != pytest.approx(wrong[:3] / wrong[3], abs=1e-4)
     masks = trial.mask.copy()
     masks[5] = 0  # shows the background alone: nothing is asked of it
-    found = [attention_shares(generator, pairs, replace(trial, mask=masks), size) for size in (8, 7, 3, 1)]
-    for shares_of in found[1:]:
-        for name, values in shares_of.items():
-            assert values == pytest.approx(found[0][name], abs=1e-6) and np.isfinite(values).all()
+    whole, single = (attention_shares(generator, pairs, replace(trial, mask=masks), size) for size in (8, 1))
+    for name, values in single.items():
+        assert np.isfinite(values).all() and values == pytest.approx(whole[name], abs=1e-6)

@@ -1,17 +1,29 @@
-"""Extracted lines: dark where brightness drops, white paper elsewhere, at any size, in other hands too."""
+"""Extracted lines: dark where brightness drops, white elsewhere, at any size, in other hands, alone or in a batch."""
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from lineart.data import toon
-from lineart.data.lines import VARIANTS, extract_lines
+from lineart.data.lines import VARIANTS, batch_lines, extract_lines, lines_of, xdog
+from lineart.images import Unfit, to_uint8, to_unit
+
+HANDS = {"default": {}, **VARIANTS}
 
 
-def test_flat_pictures_are_white_paper_whatever_their_brightness():
+@pytest.fixture(scope="module")
+def drawings() -> list[np.ndarray]:
+    return [toon.draw(toon.seed_of("val", i), 128).color for i in range(6)]
+
+
+def test_flat_pictures_and_holes_in_white_are_paper():
     for grey in (0, 60, 255):
         assert (np.asarray(extract_lines(np.full((40, 50, 3), grey, np.uint8))) == 255).all()
+    glass = Image.new("RGBA", (40, 40), "white")
+    glass.paste((0, 0, 0, 0), (10, 10, 30, 30))
+    assert (np.asarray(extract_lines(glass)) == 255).all()
 
 
 def test_a_dark_stroke_becomes_a_line_and_mode_and_size_stay():
@@ -23,11 +35,15 @@ def test_a_dark_stroke_becomes_a_line_and_mode_and_size_stay():
     assert (pixels[30:32] < 128).all() and (pixels[:26] == 255).all() and (pixels[36:] == 255).all()
 
 
-def test_an_edge_is_drawn_on_its_dark_side():
+@pytest.mark.parametrize("name", HANDS)
+def test_every_hand_draws_an_edge_on_its_dark_side_and_leaves_flat_parts_white(name):
     picture = np.full((40, 40, 3), 220, np.uint8)
     picture[:, 20:] = 60
-    columns = (np.asarray(extract_lines(picture)) < 128).all(0).nonzero()[0]
-    assert len(columns) and columns.min() >= 20 and columns.max() <= 22
+    lines = np.asarray(extract_lines(picture, **HANDS[name]))
+    assert lines[:, 20].max() < 128 and (lines[:, :14] == 255).all() and (lines[:, 27:] == 255).all()
+    if name == "default":
+        columns = (lines < 128).all(0).nonzero()[0]
+        assert columns.min() >= 20 and columns.max() <= 22
 
 
 def test_most_extracted_lines_are_ink_and_all_ink_is_found():
@@ -41,65 +57,66 @@ def test_most_extracted_lines_are_ink_and_all_ink_is_found():
     assert np.mean(precision) > 0.85 and np.mean(recall) > 0.75
 
 
-@pytest.mark.parametrize(("name", "value"), [("sigma", 0), ("k", 1.0), ("p", -1), ("phi", 0)])
-def test_parameters_out_of_range_get_a_sentence(name, value):
+@pytest.mark.parametrize("settings", [dict(sigma=0), dict(k=1.0), dict(p=-1), dict(phi=0)])
+def test_parameters_out_of_range_get_a_sentence(settings):
     with pytest.raises(ValueError, match="must be positive"):
-        extract_lines(np.zeros((8, 8, 3), np.uint8), **{name: value})
+        extract_lines(np.zeros((8, 8, 3), np.uint8), **settings)
 
 
-def test_a_transparent_hole_in_white_is_no_line():
-    glass = Image.new("RGBA", (40, 40), "white")
-    glass.paste((0, 0, 0, 0), (10, 10, 30, 30))
-    assert (np.asarray(extract_lines(glass)) == 255).all()
-
-
-def test_a_turned_picture_is_drawn_upright_and_16_bits_as_8():
-    color = toon.draw("turned", 64).color
-    turned = Image.fromarray(color)
+def test_a_turned_picture_is_drawn_upright_and_16_bits_as_8(drawings):
+    turned = Image.fromarray(drawings[0])
     turned.getexif()[0x0112] = 6  # a quarter to the right
-    assert np.array_equal(extract_lines(turned), extract_lines(np.rot90(color, -1)))
-    grey = np.asarray(Image.fromarray(color).convert("L"))
+    assert np.array_equal(extract_lines(turned), extract_lines(np.rot90(drawings[0], -1)))
+    grey = np.asarray(Image.fromarray(drawings[0]).convert("L"))
     assert np.array_equal(extract_lines(Image.fromarray(grey.astype(np.uint16) * 257)), extract_lines(grey))
-    for mode in "IF":
-        with pytest.raises(ValueError, match=rf"pixels of 32 bits \(mode {mode}\)"):
-            extract_lines(Image.new(mode, (9, 9)))
+    with pytest.raises(Unfit, match="32 bits"):
+        extract_lines(Image.new("F", (9, 9)))
 
 
-@pytest.fixture(scope="module")
-def drawings() -> list[np.ndarray]:
-    return [toon.draw(toon.seed_of("val", i), 128).color for i in range(6)]
+@pytest.mark.parametrize("name", HANDS)
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (33, 47), (5, 3), (1, 9), (300, 310)])
+def test_alone_and_in_a_batch_the_lines_are_those_of_scipys_blur(name, height, width, drawings):
+    settings = HANDS[name]
+    noise = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+    enlarged = np.kron(drawings[0], np.ones((4, 4, 1), np.uint8))[None, 100 : 100 + height, 80 : 80 + width]
+    pictures = np.concatenate([noise, enlarged])
+    how = dict(sigma=0.6, k=1.6, p=20.0, epsilon=0.75, phi=12.0) | settings
+    expected = []
+    for picture in pictures:
+        grey = np.asarray(Image.fromarray(picture).convert("L")) / 255
+        sigma = how["sigma"] * max(1, min(height, width) / 256)
+        u = 1 + how["p"] * (gaussian_filter(grey, sigma) - gaussian_filter(grey, how["k"] * sigma))
+        ink = 1 + np.tanh(how["phi"] * (u - how["epsilon"]))
+        expected.append(255 * np.where(u >= how["epsilon"], 1, ink).clip(0, 1))
+    batch = batch_lines(torch.from_numpy(pictures), **settings)
+    assert batch.dtype == torch.uint8
+    np.testing.assert_allclose(batch, expected, atol=0.51 if name != "hard" else 1, rtol=0)
+    alone = np.stack([np.asarray(extract_lines(picture, **settings)) for picture in pictures])
+    np.testing.assert_allclose(alone, expected, atol=0.5 + 1e-6, rtol=0)
 
 
-def ink(drawings, **settings) -> float:
-    """Mean darkness, 0 to 255."""
-    return float(np.mean([255 - np.asarray(extract_lines(color, **settings), float) for color in drawings]))
+def test_lines_of_floats_are_those_of_8_bits_and_xdog_keeps_its_type(drawings):
+    color = torch.from_numpy(np.stack(drawings))
+    lines = lines_of(to_unit(color).permute(0, 3, 1, 2))
+    assert lines.shape == (6, 3, 128, 128) and torch.equal(lines[:, 0], lines[:, 2])
+    # Their grey is not rounded to 8 bits
+    assert (to_uint8(lines[:, 0]).int() - batch_lines(color).int()).abs().float().mean() < 1
+    for kind in (torch.float32, torch.float64):
+        assert xdog(torch.rand(1, 9, 9, dtype=kind)).dtype == kind
 
 
-def greys(drawings, **settings) -> float:
-    """Share of the pixels with any ink that are neither black nor white."""
-    pixels = np.stack([np.asarray(extract_lines(color, **settings)) for color in drawings])
-    return float(((pixels > 0) & (pixels < 255)).sum() / (pixels < 255).sum())
-
-
-def test_thin_has_less_ink_than_the_default_and_thick_has_more(drawings):
-    thin, default, thick = ink(drawings, **VARIANTS["thin"]), ink(drawings), ink(drawings, **VARIANTS["thick"])
-    assert thin < 0.9 * default and default < 0.9 * thick
-
-
-def test_hard_is_nearly_black_and_white_and_soft_is_grey(drawings):
-    hard, soft = (greys(drawings, **VARIANTS[name]) for name in ("hard", "soft"))
-    assert hard < 0.5 * greys(drawings) and hard < 0.5 * soft
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_every_variant_draws_and_leaves_flat_parts_white(name):
-    picture = np.full((40, 40, 3), 220, np.uint8)
-    picture[:, 20:] = 60
-    lines = np.asarray(extract_lines(picture, **VARIANTS[name]))
-    assert lines[:, 20].max() < 128 and (lines[:, :14] == 255).all() and (lines[:, 27:] == 255).all()
+def test_thin_has_less_ink_than_the_default_and_thick_has_more_hard_is_black_and_soft_is_grey(drawings):
+    pixels = {
+        name: np.stack([np.asarray(extract_lines(color, **how), float) for color in drawings])
+        for name, how in HANDS.items()
+    }
+    ink = {name: (255 - lines).mean() for name, lines in pixels.items()}
+    assert ink["thin"] < 0.9 * ink["default"] and ink["default"] < 0.9 * ink["thick"]
+    greys = {name: ((lines > 0) & (lines < 255)).sum() / (lines < 255).sum() for name, lines in pixels.items()}
+    assert greys["hard"] < 0.5 * greys["default"] and greys["hard"] < 0.5 * greys["soft"]
 
 
 def test_a_mirrored_picture_has_the_mirrored_lines(drawings):
-    for settings in ({}, *VARIANTS.values()):
+    for settings in HANDS.values():
         once, mirrored = (np.asarray(extract_lines(a, **settings), int) for a in (drawings[0], drawings[0][:, ::-1]))
         assert abs(once - mirrored[:, ::-1]).max() <= 1

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart.data.sets import Pairs
 from lineart.config import InputError
+from lineart.data.sets import Pairs
 from lineart.log import COLUMNS, WARM_UP, Log, color_spread, complaints, gradient_norm, relative_spread
 
 ROW = {"loss_d": 1.386, "l1": 0.5}
@@ -41,8 +41,10 @@ def test_time_goes_on_where_it_stood(tmp_path):
 def test_a_run_of_an_older_version_keeps_its_columns(tmp_path):
     (tmp_path / "metrics.csv").write_text("step,seconds,l1\n1,1.00,0.5\n")
     Log(tmp_path, 10, 1, 4).write(2, ROW)
-    assert (tmp_path / "metrics.csv").read_text().splitlines()[::2] == ["step,seconds,l1",
-                                                                       (tmp_path / "metrics.csv").read_text().splitlines()[2]]
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[::2] == [
+        "step,seconds,l1",
+        (tmp_path / "metrics.csv").read_text().splitlines()[2],
+    ]
     assert all(len(row) == 3 and None not in row for row in rows(tmp_path))
 
 
@@ -69,7 +71,11 @@ def test_the_grid_has_line_truth_and_result_side_by_side(tmp_path):
     Log(tmp_path, 2, 0, 4).save_grid(7, pairs, 255 - color)
     grid = np.asarray(Image.open(tmp_path / "samples" / "step_000007.png"))
     assert grid.shape == (16, 24, 3)
-    assert (grid[:8, :8, 0] == line[0]).all() and (grid[8:, 8:16] == color[1]).all() and (grid[8:, 16:] == 255 - color[1]).all()
+    assert (
+        (grid[:8, :8, 0] == line[0]).all()
+        and (grid[8:, 8:16] == color[1]).all()
+        and (grid[8:, 16:] == 255 - color[1]).all()
+    )
 
 
 def test_tensorboard_gets_every_number_and_its_absence_a_sentence(tmp_path, monkeypatch):
@@ -111,7 +117,9 @@ def test_relative_spread_is_a_mean_over_pictures_so_that_processes_can_share_a_b
     fake, color = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
     halves = [relative_spread(fake[i : i + 2], color[i : i + 2]) for i in (0, 2)]
     assert relative_spread(fake, color).item() == pytest.approx((halves[0] + halves[1]).item() / 2)
-    assert relative_spread(color, color).item() == pytest.approx(1) and relative_spread(color / 2, color).item() == pytest.approx(0.5)
+    assert relative_spread(color, color).item() == pytest.approx(1) and relative_spread(
+        color / 2, color
+    ).item() == pytest.approx(0.5)
 
 
 def test_gradient_norm_is_that_of_one_long_vector():
@@ -120,11 +128,17 @@ def test_gradient_norm_is_that_of_one_long_vector():
     assert gradient_norm(module).item() == pytest.approx(5)
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"spread": 0.1}, "the results have one tint"),
-    ({"psnr_swapped": 22.0}, "red and blue are exchanged: with them exchanged back the results are at 22.0 dB and not 20.0"),
-    ({"loss_d": 0.01}, "the discriminator wins"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"spread": 0.1}, "the results have one tint"),
+        (
+            {"psnr_swapped": 22.0},
+            "red and blue are exchanged: with them exchanged back the results are at 22.0 dB and not 20.0",
+        ),
+        ({"loss_d": 0.01}, "the discriminator wins"),
+    ],
+)
 def test_each_illness_has_its_sentence(change, words):
     assert complaints(WARM_UP, WELL) == {}
     (sentence,) = complaints(WARM_UP, WELL | change).values()

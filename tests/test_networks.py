@@ -7,8 +7,14 @@ from lineart.data.lines import lines_of
 from lineart.layers import palette_planes
 from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
 
-METHODS = [dict(attention="none"), dict(attention="gate"), dict(reference="palette"), {}, dict(keys="colors"),
-           dict(keys="lines", fine_levels=1)]
+METHODS = [
+    dict(attention="none"),
+    dict(attention="gate"),
+    dict(reference="palette"),
+    {},
+    dict(keys="colors"),
+    dict(keys="lines", fine_levels=1),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +38,10 @@ def test_attention_noise_and_skips_sit_where_figure_2_has_them():
     assert sorted(Generator(4, 7, "gate").gates) == ["1", "2", "3", "4", "5", "6"]
 
 
-@pytest.mark.parametrize(("method", "expected"), [
-    (METHODS[0], 43_309_187), (METHODS[1], 44_188_585), (METHODS[2], 49_608_835), (METHODS[3], 68_629_187),
-])
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [(METHODS[0], 43_309_187), (METHODS[1], 44_188_585), (METHODS[2], 49_608_835), (METHODS[3], 68_629_187)],
+)
 def test_parameters_of_the_paper_profile(method, expected):
     with torch.device("meta"):
         assert count_parameters(Generator(64, 7, **method)) == expected
@@ -77,7 +84,9 @@ def test_lines_as_keys_match_whatever_the_colours_are():
     line, _, reference = inputs()
     generator = Generator(4, 4, keys="lines").eval()
     grey = (reference * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True).expand(-1, 3, -1, -1)
-    for (of_line, one), (_, other) in zip(generator.matches(line, reference), generator.matches(line, grey), strict=True):
+    for (of_line, one), (_, other) in zip(
+        generator.matches(line, reference), generator.matches(line, grey), strict=True
+    ):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)  # another picture of the same brightness
         assert of_line.shape == one.shape
     twice = generator.matches(lines_of(reference), reference)
@@ -111,17 +120,22 @@ def test_recorded_attention_has_a_layer_a_level():
     assert layers["decoder 1"].attention.shape == (2, 16, 16, 256)
 
 
-@pytest.mark.parametrize(("make", "sentence"), [
-    (lambda: Generator(4, 1), "levels must be at least 2, got 1"),
-    (lambda: Generator(4, 3, "self"), "attention must be 'none', 'gate' or 'cross', got 'self'"),
-    (lambda: Generator(4, 3, reference="text"), "reference must be 'image' or 'palette', got 'text'"),
-    (lambda: Generator(4, 3, keys="hues"), "keys must be 'none', 'colors' or 'lines', got 'hues'"),
-    (lambda: Generator(4, 3, "gate", keys="lines"), "need cross-attention to a reference image, got 'gate'"),
-    (lambda: Generator(4, 4)(*inputs(1, 24)), r"multiples of 16, got \(24, 24\)"),
-    (lambda: Generator(4, 4)(*inputs()[:2]), "attends to a reference image"),
-    (lambda: Generator(4, 4)(*inputs(1)[:2], torch.rand(1, 3, 32, 24)),
-     r"^the reference's height and width must be multiples of 16, got \(32, 24\)$"),
-])
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Generator(4, 1), "levels must be at least 2, got 1"),
+        (lambda: Generator(4, 3, "self"), "attention must be 'none', 'gate' or 'cross', got 'self'"),
+        (lambda: Generator(4, 3, reference="text"), "reference must be 'image' or 'palette', got 'text'"),
+        (lambda: Generator(4, 3, keys="hues"), "keys must be 'none', 'colors' or 'lines', got 'hues'"),
+        (lambda: Generator(4, 3, "gate", keys="lines"), "need cross-attention to a reference image, got 'gate'"),
+        (lambda: Generator(4, 4)(*inputs(1, 24)), r"multiples of 16, got \(24, 24\)"),
+        (lambda: Generator(4, 4)(*inputs()[:2]), "attends to a reference image"),
+        (
+            lambda: Generator(4, 4)(*inputs(1)[:2], torch.rand(1, 3, 32, 24)),
+            r"^the reference's height and width must be multiples of 16, got \(32, 24\)$",
+        ),
+    ],
+)
 def test_bad_input_gets_a_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()

@@ -65,8 +65,9 @@ def git(root, *words):
     return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize(("name", "plus"), [("lineart/a.py", "+"), ("data/b.csv", "+"), ("figures/c.csv", ""),
-                                            (None, "")])
+@pytest.mark.parametrize(
+    ("name", "plus"), [("lineart/a.py", "+"), ("data/b.csv", "+"), ("figures/c.csv", ""), (None, "")]
+)
 def test_changed_code_and_data_show_in_the_commit_and_new_results_do_not(name, plus, checkout):
     if name:
         (checkout / name).write_text("2\n")
@@ -88,6 +89,19 @@ def test_a_side_car_stands_beside_its_result_and_is_the_same_every_time(tmp_path
     assert path.read_text() == '{\n  "a": [\n    1.5,\n    null\n  ],\n  "b": 1\n}\n'
     written = path.read_bytes()
     assert write_sidecar(tmp_path / "figure.pdf", {"a": [1.5, None], "b": 1}).read_bytes() == written
+
+
+def test_a_notebooks_side_car_holds_what_decides_and_the_run_is_told_apart(tmp_path):
+    """The same result from another machine, later, is the same side-car."""
+    (tmp_path / "figures").mkdir()
+    record = provenance(Config.from_profile("smoke"), profile="smoke", seed=3, seconds=1.5)
+    path = write_sidecar(tmp_path / "figures" / "table.csv", record)
+    run = json.loads((tmp_path / "provenance" / "table.json").read_text())
+    assert {*run} == {"commit", "device", "threads", "python", "seconds"} and run["threads"] == record["threads"]
+    assert json.loads(path.read_text()) == json.loads(json.dumps({k: v for k, v in record.items() if k not in run}))
+    written = path.read_bytes()
+    write_sidecar(path, record | {"device": "another", "commit": None, "seconds": 99})
+    assert path.read_bytes() == written
 
 
 def test_a_side_car_comes_whole_or_not_at_all(tmp_path, monkeypatch):

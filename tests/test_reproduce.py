@@ -1,18 +1,19 @@
-"""`lineart reproduce`: every trap of papermill is caught, and no work is done twice."""
+"""`lineart reproduce`: every trap of papermill is caught, no work is done twice, and results prove themselves."""
 
-import argparse
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lineart import config
-from lineart.course import stamp
-from lineart.course.plan import check_type, parameters_cell
-from lineart.course.reproduce import ReproduceError, add_arguments, main, publish, reproduce
+from lineart.course import reproduce as module
+from lineart.course.compare import difference
+from lineart.course.reproduce import Course, ReproduceError, parse_parameters, reproduce
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("papermill")
@@ -25,211 +26,205 @@ PROFILE = 'import os\nprofile: str = os.environ.get("LINEART_PROFILE", "classroo
 def course(tmp_path, monkeypatch):
     """A repository with a package, data and no notebooks yet; returns a function that adds a notebook."""
     root = tmp_path / "a {course} of $5"  # what paths may hold
-    for file, text in {"lineart/__init__.py": "ANSWER = 42\n", "data/pairs.csv": "line,reference\n1,2\n"}.items():
+    for file, text in {
+        "lineart/__init__.py": "ANSWER = 42\n",
+        "data/pairs.csv": "line,reference\n1,2\n",
+        "figures/seeds.csv": "1",
+    }.items():
         (root / file).parent.mkdir(parents=True)
         (root / file).write_text(text)
     monkeypatch.setattr(config, "ROOT", root)
-    monkeypatch.delenv("LINEART_FIGURES", raising=False)
-    monkeypatch.delenv("LINEART_PROFILE", raising=False)
+    for name in ("LINEART_FIGURES", "LINEART_PROFILE", "LINEART_SOURCE"):
+        monkeypatch.delenv(name, raising=False)
 
-    def add(name, *sources, parameters=PROFILE, needs=(), reads=(), tags=("parameters",)):
-        cells = [v4.new_markdown_cell("# Title", id="title"),
-                 v4.new_code_cell(parameters, id="parameters", metadata={"tags": list(tags)})]
+    def add(name, *sources, parameters=PROFILE, needs=(), reads=(), tags=("parameters",), opening="# Title"):
+        cells = [
+            v4.new_markdown_cell(opening, id="title"),
+            v4.new_code_cell(parameters, id="parameters", metadata={"tags": list(tags)}),
+        ]
         cells += [v4.new_code_cell(source, id=f"code-{i}") for i, source in enumerate(sources)]
         notebook = v4.new_notebook(cells=cells)
-        notebook.metadata = {"kernelspec": {"name": "a_kernel_nobody_has", "display_name": "x", "language": "python"},
-                             "lineart": {"needs": list(needs), "reads": list(reads)}}
+        notebook.metadata = {
+            "kernelspec": {"name": "a_kernel_nobody_has", "display_name": "x", "language": "python"},
+            "lineart": {"needs": list(needs), "reads": list(reads)},
+        }
         (root / "notebooks").mkdir(exist_ok=True)
         nbformat.write(notebook, root / "notebooks" / f"{name}.ipynb")
         return root
 
-    add.root = root
-    add.output = root / "runs" / "classroom" / "notebooks"
+    add.root, add.output, add.figures = root, *(root / "runs/classroom" / name for name in ("notebooks", "figures"))
     return add
 
 
-def statuses(results):
-    return [(result.name, result.status) for result in results]
-
-
-def command(*words):
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return main(parser.parse_args(words))
+def run(**how):
+    """What became of each notebook, by name."""
+    words = {name: how.pop(name) for name in ("timeout", "force", "jobs") if name in how}
+    return {result.name: result.status for result in Course(**how).run(**words)}
 
 
 def writes(name, text):
     """Source of a cell that writes a result."""
-    return f"from pathlib import Path\nPath('../figures/{name}').write_text({text!r})"
-
-
-def fails(course, name, *sources):
-    """Runs a notebook that must fail and leave nothing but itself; returns the message."""
-    course(name, *sources)
-    with pytest.raises(ReproduceError) as caught:
-        reproduce(timeout=2)
-    assert sorted(p.name for p in course.output.glob("*")) == [f"{name}.failed.ipynb"]
-    assert str(course.output / f"{name}.failed.ipynb") in str(caught.value)
-    assert statuses(caught.value.results) == [(name, "failed")]
-    return str(caught.value)
+    return f"import os, pathlib\npathlib.Path(os.environ['LINEART_FIGURES'], {name!r}).write_text({text!r})"
 
 
 # ---------------------------------------------------------------- refused before anything runs
 
 
-def refused(course, match, **arguments):
+def refused(course, match, **how):
     with pytest.raises(ReproduceError, match=match):
-        reproduce(**arguments)
-    assert not course.output.exists()
+        reproduce(**how)
+    assert not list(course.output.glob("*"))
 
 
-def test_unknown_parameter_is_refused(course):
+def test_what_is_refused_before_anything_runs(course):
+    refused(course, "no notebook called NN_name.ipynb in ")
     course("01_a", parameters="seed: int = 0")
+    refused(course, "profile must be one of smoke, classroom, paper, got 'big'", profile="big")
+    refused(course, "profile is chosen for the whole run", parameters={"profile": "paper"})
+    refused(course, "no notebook '7'; there are 01_a", only=["7"])
+    refused(course, "timeout must be a whole number", timeout=0)
+    refused(course, "output must be another folder", output=course.root / "notebooks")
+    refused(course, r"01_a: parameter 'seed' must be int, got 'many' \(str\)", parameters={"seed": "many"})
     course("02_b", parameters="steps: int = 1")
     refused(course, "01_a has no parameter 'sed'; its parameters cell assigns seed", parameters={"sed": 1})
     # also where another notebook has it: nobody should think that it was set everywhere
     refused(course, "02_b has no parameter 'seed'", parameters={"seed": 1})
-
-
-@pytest.mark.parametrize("assignment, good, bad", [
-    ("x: int = 1", [2, -1], [True, 1.5, "2", None]),
-    ("x: float = 1.0", [2, 2.5], [True, "2"]),
-    ("x: bool = False", [True], [1, "true"]),
-    ("x: str = os.environ.get('X', '')", ["a", ""], [1, None]),
-    ("x: int | None = None", [None, 3], ["a", True]),
-    ("x: Optional[list[int]] = None", [None, [1, 2], []], [[1, "a"], 1]),
-    ("x: tuple[float, ...] = (0.5,)", [[1, 0.5]], [["a"], 0.5]),
-    ("x: dict[str, int] = {}", [{"a": 1}], [{"a": "b"}, [1]]),
-    ("x = 3", [4], ["a", 0.5, True]),  # no annotation: the default's type
-    ("x = None", [4, "a", None], []),
-    ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
-])
-def test_wrong_type_is_refused(course, assignment, good, bad):
-    known = parameters_cell("01_a", [{"cell_type": "code", "source": assignment, "metadata": {"tags": ["parameters"]}}])
-    for value in good:
-        check_type("01_a", "x", value, *known["x"])
-    for value in bad:
-        with pytest.raises(ReproduceError, match="01_a: parameter 'x' must be .*, got "):
-            check_type("01_a", "x", value, *known["x"])
-
-
-def test_wrong_type_stops_the_run(course):
-    course("01_a", parameters="seed: int = 0")
-    refused(course, r"01_a: parameter 'seed' must be int, got 'many' \(str\)", parameters={"seed": "many"})
-    refused(course, "must be a plain YAML value, got", parameters={"seed": {1, 2}})
-    course("01_a", parameters="from pathlib import Path\nseed: Path = Path()")
-    refused(course, "annotated Path, and Path is not a type that can be set", parameters={"seed": "x"})
-
-
-def test_missing_parameters_tag_is_refused(course):
-    course("01_a", tags=("parameter",))
-    refused(course, "01_a must have one code cell tagged 'parameters', it has 0")
-
-
-def test_other_mistakes_are_refused(course):
-    refused(course, "no notebook called NN_name.ipynb in ")
-    course("01_a")
-    refused(course, "profile must be one of smoke, classroom, paper, got 'big'", profile="big")
-    refused(course, "profile is 'classroom', but the parameter is set to 'paper'", parameters={"profile": "paper"})
-    refused(course, "no notebook '7'; there are 01_a", only=["7"])
-    refused(course, "timeout must be a whole number", timeout=0)
-    refused(course, "output must be another folder", output=course.root / "notebooks")
+    for how in ({"parameters": {"seed": 3}, "publish": True}, {"profile": "smoke", "strict": True}):
+        refused(course, "for the classroom's own results", **how)
     course("02_b", needs=["03_c"])
     course("03_c")
     refused(course, "02_b needs '03_c', which is not a notebook before it")
     course("02_b", tags=("parameters", "injected-parameters"))
     refused(course, "02_b holds a cell tagged 'injected-parameters' of an earlier run")
-    course("02_b", parameters="%matplotlib inline\nseed = 0")
-    refused(course, "02_b: the parameters cell is not plain Python")
-    (course.root / "notebooks" / "02_b.ipynb").write_text("{}")
-    refused(course, "02_b.ipynb is not a notebook")
-    (course.root / "notebooks" / "02_b.ipynb").write_bytes(b"\xff\xfe{}")
-    refused(course, "02_b.ipynb is not a notebook: UnicodeDecodeError")
+    course("02_b", tags=("parameter",))
+    refused(course, "02_b must have one code cell tagged 'parameters', it has 0")
 
 
-@pytest.mark.parametrize(("damage", "sentence"), [
-    (lambda content: content["cells"][1].pop("cell_type"), r"KeyError\('cell_type'\)"),
-    (lambda content: content["cells"][1].update(cell_type="cod"), "a cell must be code, markdown or raw, not .*'cod'"),
-    (lambda content: content["cells"][0].update(metadata=None), "metadata must be an object, .* not None"),
-    (lambda content: content["cells"][0].pop("metadata"), r"KeyError\('metadata'\)"),
-    (lambda content: content["cells"][1].update(metadata={"tags": None}), "tags in it a list, not {'tags': None}"),
-    (lambda content: content.update(metadata=None), "metadata must be an object, .* not None"),
-    (lambda content: content.update(cells=None), "TypeError"),
-])
-def test_a_damaged_notebook_is_named(course, damage, sentence):
+@pytest.mark.parametrize(
+    ("assignment", "good", "bad"),
+    [
+        ("x: int = 1", [2, -1], [True, 1.5, "2", None]),
+        ("x: float = 1.0", [2, 2.5], [True, "2"]),
+        ("x: str = os.environ.get('X', '')", ["a", ""], [1, None, {1}]),
+        ("x: Optional[list[int]] = None", [None, [1, 2], []], [[1, "a"], 1]),
+        (
+            "x: tuple[float, ...] = (0.5,)",
+            [],
+            [[0.5]],
+        ),  # which papermill cannot read: refused, never injected unchecked
+        ("x: dict[str, int] = {}", [{"a": 1}], [{"a": "b"}, [1]]),
+        ("x: Path = Path()", [], ["x"]),
+        ("x = 3", [4], ["a", 0.5, True]),  # no annotation: the default's type
+        ("x = None", [4, "a", None], []),
+        ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
+    ],
+)
+def test_a_value_of_another_type_is_refused(course, assignment, good, bad):
+    course("01_a", parameters=assignment)
+    for value in good:
+        Course(parameters={"x": value})
+    for value in bad:
+        with pytest.raises(ReproduceError, match="01_a: parameter 'x' must be .*, got |01_a has no parameter 'x'"):
+            Course(parameters={"x": value})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content["cells"][1].pop("cell_type"),
+        lambda content: content["cells"][1].update(cell_type="cod"),
+        lambda content: content["cells"][0].update(metadata=None),
+        lambda content: content["cells"][1].update(metadata={"tags": None}),
+        lambda content: content.update(metadata=None),
+        lambda content: content.update(cells=[]),
+        lambda content: content.clear(),
+    ],
+)
+def test_a_damaged_notebook_is_named(course, damage):
     path = course("01_a") / "notebooks" / "01_a.ipynb"
     content = json.loads(path.read_text())
     damage(content)
     path.write_text(json.dumps(content))
-    refused(course, f"01_a.ipynb is not a notebook: .*{sentence}")
+    refused(course, "01_a.ipynb is not a notebook: ")
 
 
-def test_missing_papermill_is_one_sentence(course, monkeypatch, capsys):
+def test_values_of_the_command_line_are_yaml():
+    pairs = [("flag", "yes"), ("none", "null"), ("numbers", "[1, 2]"), ("word", "a b")]
+    assert parse_parameters(pairs) == {"flag": True, "none": None, "numbers": [1, 2], "word": "a b"}
+    with pytest.raises(ReproduceError, match=r"the value of numbers is not YAML: '\[1'"):
+        parse_parameters([("numbers", "[1")])
+
+
+def test_missing_papermill_is_one_sentence(course, monkeypatch):
     course("01_a")
     monkeypatch.setitem(sys.modules, "papermill", None)
-    assert command() == 1
-    assert 'papermill is missing: pip install "lineart[notebooks]"' in capsys.readouterr().err
+    refused(course, 'papermill is missing: pip install "lineart')
 
 
 # ---------------------------------------------------------------- failures while it runs
 
 
-def test_error_names_cell_and_reason(course):
-    message = fails(course, "01_a", "x = 1", "\n# half\nraise ValueError('size is odd:\\n3')", "y = 2")
-    assert message.startswith("01_a: cell 4 ('# half') failed: ValueError: size is odd:; the notebook is kept as")
-    failed = nbformat.read(course.output / "01_a.failed.ipynb", as_version=4)
-    assert any(o.output_type == "error" for cell in failed.cells for o in cell.get("outputs", []))
+DEAD = "import os\nos.kill(os.getpid(), 9)"
 
 
-def test_early_exit_is_a_failure(course):
-    message = fails(course, "01_a", "import sys; sys.exit(0)", "", "x = 'never'")
-    assert message.startswith("01_a: cell 5 (\"x = 'never'\") did not run, "
-                              "because cell 3 ('import sys; sys.exit(0)') ended the notebook early; ")
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (
+            [writes("half.csv", "1"), "\n# half\nraise ValueError('size is odd:\\n3')"],
+            "cell 4 ('# half') failed: ValueError: size is odd:",
+        ),
+        (
+            ["import sys; sys.exit(0)", "", "x = 'never'"],
+            "cell 5 (\"x = 'never'\") did not run, because cell 3 ('import sys; sys.exit(0)') ended the notebook early",
+        ),
+        (["raise SystemExit"], "cell 3 ('raise SystemExit') ended the notebook early"),
+        ([DEAD, "x = 1"], "cell 3 ('import os') failed: the kernel died (killed, out of memory, or left by os._exit)"),
+        (
+            ["import time\ntime.sleep(60)"],
+            "cell 3 ('import time') failed: it took longer than the limit of 2 s a cell (timeout)",
+        ),
+    ],
+)
+def test_a_failure_names_cell_and_reason_and_keeps_the_notebook(course, sources, message):
+    course("01_a", *sources)
+    with pytest.raises(ReproduceError) as caught:
+        run(timeout=2)
+    kept = course.output / "01_a.failed.ipynb"
+    assert str(caught.value) == f"01_a: {message}; the notebook is kept as {kept}"
+    assert [*course.output.iterdir()] == [kept] and not [*course.figures.iterdir()]  # and nothing half
+    assert [(result.name, result.status) for result in caught.value.results] == [("01_a", "failed")]
 
 
-def test_early_exit_in_the_last_cell_is_a_failure(course):
-    assert "cell 3 ('raise SystemExit') ended the notebook early" in fails(course, "01_a", "raise SystemExit")
-
-
-def test_cell_that_did_not_run_is_a_failure(course):
-    course("01_a", "x = 1", "y = 2")
-    path = course.root / "notebooks" / "01_a.ipynb"
+def test_a_cell_that_did_not_run_is_a_failure(course):
+    path = course("01_a", "x = 1", "y = 2") / "notebooks" / "01_a.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[2].metadata.tags = ["skip-execution"]
     notebook.cells[2].execution_count = 7  # of an earlier run
     nbformat.write(notebook, path)
     with pytest.raises(ReproduceError, match=r"cell 3 \('x = 1'\) did not run; the notebook is kept"):
-        reproduce()
+        run()
 
 
-def test_dead_kernel_is_a_failure(course):
-    message = fails(course, "01_a", "import os\nos.kill(os.getpid(), 9)", "x = 1")
-    assert message.startswith("01_a: cell 3 ('import os') failed: the kernel died")
-
-
-def test_timeout_names_the_limit(course):
-    message = fails(course, "01_a", "import time\ntime.sleep(60)")
-    assert message.startswith("01_a: cell 3 ('import time') failed: it took longer than the limit of 2 s a cell")
-
-
-def test_first_failure_stops_and_the_next_call_goes_on(course, capsys):
+def test_the_first_failure_stops_and_the_next_call_goes_on(course):
     course("01_a", "x = 1")
     course("02_b", "1 / 0")
-    course("03_c", writes("c.csv", "1"))
-    assert command() == 1
-    assert "02_b: cell 3 ('1 / 0') failed: ZeroDivisionError: division by zero" in capsys.readouterr().err
-    assert not (course.root / "figures" / "c.csv").exists()
+    course("03_c", "x = 3")
+    with pytest.raises(ReproduceError, match="02_b: cell 3 .'1 / 0'. failed: ZeroDivisionError: division by zero"):
+        run(jobs=1)
     course("02_b", "1 / 1")
-    assert statuses(reproduce()) == [("01_a", "unchanged"), ("02_b", "ran"), ("03_c", "ran")]
+    assert run(jobs=1) == {"01_a": "unchanged", "02_b": "ran", "03_c": "ran"}
     assert sorted(p.name for p in course.output.glob("02*")) == ["02_b.ipynb", "02_b.json"]
 
 
 # ---------------------------------------------------------------- what a notebook sees
 
 
-def test_kernel_is_this_python_in_the_notebooks_folder(course, monkeypatch, tmp_path):
+def test_the_kernel_is_this_python_in_the_notebooks_folder(course, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    course("01_a", f"""
+    course(
+        "01_a",
+        f"""
 import os, sys
 from pathlib import Path
 import lineart
@@ -240,8 +235,10 @@ assert profile == "smoke" == os.environ["LINEART_PROFILE"]
 assert os.environ["TQDM_DISABLE"] == "1"
 assert value == {{"a": [1, None, True, 'it\\'s "ä"']}}, value
 held = b"x" * 200_000_000; del held
-""", parameters=PROFILE + "\nvalue: dict = {}")
-    assert statuses(reproduce("smoke", parameters={"value": {"a": [1, None, True, 'it\'s "ä"']}})) == [("01_a", "ran")]
+""",
+        parameters=PROFILE + "\nvalue: dict = {}",
+    )
+    assert run(profile="smoke", parameters={"value": {"a": [1, None, True, 'it\'s "ä"']}}) == {"01_a": "ran"}
     stamp = json.loads((course.root / "runs" / "smoke" / "notebooks" / "01_a.json").read_text())
     assert 0 < stamp["seconds"] < 60
     if sys.platform == "linux":
@@ -249,117 +246,115 @@ held = b"x" * 200_000_000; del held
     assert Path.cwd() == tmp_path
 
 
-def test_command_line_values_are_yaml(course, capsys):
-    course("01_a", "assert flag is True and none is None and numbers == [1, 2] and word == 'a b'",
-           parameters="flag: bool = False\nnone: int | None = 1\nnumbers: list[int] = []\nword: str = ''")
-    assert command("-p", "flag", "yes", "-p", "none", "null", "-p", "numbers", "[1, 2]", "-p", "word", "a b",
-                   "--only", "01") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("[ 1/1] 01_a ") and " ran " in lines[0] and " s " in lines[0]
-    assert lines[1].startswith("1 ran, 0 unchanged, ")
-    assert command("-p", "numbers", "[1") == 1
-    assert "the value of numbers is not YAML: '[1'" in capsys.readouterr().err
+def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course):
+    """02 and 03 meet only if both run at once; 04 sees what 03 wrote, and nothing that it does not name."""
+    takes = "# Title\n\n**Takes.** Classroom: 2.5 minutes and 1.0 GB on 2 CPU cores. Paper: a day."
+    meet = "import pathlib, time\npathlib.Path('{}').touch()\nwhile not pathlib.Path('{}').exists(): time.sleep(0.05)"
+    course("01_a", "x = 1")
+    course("02_b", meet.format("two", "three"), writes("b.csv", "2"), opening=takes)
+    course("03_c", meet.format("three", "two"), writes("c.csv", "3"), opening=takes)
+    course(
+        "04_d",
+        "import os\nassert os.listdir(os.environ['LINEART_FIGURES']) == ['c.csv']",
+        needs=["03_c"],
+        opening=takes,
+    )
+    assert set(run(timeout=30).values()) == {"ran"}
+    assert json.loads((course.output / "04_d.json").read_text())["outputs"] == {}
 
 
 # ---------------------------------------------------------------- no second work
 
 
-def test_only_what_changed_runs_again(course):
+def test_only_what_changed_runs_again(course, monkeypatch, capsys):
     root = course("01_a", "import lineart", writes("a.csv", "1"))
     course("02_b", writes("b.csv", "2"), needs=["01_a"])
-    course("03_c", "x = 3")
-    first = [("01_a", "ran"), ("02_b", "ran"), ("03_c", "ran")]
-    nothing = [(name, "unchanged") for name, _ in first]
-    assert statuses(reproduce()) == first
+    course("03_c", "x = 3", reads=["figures/seeds.csv"])
+    assert set(run().values()) == {"ran"}
     stamp = json.loads((course.output / "01_a.json").read_text())
     assert list(stamp["outputs"]) == ["a.csv"]  # sha256 of "1", by sha256sum
     assert stamp["outputs"]["a.csv"] == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
-    assert statuses(reproduce()) == nothing
 
-    def again(why):
-        results = reproduce()
-        assert all(why in result.message for result in results if result.status == "ran")
-        assert statuses(reproduce()) == nothing
-        return [result.name for result in results if result.status == "ran"]
+    def again(*reasons):
+        capsys.readouterr()
+        ran = [name for name, status in run().items() if status == "ran"]
+        out = capsys.readouterr().out
+        assert re.findall(r"\(changed: (.+)\)", out) == [*reasons]
+        assert out.splitlines()[-1].startswith(f"{len(ran)} ran, {3 - len(ran)} unchanged, ")
+        return ran
 
-    course("03_c", "x = 4")
-    assert again("changed: code cells") == ["03_c"]
-    (root / "figures" / "b.csv").unlink()
-    assert again("b.csv gone or changed") == ["02_b"]
+    assert again() == []
+    course("03_c", "x = 4", reads=["figures/seeds.csv"])
+    assert again("code cells") == ["03_c"]
+    (course.figures / "b.csv").unlink()
+    assert again("b.csv") == ["02_b"]
     (course.output / "03_c.ipynb").write_text("{}")
-    assert again("executed notebook") == ["03_c"]
+    (root / "figures" / "seeds.csv").write_text("2")  # a benchmark has measured anew
+    assert again("figures/seeds.csv and 1 more") == ["03_c"]
     course("01_a", "import lineart", writes("a.csv", "5"))  # 02_b reads what 01_a writes, 03_c does not
-    assert again("changed: ") == ["01_a", "02_b"]
-    assert reproduce(only=["03"], force=True)[0].status == "ran"
+    assert again("code cells", "needs") == ["01_a", "02_b"]
 
-    # Prose, caches and outputs are no inputs; code and data are.
+    # Prose, caches and outputs are no inputs.
     path = root / "notebooks" / "03_c.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source = "# Another title"
     notebook.cells[2].outputs = [v4.new_output("stream", text="hello")]
     nbformat.write(notebook, path)
     (root / "data" / "README.md").write_text("words")
-    assert statuses(reproduce()) == nothing
-    for file, what in {"data/pairs.csv": "data", "lineart/__init__.py": "package"}.items():
-        (root / file).write_text("ANSWER = 43\n")
-        assert reproduce(only=["03_c"])[0].message.endswith(f"(changed: {what})")
-    assert reproduce(only=["03_c"], profile="smoke")[0].status == "ran"  # another profile, another folder
+    assert again() == []
 
 
-def test_what_a_benchmark_has_measured_anew_is_read_again(course, monkeypatch):
-    (course.root / "figures").mkdir()
-    (course.root / "figures" / "seeds.csv").write_text("1")
-    course("01_a", "x = 1", reads=["figures/seeds.csv"])
-    course("02_b", "x = 2")
-    reproduce()
-    (course.root / "figures" / "seeds.csv").write_text("2")
-    assert statuses(results := reproduce()) == [("01_a", "ran"), ("02_b", "unchanged")]
-    assert results[0].message.endswith("(changed: reads)")
-    (course.root / "figures" / "seeds.csv").unlink()
-    assert statuses(reproduce()) == [("01_a", "ran"), ("02_b", "unchanged")]
-    assert statuses(reproduce()) == [("01_a", "unchanged"), ("02_b", "unchanged")]
-    versions = {"resvg-py": "0.0.1"}  # another rasteriser, other drawings
-    monkeypatch.setattr(stamp.metadata, "version", lambda name: versions.get(name, "1"))
-    assert {result.status for result in reproduce()} == {"ran"}
-    versions.clear()
-    assert all("changed: versions" in result.message for result in reproduce())
+def test_code_data_versions_profile_and_source_are_inputs(course, monkeypatch):
+    root = course("01_a")
+
+    def inputs(profile="classroom"):
+        module._package_and_data.cache_clear()
+        return (found := Course(profile))._inputs(*found.notebooks)
+
+    def changed(**how):
+        nonlocal before
+        now, old = inputs(**how), before
+        before = now
+        return [key for key in sorted({*old, *now}) if old.get(key) != now.get(key)]
+
+    before = inputs()
+    (root / "data" / "pairs.csv").write_text("line,reference\n2,1\n")
+    assert changed() == ["data/pairs.csv"]
+    (root / "lineart" / "new.py").write_text("ANSWER = 43\n")
+    assert changed() == ["lineart/new.py"]
+    monkeypatch.setenv("LINEART_SOURCE", "elsewhere")
+    monkeypatch.setattr(module, "PACKAGES", (*module.PACKAGES, "pytest"))
+    assert changed(profile="smoke") == ["LINEART_SOURCE", "profile", "pytest"]
 
 
-def test_failed_second_run_leaves_no_stamp(course):
-    """A run that worked once and fails now must not count as done."""
+def test_a_failed_second_run_leaves_no_stamp(course):
+    """A run that worked once and fails now must not count as done, nor may another build on it."""
     flag = course("01_a", "from pathlib import Path\nassert not Path('fail').exists()") / "notebooks" / "fail"
-    reproduce()
+    course("02_b", needs=["01_a"])
+    run()
     flag.touch()
     with pytest.raises(ReproduceError, match="cell 3 .* failed: AssertionError"):
-        reproduce(force=True)
-    flag.unlink()
-    assert statuses(reproduce()) == [("01_a", "ran")]
+        run(force=True, only=["01"])
+    with pytest.raises(ReproduceError, match="02_b needs the results of 01_a, which has no finished run"):
+        run(only=["02_b"])
 
 
-def test_a_result_of_two_notebooks_belongs_to_the_later(course):
-    course("01_a", writes("index.csv", "1"))
-    course("02_b", writes("index.csv", "2"), needs=["01_a"])
-    reproduce()
-    assert statuses(reproduce()) == [("01_a", "unchanged"), ("02_b", "unchanged")]
-
-
-def test_unchanged_course_is_fast(course):
+def test_an_unchanged_course_is_fast(course):
     """Twelve notebooks in a fresh interpreter: no papermill, no nbformat, no torch, under 3 s."""
     for number in range(12):
         course(f"{number:02d}_x", "x = 1")
-    reproduce(only=["00"])
-    stamp = (course.output / "00_x.json").read_text()
+    run(only=["00"])
     for number in range(1, 12):  # they are all alike; running each would only take time
-        (course.output / f"{number:02d}_x.json").write_text(stamp)
-        (course.output / f"{number:02d}_x.ipynb").write_bytes((course.output / "00_x.ipynb").read_bytes())
+        for suffix in ("json", "ipynb"):
+            (course.output / f"{number:02d}_x.{suffix}").write_bytes((course.output / f"00_x.{suffix}").read_bytes())
     code = f"""
 import sys
 from pathlib import Path
-from lineart import config, reproduce
+from lineart import config
+from lineart.course.reproduce import Course
 config.ROOT = Path({str(course.root)!r})
-assert [r.status for r in reproduce.reproduce()] == ["unchanged"] * 12
-assert not {{"papermill", "nbformat", "jupyter_client", "yaml", "torch", "numpy"}} & set(sys.modules)
+assert [result.status for result in Course().run()] == ["unchanged"] * 12
+assert not {{"papermill", "nbformat", "jupyter_client", "yaml", "torch", "pandas"}} & set(sys.modules)
 """
     start = time.perf_counter()
     repository = Path(__file__).resolve().parent.parent
@@ -367,56 +362,85 @@ assert not {{"papermill", "nbformat", "jupyter_client", "yaml", "torch", "numpy"
     assert time.perf_counter() - start < 3
 
 
-# ---------------------------------------------------------------- publish
+# ---------------------------------------------------------------- the committed results
 
 
-def test_publish_puts_clean_outputs_into_the_notebooks(course, capsys):
-    course("01_a", "print(profile)", "", "6 * 7", "from IPython.display import display\n"
-           "display({'text/plain': 'a bar', 'application/vnd.jupyter.widget-view+json': {'model_id': 'x'}}, raw=True)")
-    path = course.root / "notebooks" / "01_a.ipynb"
-    before = nbformat.read(path, as_version=4)
-    saved = nbformat.read(path, as_version=4)  # as an editor leaves it
-    saved.metadata.widgets = {"stale": {}}
-    saved.cells[2].metadata.execution = {"iopub.execute_input": "stale"}
-    saved.cells[2].outputs = [v4.new_output("stream", text="stale")]
-    nbformat.write(saved, path)
-    assert command("--publish") == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "published: 01_a"
-    text = path.read_text()
-    after = nbformat.read(path, as_version=4)
+def test_results_are_compared_and_only_publishing_writes_them(course, capsys):
+    course(
+        "01_a",
+        "print(profile)",
+        "",
+        "6 * 7",
+        "from IPython.display import display\n"
+        "display({'text/plain': 'a bar', 'application/vnd.jupyter.widget-view+json': {'model_id': 'x'}}, raw=True)",
+        writes("a.csv", "metric,value\nPSNR,20\n"),
+        opening="# T\n\n**Takes.** Classroom: 9.9 minutes and 9.9 GB on 99 CPU cores. Paper: a day.",
+    )
+    path, figure = course.root / "notebooks" / "01_a.ipynb", course.root / "figures" / "a.csv"
+    before, text = nbformat.read(path, as_version=4), path.read_text()
+
+    def last(*, lines=1, code=0, **how):
+        assert reproduce(**how) == code
+        return capsys.readouterr().out.splitlines()[-lines:]
+
+    assert last(lines=2, strict=True, code=1) == ["a.csv: not committed", "1 results, 1 of them not as committed"]
+    assert path.read_text() == text and not figure.exists()
+    assert last(lines=2, publish=True) == ["published: a.csv, 01_a", "1 results, all as committed"]
+    text, after = path.read_text(), nbformat.read(path, as_version=4)
     nbformat.validate(after)
-    assert text.endswith("}\n") and not text.endswith("\n\n")
-    assert not any(word in text for word in ("papermill", "injected", "start_time", "iopub", "stale"))
-    assert [(c.id, c.source, c.metadata) for c in after.cells] == [(c.id, c.source, c.metadata) for c in before.cells]
-    assert after.metadata == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                              "language_info": {"name": "python"}, "lineart": {"needs": [], "reads": []}}
+    assert text.endswith("}\n") and not any(word in text for word in ("papermill", "injected", "start_time", "iopub"))
+    assert [(c.id, c.source, c.metadata) for c in after.cells[1:]] == [
+        (c.id, c.source, c.metadata) for c in before.cells[1:]
+    ]
+    assert "9.9" not in after.cells[0].source and after.cells[0].source.endswith(" CPU cores. Paper: a day.")
+    assert after.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "lineart": {"needs": [], "reads": []},
+    }
     code = [c for c in after.cells if c.cell_type == "code"]
-    assert [c.execution_count for c in code] == [1, 2, None, 3, 4]
-    assert code[1].outputs[0].text == "classroom\n"
-    assert code[3].outputs[0].data == {"text/plain": "42"} and code[3].outputs[0].execution_count == 3
+    assert [c.execution_count for c in code] == [1, 2, None, 3, 4, 5]
+    assert code[1].outputs[0].text == "classroom\n" and code[3].outputs[0].data == {"text/plain": "42"}
     assert code[4].outputs[0].data == {"text/plain": "a bar"}
     # Published is not changed: nothing to do, and nothing new to publish.
-    assert command("--publish") == 0
-    assert " unchanged " in (out := capsys.readouterr().out) and out.endswith("published: nothing new\n")
-    assert path.read_text() == text
+    assert last(lines=3, publish=True, strict=True)[0].startswith("0 ran, 1 unchanged")
+    figure.write_text("metric,value\nPSNR,25\n")
+    assert last(lines=2) == [
+        "a.csv: numbers are off by up to 2.0e-01 of the committed one, in column value",
+        "1 results, 1 of them not as committed",
+    ]
 
 
-def test_publish_refuses_other_code_and_other_parameters(course, capsys):
-    course("01_a", "x = 1", parameters="seed: int = 0")
-    assert command("--publish", "-p", "seed", "3") == 1
-    assert "--publish takes no -p" in capsys.readouterr().err
-    reproduce(parameters={"seed": 3})
-    with pytest.raises(ReproduceError, match="01_a ran with other parameters"):
-        publish()
-    course("01_a", "x = 2", parameters="seed: int = 0")
-    with pytest.raises(ReproduceError, match="01_a was changed after it ran"):
-        publish()
+@pytest.mark.parametrize(
+    ("name", "ours", "committed", "words"),
+    [
+        ("a.csv", "m,v\nx,1\ny,\n", "m,v\nx,1.0\ny,\n", None),
+        ("a.csv", "m,v\nx,1\ny,2.02\n", "m,v\nx,1\ny,2\n", "1.0e-02 .* column v"),
+        ("a.csv", "m,v\nx,1\n", "m,v\nz,1\n", "other entries in column m"),
+        ("a.csv", "m,v\nx,\n", "m,v\nx,1\n", "other entries in column v"),
+        ("a.csv", "m,v\nx,inf\n", "m,v\nx,inf\n\n", None),
+        ("a.csv", "m,v\nx,1\n", "m,v\nx,1\ny,2\n", "1 rows of m, v; committed 2"),
+        ("a.md", "one\ntwo\n", "one\n2\n", "line 2: 'two', committed '2'"),
+        ("a.json", "{}\n", "{}\n[]\n", r"line 2: None, committed '\[\]'"),
+        ("a.pdf", "%PDF 1", "%PDF 2", "other bytes"),
+    ],
+)
+def test_a_difference_says_where_and_how_much(tmp_path, name, ours, committed, words):
+    for folder, text in (("ours", ours), ("committed", committed)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(text)
+    said = difference(tmp_path / "ours" / name, tmp_path / "committed" / name)
+    assert said is None if words is None else re.search(words, said), said
 
 
-def test_another_source_of_pictures_runs_again_and_is_never_published(course, monkeypatch, capsys):
-    course("01_a", "import os\nprint(os.environ.get('LINEART_SOURCE'))", parameters="seed: int = 0")
-    assert command() == 0 and command() == 0 and " unchanged " in capsys.readouterr().out
-    monkeypatch.setenv("LINEART_SOURCE", "elsewhere")
-    assert command() == 0 and " unchanged " not in capsys.readouterr().out
-    assert command("--publish") == 1
-    assert "--publish takes no LINEART_SOURCE" in capsys.readouterr().err
+def test_pictures_are_compared_by_their_pixels(tmp_path):
+    one, same, other, larger = (tmp_path / f"{name}.png" for name in ("one", "same", "other", "larger"))
+    Image.new("RGB", (4, 4), (10, 10, 10)).save(one)
+    Image.new("RGBA", (4, 4), (10, 10, 10, 255)).save(same)
+    picture = Image.new("RGB", (4, 4), (10, 10, 10))
+    picture.putpixel((1, 2), (10, 17, 10))
+    picture.save(other)
+    Image.new("RGB", (5, 4)).save(larger)
+    assert difference(same, one) is None and difference(one, tmp_path / "none.png") == "not committed"
+    assert difference(other, one) == "6.25% of the pixels are off, by up to 7 of 255"
+    assert difference(larger, one) == "5x4 pixels, committed 4x4"

@@ -1,34 +1,48 @@
-"""The real notebooks through the real runner, at the size for tests: from nothing to Table 1 and Figure 5."""
+"""Real notebooks through the real runner, at the size for tests: from nothing to Table 1, Figure 5 and the claims."""
 
+import json
 import re
 import subprocess
 import sys
 
 from PIL import Image
 
-from lineart.config import ROOT
-from lineart.evaluation.measure import read_rows
+from lineart.evaluation.rows import read_rows
 
 
 def reproduce(tmp_path, monkeypatch):
-    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "figures"))
-    command = [sys.executable, "-m", "lineart", "reproduce", "--profile", "smoke", "--output", str(tmp_path / "run")]
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path / "results" / "figures"))
+    command = [
+        sys.executable,
+        "-m",
+        "lineart",
+        "reproduce",
+        "--profile",
+        "smoke",
+        "--output",
+        str(tmp_path / "run"),
+        "--only",
+        "09",
+        "10",
+        "11",
+    ]
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # from any folder
 
 
 def test_smoke_profile_from_nothing_and_again(tmp_path, monkeypatch):
     first = reproduce(tmp_path, monkeypatch)
     assert first.returncode == 0, first.stdout + first.stderr
-    notebooks = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert re.findall(r"^\[ *\d+/\d+\] (\S+) +ran ", first.stdout, re.MULTILINE) == notebooks
+    assert sorted(re.findall(r"^\[ *\d/3\] (\d\d)_\S+ +ran ", first.stdout, re.MULTILINE)) == ["09", "10", "11"]
+    assert first.stderr == ""
 
-    rows = read_rows(tmp_path / "figures" / "table_1.csv")
-    assert {row.method for row in rows} >= {"none", "image"} and {row.protocol for row in rows} == {"P1", "P3"}
-    assert all(row.n == 8 for row in rows)
-    with Image.open(tmp_path / "figures" / "figure_5.png") as figure:
+    figures = tmp_path / "results" / "figures"
+    rows = read_rows(figures / "table_1.csv")
+    assert set(rows["method"]) >= {"none", "image"} and set(rows["protocol"]) == {"P1", "P3"} and set(rows["n"]) == {8}
+    with Image.open(figures / "figure_5.png") as figure:
         assert min(figure.size) > 300
-    assert (tmp_path / "figures" / "figure_5.pdf").read_bytes()[:5] == b"%PDF-"
-    assert (tmp_path / "figures" / "claims.csv").is_file()
+    assert (figures / "figure_5.pdf").read_bytes()[:5] == b"%PDF-" and (figures / "claims.csv").is_file()
+    card, run = (json.loads((figures.parent / name / "table_1.json").read_text()) for name in ("figures", "provenance"))
+    assert "commit" in run and not set(run) & set(card) and card["config"]["size"] == 64
 
     again = reproduce(tmp_path, monkeypatch)
-    assert again.returncode == 0 and "0 ran, 12 unchanged" in again.stdout
+    assert again.returncode == 0 and "0 ran, 3 unchanged" in again.stdout

@@ -1,27 +1,15 @@
 """The tricks of the training loop change its speed and nothing else."""
 
-import sys
-
 import pytest
 import torch
+from throughput import TRICKS, Loop, operations
 
-from lineart import data
-from lineart.config import ROOT, Config
+from lineart.config import Config
 from lineart.data.augment import training_batch
 from lineart.data.sets import load
 from lineart.training import Trainer
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
-from throughput import TRICKS, Loop, operations  # noqa: E402
-
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def drawings(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "CACHE", tmp_path_factory.mktemp("data"))
-        yield
 
 
 def tiny(**changes) -> Config:

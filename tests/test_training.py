@@ -28,8 +28,13 @@ from lineart.runs import LAST, PREVIOUS, config_of
 from lineart.training import Trainer, train
 
 METHODS = {
-    "none": dict(attention="none"), "gate": dict(attention="gate"), "palette": dict(reference="palette"), "image": {},
-    "colors": dict(keys="colors"), "lines": dict(keys="lines", fine_levels=1), "warped": dict(train_reference="warped"),
+    "none": dict(attention="none"),
+    "gate": dict(attention="gate"),
+    "palette": dict(reference="palette"),
+    "image": {},
+    "colors": dict(keys="colors"),
+    "lines": dict(keys="lines", fine_levels=1),
+    "warped": dict(train_reference="warped"),
     "other": dict(train_reference="other"),
 }
 
@@ -243,8 +248,10 @@ def test_the_optimisers_get_the_rate_of_their_step(tmp_path):
     for optimizer in run.optimizers.values():
         assert optimizer.param_groups[0]["lr"] == 1e-4
         assert optimizer.param_groups[0]["betas"] == (0.5, 0.99)
-    moved = max((s["exp_avg"] / (s["exp_avg_sq"].sqrt() + 1e-30)).abs().max().item()
-                for s in run.optimizers["optimizer_g"].state.values())
+    moved = max(
+        (s["exp_avg"] / (s["exp_avg_sq"].sqrt() + 1e-30)).abs().max().item()
+        for s in run.optimizers["optimizer_g"].state.values()
+    )
     assert moved == pytest.approx(0.5 / 0.1, rel=1e-3)  # (1 - 0.5) g / sqrt((1 - 0.99) g^2)
 
 
@@ -274,9 +281,6 @@ def test_warped_references_come_back_after_a_stop(tmp_path):
     plain = tensors_of(train(config.replace(train_reference="self"), tmp_path / "plain"))
     key = "generator.encoder.0.conv1.weight"
     assert not torch.equal(plain[key], tensors_of(tmp_path / "whole")[key])  # the reference took part
-
-
-
 
 
 def test_the_comparison_would_notice(tmp_path, undisturbed):
@@ -402,22 +406,36 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(tmp_path, un
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", full)
-        with pytest.raises(InputError, match="the checkpoint of step 9 could not be written .*No space left.*make room, then "
-                                          "lineart train --resume .*the last good checkpoint is .*, of step 6"):
+        with pytest.raises(
+            InputError,
+            match="the checkpoint of step 9 could not be written .*No space left.*make room, then "
+            "lineart train --resume .*the last good checkpoint is .*, of step 6",
+        ):
             train(tiny(steps=9), tmp_path / "run", resume=True)
-    assert all(torch.equal(tensors_of(undisturbed)[name], tensor) for name, tensor in tensors_of(tmp_path / "run").items())
+    assert all(
+        torch.equal(tensors_of(undisturbed)[name], tensor) for name, tensor in tensors_of(tmp_path / "run").items()
+    )
     assert not list((tmp_path / "run").glob("*.tmp"))
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
-                                   RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
 def test_too_little_memory_names_the_settings_to_lower(tmp_path, monkeypatch, error):
     def fail(function, args):
         raise error
 
     at_call(monkeypatch, "adversarial_loss", 5, fail)
-    with pytest.raises(InputError, match="out of memory at step 5: lower batch_size, now 4, or size, now 32, or width, "
-                                          "now 4; the last good checkpoint is .*, of step 3"):
+    with pytest.raises(
+        InputError,
+        match="out of memory at step 5: lower batch_size, now 4, or size, now 32, or width, "
+        "now 4; the last good checkpoint is .*, of step 3",
+    ):
         train(tiny(), tmp_path / "run")
 
 
@@ -468,6 +486,7 @@ def test_a_folder_has_one_training_at_a_time(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match="trained by one process at a time, another one is at .*run"):
             train(tiny(), tmp_path / "run")
         return function(*args)
+
     at_call(monkeypatch, "l1_loss", 1, second)
     train(tiny(steps=2), tmp_path / "run")
     assert steps_of(tmp_path / "run") == [1, 2]
@@ -482,8 +501,10 @@ def test_what_a_killed_process_left_half_written_goes_and_other_files_stay(tmp_p
 
 
 def test_a_device_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(ValueError, match="accelerator, devices and precision must be some that this machine has, "
-                                         "got 'cpu', 1 and 'half'"):
+    with pytest.raises(
+        ValueError,
+        match="accelerator, devices and precision must be some that this machine has, got 'cpu', 1 and 'half'",
+    ):
         Trainer(tiny(precision="half"), tmp_path)
 
 
@@ -494,8 +515,17 @@ def test_resuming_needs_a_folder_with_a_checkpoint(tmp_path):
         train(tiny(), tmp_path / "empty", resume=True)
 
 
-@pytest.mark.parametrize("change", [dict(width=8), dict(attention="gate"), dict(noise=False), dict(reference="palette"),
-                                    dict(discriminator_width=8), dict(levels=3)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(width=8),
+        dict(attention="gate"),
+        dict(noise=False),
+        dict(reference="palette"),
+        dict(discriminator_width=8),
+        dict(levels=3),
+    ],
+)
 def test_another_architecture_is_refused(undisturbed, tmp_path, change):
     name = "depth" if "levels" in change else next(iter(change))
     with pytest.raises(ValueError, match=f"{name} must be the checkpoint's"):
@@ -524,8 +554,10 @@ def not_a_number(function, args):
 
 def test_nan_stops_the_run_at_its_step(tmp_path, monkeypatch):
     at_call(monkeypatch, "l1_loss", 5, not_a_number)
-    with pytest.raises(InputError, match="losses must be finite, at step 5 they are .*'l1': nan.*; the last "
-                                                 "good checkpoint is .*last.safetensors"):
+    with pytest.raises(
+        InputError,
+        match="losses must be finite, at step 5 they are .*'l1': nan.*; the last good checkpoint is .*last.safetensors",
+    ):
         train(tiny(), tmp_path / "run")
     assert steps_of(tmp_path / "run") == [1, 2, 3, 4]
     _, step, tensors = read_checkpoint(tmp_path / "run" / LAST)

@@ -7,21 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageChops
+from PIL import Image
 
 from lineart.checkpoint import load_generator
-from lineart.config import ROOT, Config
+from lineart.coloring import Finish, Swaps
+from lineart.coloring.drawing import Drawing, clean, join, shrink, squares, to_srgb
+from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
-from lineart.images import rgb, to_batch, to_uint8
+from lineart.images import paint, rgb
 from lineart.networks import Generator
 
-PRETRAINED = ROOT / "data" / "pretrained"
+PRETRAINED = DATA_FOLDER / "pretrained"
 
 
 def pretrained_path(name: str) -> Path:
     """The shipped weights called `name`; "toon" stands for the best of the `toon` weights, as its card says.
 
-    Raises FileNotFoundError that lists what is there.
+    Raises MissingFile that lists what is there.
     """
     best = PRETRAINED / f"{name}.json"
     if best.is_file() and "best" in (card := json.loads(best.read_text())):
@@ -29,7 +31,7 @@ def pretrained_path(name: str) -> Path:
     path = PRETRAINED / f"{name}.safetensors"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
-        raise FileNotFoundError(f"weights must be a file or one of the shipped names ({known}), got {name!r}")
+        raise MissingFile(f"weights must be a file or one of the shipped names ({known}), got {name!r}")
     return path
 
 
@@ -59,37 +61,76 @@ class Colorizer:
         """From shipped weights ("toon", "toon-none", ...), a checkpoint file, or a run folder."""
         return cls(*load_generator(checkpoint_path(name_or_path)), device)
 
-    @torch.no_grad()
-    def colorize(self, line: Image.Image, reference: Image.Image | None = None,
-                 palette: np.ndarray | None = None, seed: int | None = None) -> Image.Image:
-        """The drawing in the reference's colours, RGB, upright and as large as `line`.
+    def colorize(
+        self,
+        line: Image.Image | Drawing,
+        reference: Image.Image | None = None,
+        palette: np.ndarray | None = None,
+        seed: int | None = None,
+        finish: Finish = "smooth",
+        *,
+        gap: float | None = None,
+        swap: Swaps = (),
+        as_is: bool = False,
+    ) -> Image.Image:
+        """The drawing in the reference's colours, upright and as large as `line`: RGB, or RGBA if that is transparent.
 
-        line: dark lines on white, any size and 8- or 16-bit mode; the network sees it at its training size, padded to
-        a square with paper. reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's
-        own or stand alone. seed: of the noise; None colours without noise, the same way every time.
-        Where the drawing is larger than the network's picture, its own lines are laid over the result.
-        Raises ValueError when neither reference nor palette is given, for a palette of another shape or range, pixels
-        of 32 bits, and a seed that does not fit into 64 bits.
+        line: a drawing of any size and 8- or 16-bit mode, a scan too (`drawing.clean`, which `as_is` switches off). The
+        network sees it at its training size, padded to a square with paper; a long strip in overlapping squares.
+        reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's own or stand alone.
+        seed: of the noise; None colours without noise, the same way every time. finish, gap, swap: see `flats.finish`.
+        "smooth" lays the drawing's lines over the result where the drawing is larger than the network's picture.
+        Raises InputError when neither reference nor palette is given, for a palette of another shape or range, a seed
+        that does not fit into 64 bits, and a picture that is no drawing.
         """
+        drawing, under = self.layers(line, reference, palette, seed, finish, gap=gap, swap=swap, as_is=as_is)
+        full = drawing.full
+        if finish != "smooth":
+            under = flats().lay(full, under)
+        elif max(full.shape) > self.config.size:
+            under = np.minimum(under, full[..., None])
+        result = Image.fromarray(under)
+        if drawing.alpha is not None:
+            result.putalpha(Image.fromarray(drawing.alpha))
+        return result
+
+    def layers(
+        self,
+        line: Image.Image | Drawing,
+        reference: Image.Image | None = None,
+        palette: np.ndarray | None = None,
+        seed: int | None = None,
+        finish: Finish = "flat",
+        *,
+        gap: float | None = None,
+        swap: Swaps = (),
+        as_is: bool = False,
+    ) -> tuple[Drawing, np.ndarray]:
+        """The clean drawing, and the colours beneath its lines, (H, W, 3) uint8; as `colorize`."""
         if reference is None and palette is None:
-            raise ValueError("colorize needs a reference picture or a palette, got neither")
+            raise InputError("colorize needs a reference picture or a palette, got neither")
         if seed is not None and not 0 <= seed < 2**64:
-            raise ValueError(f"seed must be between 0 and 2**64 - 1, got {seed}")
-        line, reference = rgb(line), None if reference is None else rgb(reference)
+            raise InputError(f"seed must be between 0 and 2**64 - 1, got {seed}")
+        drawing = line if isinstance(line, Drawing) else clean(line, as_is)
+        reference = None if reference is None else rgb(to_srgb(reference))
         colors = self._palette(reference, palette)
-        shown = reference if reference is not None else _swatch(colors)
-        size = self.config.size
-        small, box = _fit(line.convert("L"), size)
-        picture = np.asarray(shown.resize((size, size), Image.Resampling.LANCZOS))
-        arrays = (np.asarray(small), picture, colors)
-        batch = to_batch(*(torch.from_numpy(np.array(a))[None].to(self.device) for a in arrays))
         noise = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        result = to_uint8(self.generator(batch["line"], batch["palette"], batch["color"], noise))
-        result = Image.fromarray(result[0].permute(1, 2, 0).cpu().numpy()).crop(box)
-        if result.size == line.size:
-            return result
-        result = result.resize(line.size, Image.Resampling.LANCZOS)
-        return ImageChops.darker(result, line) if max(line.size) > size else result
+        color = self._paint(drawing.full, reference or _swatch(colors), colors, noise)
+        if finish == "smooth" and not swap:  # so that it costs nothing more than the network
+            return drawing, color
+        return drawing, flats().underpaint(drawing.full, color, colors, finish, gap, swap)
+
+    def _paint(
+        self, full: np.ndarray, reference: Image.Image, palette: np.ndarray, noise: torch.Generator | None
+    ) -> np.ndarray:
+        """The network's colours at the drawing's size: (H, W) -> (H, W, 3), both uint8."""
+        size, places = self.config.size, squares(*full.shape)
+        lines, boxes = zip(*(_padded(shrink(full[place], size), size) for place in places))
+        picture = np.asarray(reference.resize((size, size), Image.Resampling.LANCZOS))
+        repeated = (np.broadcast_to(x, (len(places), *x.shape)) for x in (picture, palette))
+        results = paint(self.generator, np.stack(lines), *repeated, noise=noise).permute(0, 2, 3, 1).numpy()
+        parts = [_resized(result[box], full[place].shape) for result, box, place in zip(results, boxes, places)]
+        return join(parts, places)
 
     def _palette(self, reference: Image.Image | None, palette: np.ndarray | None) -> np.ndarray:
         """(k, 3) float32: the palette given, repeated to k colours, or the reference's."""
@@ -98,20 +139,33 @@ class Colorizer:
             return extract_palette(reference, k)
         palette = np.asarray(palette, np.float32)
         if palette.ndim != 2 or palette.shape[1] != 3 or not 1 <= len(palette) <= k:
-            raise ValueError(f"palette must be (1 to {k}, 3), got {palette.shape}")
+            raise InputError(f"palette must be (1 to {k}, 3), got {palette.shape}")
         if (wrong := palette[~((palette >= 0) & (palette <= 255))]).size:  # not a number is neither
-            raise ValueError(f"colours of a palette must be between 0 and 255, got {wrong[0]}")
+            raise InputError(f"colours of a palette must be between 0 and 255, got {wrong[0]}")
         return np.resize(palette, (k, 3))
 
 
-def _fit(line: Image.Image, size: int) -> tuple[Image.Image, tuple[int, int, int, int]]:
-    """The drawing in a white square of `size`, and the box that it takes there."""
-    scale = size / max(line.size)
-    width, height = (max(1, round(side * scale)) for side in line.size)
-    left, top = (size - width) // 2, (size - height) // 2
-    square = Image.new("L", (size, size), 255)
-    square.paste(line.resize((width, height), Image.Resampling.LANCZOS), (left, top))
-    return square, (left, top, left + width, top + height)
+def flats():
+    """The module of finishes, imported with its SciPy and scikit-image when one is asked for."""
+    from lineart.coloring import flats
+
+    return flats
+
+
+def _padded(small: np.ndarray, size: int) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """The drawing in a white square of `size`, and the place that it takes there."""
+    height, width = small.shape
+    top, left = (size - height) // 2, (size - width) // 2
+    square, box = np.full((size, size), 255, np.uint8), np.s_[top : top + height, left : left + width]
+    square[box] = small
+    return square, box
+
+
+def _resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(h, w, 3) -> (H, W, 3)."""
+    if picture.shape[:2] == shape:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(shape[::-1], Image.Resampling.LANCZOS))
 
 
 def _swatch(colors: np.ndarray, side: int = 32) -> Image.Image:

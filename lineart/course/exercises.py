@@ -11,7 +11,6 @@ from PIL import Image
 from torch import nn
 
 from lineart.coloring.colorizer import Colorizer
-from lineart.evaluation.measure import Row
 from lineart.evaluation.metrics import ciede2000, colorfulness, srgb_to_lab
 from lineart.images import as_images
 from lineart.layers import WSConv2d
@@ -121,12 +120,12 @@ def e08_drawings_of_step_six(seed: int) -> np.ndarray:
 
 
 def e09_improvement(paper: dict[tuple[str, str], float]) -> float:
-    """Percent, of the paper's FID; paper: as `evaluation.paper_table` returns it."""
+    """Percent, of the paper's FID; paper: as `paper.paper_table` returns it."""
     return 100 * (1 - paper["image", "FID"] / paper["none", "FID"])
 
 
-def e09_standard_errors(a: Row, b: Row) -> float:
-    """By how many standard errors b lies above a, as of two independent samples."""
+def e09_standard_errors(a: tuple, b: tuple) -> float:
+    """By how many standard errors row b lies above row a, as of two independent samples."""
     return (b.value - a.value) / np.sqrt((a.spread**2 + b.spread**2) / a.n)
 
 

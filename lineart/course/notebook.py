@@ -30,8 +30,10 @@ def solve(answer: Any, expected: Any, what: str, tolerance: float = 1e-4) -> Any
     try:
         a, b = (np.asarray(x.detach() if torch.is_tensor(x) else x, dtype=float) for x in (answer, expected))
     except Exception:  # a reader's answer may be anything
-        print(f"{what}: the answer must be a number or an array of numbers, yours is {answer!r}; "
-              "going on with the package's own.")
+        print(
+            f"{what}: the answer must be a number or an array of numbers, yours is {answer!r}; "
+            "going on with the package's own."
+        )
         return expected
     if a.shape != b.shape:
         print(f"{what}: the shape must be {b.shape}, yours is {a.shape}; going on with the package's own.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,9 +16,11 @@ from PIL import Image
 
 from lineart.config import figures_dir
 from lineart.files import provenance, whole, write_sidecar
-from lineart.methods import METHOD_COLORS, method_title
+from lineart.methods import METHODS, method_title
 
 DPI = 100
+
+
 def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
     """(H, W) or (H, W, 3) uint8 from uint8, or from a tensor (3, H, W) in [-1, 1] or uint8."""
     if torch.is_tensor(image):
@@ -28,20 +31,19 @@ def as_picture(image: np.ndarray | torch.Tensor) -> np.ndarray:
     return np.asarray(image)
 
 
-def show_grid(rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None,
-              side: float = 1.5) -> Figure:
+def show_grid(
+    rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None, side: float = 1.5
+) -> Figure:
     """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
     columns = max(len(row) for row in rows)
     figure, axes = plt.subplots(len(rows), columns, figsize=(side * columns, side * len(rows) + 0.3), squeeze=False)
-    for r, row in enumerate(rows):
-        for c in range(columns):
-            axis = axes[r, c]
-            axis.set_xticks([]), axis.set_yticks([])
-            axis.set_frame_on(False)
-            if c < len(row):
-                axis.imshow(as_picture(row[c]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        if labels:
-            axes[r, 0].set_ylabel(labels[r], fontsize=9)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    for row, places in zip(rows, axes):
+        for picture, axis in zip(row, places):
+            axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    for axis, label in zip(axes[:, 0], labels or []):
+        axis.set_ylabel(label, fontsize=9)
     for axis, title in zip(axes[0], titles or []):
         axis.set_title(title, fontsize=9)
     figure.tight_layout(pad=0.3)
@@ -52,8 +54,7 @@ def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | 
     """The colours (k, 3), 0..255, as a strip, first one left."""
     axis = axis or plt.subplots(figsize=(0.5 * len(palette), 0.6))[1]
     axis.imshow(np.asarray(palette)[None].clip(0, 255).astype(np.uint8), aspect="auto")
-    axis.set_yticks([])
-    axis.set_xticks(range(len(palette)) if labels else [], labels or [])
+    axis.set(yticks=[], xticks=range(len(labels or [])), xticklabels=labels or [])
     return axis
 
 
@@ -77,7 +78,7 @@ def show_attention(drawing, reference, attention: torch.Tensor, points: list[tup
     """
     drawing, reference = as_picture(drawing), as_picture(reference)
     height, width, tokens = attention.shape
-    side = int(tokens**0.5)
+    side = math.isqrt(tokens)
     if side * side != tokens:
         raise ValueError(f"the reference must be a square of positions, got {tokens}")
     if axes is None:
@@ -103,30 +104,51 @@ def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[i
     """A block diagram: boxes (text, x, y, colour) with centres in units of a box's width, arrows between indices."""
     figure, axis = plt.subplots(figsize=size)
     for text, x, y, color in boxes:
-        axis.add_patch(FancyBboxPatch((x - 0.4, y - 0.28), 0.8, 0.56, boxstyle="round,pad=0.02,rounding_size=0.08",
-                                      facecolor=color, edgecolor="#333333"))
+        axis.add_patch(
+            FancyBboxPatch(
+                (x - 0.4, y - 0.28),
+                0.8,
+                0.56,
+                boxstyle="round,pad=0.02,rounding_size=0.08",
+                facecolor=color,
+                edgecolor="#333333",
+            )
+        )
         axis.text(x, y, text, ha="center", va="center", fontsize=8)
     for start, end in arrows:
         (_, x0, y0, _), (_, x1, y1, _) = boxes[start], boxes[end]
         dx, dy = x1 - x0, y1 - y0
         t = 1 / max(abs(dx) / 0.43, abs(dy) / 0.31)  # share of the way that is inside a box
-        axis.add_patch(FancyArrowPatch((x0 + t * dx, y0 + t * dy), (x1 - t * dx, y1 - t * dy), arrowstyle="-|>",
-                                       mutation_scale=10, color="#555555", shrinkA=0, shrinkB=0))
+        axis.add_patch(
+            FancyArrowPatch(
+                (x0 + t * dx, y0 + t * dy),
+                (x1 - t * dx, y1 - t * dy),
+                arrowstyle="-|>",
+                mutation_scale=10,
+                color="#555555",
+                shrinkA=0,
+                shrinkB=0,
+            )
+        )
     xs, ys = [b[1] for b in boxes], [b[2] for b in boxes]
-    axis.set_xlim(min(xs) - 0.6, max(xs) + 0.6), axis.set_ylim(min(ys) - 0.5, max(ys) + 0.5)
+    axis.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.5, max(ys) + 0.5))
     axis.axis("off")
     figure.tight_layout(pad=0.2)
     return figure
 
 
 def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: str, axis: Axes | None = None) -> Axes:
-    """One column of several `metrics.csv` against the step; curves: method -> columns. Empty cells (NaN) are skipped."""
+    """One column of several `metrics.csv` against the step, without empty cells; curves: method -> columns."""
     axis = axis or plt.subplots(figsize=(5, 3))[1]
     for method, columns in curves.items():
         kept = ~np.isnan(columns[column])
-        axis.plot(columns["step"][kept], columns[column][kept], color=METHOD_COLORS.get(method.partition(" (")[0]),
-                  label=method_title(method, curves))
-    axis.set_xlabel("step"), axis.set_ylabel(label)
+        axis.plot(
+            columns["step"][kept],
+            columns[column][kept],
+            label=method_title(method),
+            color=METHODS[method].color if method in METHODS else None,
+        )
+    axis.set(xlabel="step", ylabel=label)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
     return axis

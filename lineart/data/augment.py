@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from lineart.config import Config
-from lineart.data.lines import VARIANTS
+from lineart.data.lines import VARIANTS, batch_lines
 from lineart.data.sets import Pairs
 from lineart.images import to_batch, to_unit
 
@@ -66,13 +66,16 @@ def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
 def random_warp(color: torch.Tensor) -> torch.Tensor:
     """References (N, 3, H, W), each bent by a random thin-plate spline, turned, scaled, shifted and flipped.
 
-    Hardly a line stays at its place, the colours stay: what a reference gives when it is another picture. Control points move
-    by up to 0.15 of the half side, turns go up to 20 degrees, scales from 0.8 to 1.25, shifts to 0.2 of the half side;
-    the edge repeats.
+    Hardly a line stays at its place, the colours stay: what a reference gives when it is another picture. Control
+    points move by up to 0.15 of the half side, turns go up to 20 degrees, scales from 0.8 to 1.25, shifts to 0.2 of
+    the half side; the edge repeats.
     """
     n, _, height, width = color.shape
     points, basis = (t.to(color.device) for t in _spline_basis(height, width))
-    draw = lambda low, high, *shape: low + (high - low) * torch.rand(n, *shape, device=color.device)
+
+    def draw(low: float, high: float, *shape: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(n, *shape, device=color.device)
+
     angle, scale = torch.deg2rad(draw(-WARP_TURN, WARP_TURN)), draw(1 / WARP_SCALE, WARP_SCALE)
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(n, 2, 2) * scale[:, None, None]
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
@@ -81,22 +84,9 @@ def random_warp(color: torch.Tensor) -> torch.Tensor:
     moved = moved + draw(-WARP_SHIFT, WARP_SHIFT, 1, 2) + draw(-WARP_BEND, WARP_BEND, len(points), 2)
     # A spline reproduces affine maps, so the warped places themselves can be its values.
     grid = (basis @ moved).view(n, height, width, 2)
-    return F.grid_sample(color.float(), grid, padding_mode="border", align_corners=False)
-
-
-def random_collage(color: torch.Tensor) -> torch.Tensor:
-    """References (N, 3, H, W), each put together from two warps along a wavy border, two thirds of them then blurred.
-
-    A warp repeats every line, and every colour's share. Here shares change, and blurred by 2 or 4 pixels the fine lines
-    are gone: what belongs together has to be found by what it is.
-    """
-    n, _, height, width = color.shape
-    draw = lambda *shape: torch.randn(n, 1, *shape, device=color.device)
-    hills = F.interpolate(draw(4, 4), size=(height, width), mode="bicubic")
-    collage = torch.where(hills > 0.7 * draw(1, 1), random_warp(color), random_warp(color))
-    blurred = [F.interpolate(F.avg_pool2d(collage, pixels), size=(height, width), mode="bilinear") for pixels in (2, 4)]
-    lot = torch.randint(3, (n,), device=color.device)
-    return torch.stack([collage, *blurred])[lot, torch.arange(n, device=color.device)]
+    # Apple's MPS cannot repeat the edge; no place beyond the centre of the last pixel asks for what lies outside
+    edge = torch.tensor([1 - 1 / width, 1 - 1 / height], device=color.device)
+    return F.grid_sample(color.float(), grid.clamp(-edge, edge), align_corners=False)
 
 
 def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
@@ -113,30 +103,6 @@ def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
     return line
 
 
-def batch_lines(color: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75,
-                phi: float = 12.0) -> torch.Tensor:
-    """`extract_lines` for a batch on its device: color (N, H, W, 3) uint8 -> lines (N, H, W) uint8."""
-    weights = torch.tensor([19595, 38470, 7471], device=color.device)  # of 65536: Pillow's integer luma
-    grey = ((color.int() * weights).sum(-1) + 32768 >> 16).float() / 255  # (N, H, W)
-    sigma = sigma * max(1.0, min(grey.shape[1:]) / 256)
-    response = 1 + p * (_blur(grey, sigma) - _blur(grey, k * sigma))
-    soft = torch.where(response >= epsilon, 1.0, 1 + (phi * (response - epsilon)).tanh())
-    return (255 * soft.clamp(0, 1)).round().to(torch.uint8)
-
-
-def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Gaussian blur of (N, H, W), the edge mirrored and the kernel cut at 4 sigma, as SciPy's."""
-    radius = int(4 * sigma + 0.5)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=grey.device) / sigma) ** 2)
-    kernel = (kernel / kernel.sum())[None, None]  # (1, 1, 2 radius + 1)
-    for _ in range(2):  # along the rows, then along the columns
-        n, height, width = grey.shape
-        place = torch.arange(-radius, width + radius, device=grey.device) % (2 * width)
-        padded = grey[..., torch.minimum(place, 2 * width - 1 - place)]  # the picture, then its mirror image, and so on
-        grey = F.conv1d(padded.reshape(n * height, 1, -1), kernel).view(n, height, width).transpose(1, 2)
-    return grey
-
-
 def random_jitter(reference: torch.Tensor, palette: torch.Tensor, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Other colours for references (N, 3, H, W) and, by the same change, for their palettes (N, k, 3), all in [-1, 1].
 
@@ -150,12 +116,16 @@ def random_jitter(reference: torch.Tensor, palette: torch.Tensor, strength: floa
     cross = (one.roll(1, 0) - one.roll(1, 1)) / 3**0.5  # times a colour: the cross product with the grey axis
     turn = angle.cos() * (one - mean) + mean + angle.sin() * cross  # Rodrigues' formula
     change = (1 + contrast / 2) * turn @ ((1 + saturation / 2) * (one - mean) + mean)  # (N, 3, 3)
-    apply = lambda colors: (change @ colors + brightness / 2).clamp(-1, 1)  # of (N, 3, any number)
+
+    def apply(colors: torch.Tensor) -> torch.Tensor:  # (N, 3, any number)
+        return (change @ colors + brightness / 2).clamp(-1, 1)
+
     return apply(reference.float().flatten(2)).view_as(reference), apply(palette.mT).mT
 
 
-def training_batch(pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0,
-                   processes: int = 1) -> dict[str, torch.Tensor]:
+def training_batch(
+    pairs: Pairs, config: Config, step: int, device: torch.device | str = "cpu", rank: int = 0, processes: int = 1
+) -> dict[str, torch.Tensor]:
     """The augmented batch of a step: what `to_batch` returns, of this process's share of the step's pairs.
 
     With `reference` (N, 3, H, W), and its palette, where the pairs have another drawing in the same colours.

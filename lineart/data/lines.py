@@ -6,41 +6,51 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from lineart.images import rgb
 
-# Other hands, for a network that shall not learn one extractor's habit; settings of `extract_lines`
+# Other hands, for a network that shall not learn one extractor's habit; settings of `xdog`
 VARIANTS: dict[str, dict[str, float]] = {
     "thin": dict(sigma=0.4, epsilon=0.7),
     "thick": dict(sigma=1.2, epsilon=0.85),
     "soft": dict(sigma=0.8, p=10.0, phi=4.0, epsilon=0.9),
     "hard": dict(phi=200.0),
 }
+LUMA = (19595, 38470, 7471)  # of 65536: red, green and blue in Pillow's grey
 
 
-def extract_lines(image: Image.Image | np.ndarray, sigma: float = 0.6, k: float = 1.6, p: float = 20.0,
-                  epsilon: float = 0.75, phi: float = 12.0) -> Image.Image:
-    """Dark lines on white from a colour picture, mode L, same size.
+def xdog(
+    grey: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75, phi: float = 12.0
+) -> torch.Tensor:
+    """Brightness (N, H, W), 0..1 -> dark lines on white (N, H, W), 0..1.
 
-    image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array. The names are the paper's
-    (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow Gaussian in pixels, scaled up with
-    pictures whose shorter side is above 256 px; k, ratio of the two widths; p, strength of the edges; epsilon, response
-    above which a pixel is paper, where 1 is as bright as the surroundings; phi, hardness of the step from line to paper.
-    Raises ValueError where sigma, k - 1, p or phi is not positive, and for pixels of 32 bits.
+    The names are the paper's (Winnemöller, Kyprianidis & Olsen 2012, Eq. 7 and 5): sigma, width of the narrow
+    Gaussian in pixels, scaled up with pictures whose shorter side is above 256 px; k, ratio of the two widths; p,
+    strength of the edges; epsilon, response above which a pixel is paper, where 1 is as bright as the surroundings;
+    phi, hardness of the step from line to paper. Raises ValueError where sigma, k - 1, p or phi is not positive.
     """
     for name, value in (("sigma", sigma), ("k - 1", k - 1), ("p", p), ("phi", phi)):
         if value <= 0:
             raise ValueError(f"{name} must be positive, got {value}")
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    grey = np.asarray(rgb(image).convert("L"), np.float32) / 255
-    sigma = sigma * max(1.0, min(grey.shape) / 256)
-    narrow, wide = gaussian_filter(grey, sigma), gaussian_filter(grey, k * sigma)
+    sigma = sigma * max(1.0, min(grey.shape[1:]) / 256)
     # Eq. 7 sharpens by p and judges brightness; flat dark areas shall stay paper, so brightness is judged on the
     # difference alone, around 1: flat = 1 everywhere, darker than the surroundings < 1.
-    response = 1 + p * (narrow - wide)
-    soft = np.where(response >= epsilon, 1.0, 1 + np.tanh(phi * (response - epsilon)))  # Eq. 5
-    return Image.fromarray((255 * np.clip(soft, 0, 1)).round().astype(np.uint8))
+    response = 1 + p * (_blur(grey, sigma) - _blur(grey, k * sigma))
+    soft = torch.where(response >= epsilon, 1.0, 1 + (phi * (response - epsilon)).tanh())  # Eq. 5
+    return soft.clamp(0, 1)
+
+
+def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Gaussian blur of (N, H, W), the edge mirrored and the kernel cut at 4 sigma."""
+    radius = int(4 * sigma + 0.5)
+    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=grey.dtype, device=grey.device) / sigma) ** 2)
+    kernel = (kernel / kernel.sum())[None, None]  # (1, 1, 2 radius + 1)
+    for _ in range(2):  # along the rows, then along the columns
+        n, height, width = grey.shape
+        place = torch.arange(-radius, width + radius, device=grey.device) % (2 * width)
+        padded = grey[..., torch.minimum(place, 2 * width - 1 - place)]  # the picture, then its mirror image, and so on
+        grey = F.conv1d(padded.reshape(n * height, 1, -1), kernel).view(n, height, width).transpose(1, 2)
+    return grey
 
 
 @torch.no_grad()
@@ -53,23 +63,19 @@ def lines_of(picture: torch.Tensor) -> torch.Tensor:
     return (2 * lines - 1).expand(-1, 3, -1, -1)
 
 
-def xdog(grey: torch.Tensor, sigma: float = 0.6, k: float = 1.6, p: float = 20.0, epsilon: float = 0.75,
-         phi: float = 12.0) -> torch.Tensor:
-    """XDoG of grey pictures (N, H, W) in 0..1 -> (N, H, W) in 0..1, lines dark; the settings of `extract_lines`."""
-    sigma = sigma * max(1.0, min(grey.shape[1:]) / 256)
-    response = 1 + p * (_blur(grey, sigma) - _blur(grey, k * sigma))
-    soft = torch.where(response >= epsilon, torch.ones_like(response), 1 + (phi * (response - epsilon)).tanh())
-    return soft.clamp(0, 1)
+def batch_lines(color: torch.Tensor, **settings: float) -> torch.Tensor:
+    """`extract_lines` for a batch on its device: color (N, H, W, 3) uint8 -> lines (N, H, W) uint8."""
+    weights = torch.tensor(LUMA, device=color.device)
+    grey = ((color.int() * weights).sum(-1) + 32768 >> 16).float() / 255  # (N, H, W)
+    return (255 * xdog(grey, **settings)).round().to(torch.uint8)
 
 
-def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Gaussian blur of (N, H, W), the edge mirrored and the kernel cut at 4 sigma, as SciPy's."""
-    radius = int(4 * sigma + 0.5)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=grey.device) / sigma) ** 2)
-    kernel = (kernel / kernel.sum())[None, None]  # (1, 1, 2 radius + 1)
-    for _ in range(2):  # along the rows, then along the columns
-        n, height, width = grey.shape
-        place = torch.arange(-radius, width + radius, device=grey.device) % (2 * width)
-        padded = grey[..., torch.minimum(place, 2 * width - 1 - place)]  # the picture, then its mirror image, and so on
-        grey = F.conv1d(padded.reshape(n * height, 1, -1), kernel).view(n, height, width).transpose(1, 2)
-    return grey
+def extract_lines(image: Image.Image | np.ndarray, **settings: float) -> Image.Image:
+    """Dark lines on white from a colour picture, mode L, same size.
+
+    image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array; settings: those of `xdog`.
+    Raises `Unfit` for pixels of 32 bits.
+    """
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    grey = torch.from_numpy(np.asarray(rgb(image).convert("L")) / 255)  # 64 bits: the same bytes on any processor
+    return Image.fromarray((255 * xdog(grey[None], **settings)[0]).round().byte().numpy())

@@ -1,13 +1,14 @@
-"""The nine dominant colours of a picture, and the 27 constant planes that they become."""
+"""The nine dominant colours of a picture."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
-MAX_PIXELS = 64 * 64  # k-means sees a grid of about this many pixels, and never twice as many
+from lineart.config import InputError
+from lineart.images import rgb
+
+GRID = 64 * 64  # k-means sees a grid of about this many pixels, and never twice as many
 
 
 def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) -> np.ndarray:
@@ -20,18 +21,16 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
     Raises ValueError for k < 1, an array of another shape or type, and a picture with pixels of 32 bits.
     """
     if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+        raise InputError(f"k must be at least 1, got {k}")
     if isinstance(image, Image.Image):
-        from lineart.images import rgb  # not above: the package `lineart.data` imports this module
-
         image = rgb(image)
     pixels = np.asarray(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"image must be (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
     # Every n-th pixel rather than an average of neighbours: averages invent colours at the borders.
-    stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / MAX_PIXELS))))
+    stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / GRID))))
     pixels = pixels[::stride, ::stride].reshape(-1, 3)
-    pixels = pixels[:: max(1, len(pixels) // MAX_PIXELS)]  # of a picture thinner than the grid is wide
+    pixels = pixels[:: max(1, len(pixels) // GRID)]  # of a picture thinner than the grid is wide
     colors, counts = np.unique(pixels, axis=0, return_counts=True)  # equal pixels as one, with their number as weight
     if len(colors) > k:
         colors, counts = _cluster(colors, counts, k, seed)
@@ -41,8 +40,9 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
 
 def _cluster(colors: np.ndarray, counts: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """k cluster centres (k, 3) and their sizes in pixels (k,)."""
+    from sklearn.cluster import KMeans  # a second that colouring with a given palette need not wait
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):
         means = KMeans(k, n_init=1, random_state=seed).fit(colors.astype(np.float64), sample_weight=counts)
     return means.cluster_centers_.round(2), np.bincount(means.labels_, weights=counts, minlength=k)
-
-

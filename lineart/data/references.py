@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from lineart.config import ROOT
+from lineart.config import DATA_FOLDER, InputError
 from lineart.data.toon import SLOTS
 
-FOLDER = ROOT / "data" / "pairs"
+FOLDER = DATA_FOLDER / "pairs"
 MIN_PIXELS = 20  # a region with fewer pixels has no colour that a person would judge
 
 
 def derangement(n: int, seed: int) -> np.ndarray:
     """(n,) int: reference of drawing i; a permutation without fixed points, so that no drawing is its own reference.
 
-    One cycle through all n (Sattolo 1986): drawing order[j] takes order[j + 1]. Raises ValueError for n < 2.
+    One cycle through all n (Sattolo 1986): drawing order[j] takes order[j + 1]. Raises InputError for n < 2.
     """
     if n < 2:
-        raise ValueError(f"a derangement needs at least 2 drawings, got {n}")
+        raise InputError(f"a derangement needs at least 2 drawings, got {n}")
     order = np.random.default_rng(seed).permutation(n)
     reference = np.empty(n, int)
     reference[order] = np.roll(order, -1)
@@ -31,12 +30,12 @@ def derangement(n: int, seed: int) -> np.ndarray:
 def showing_references(shown: np.ndarray, seed: int) -> np.ndarray:
     """(n,) int: for each drawing another one that shows every slot that it has, drawn by lot among all that do.
 
-    shown (n, slots) bool: which slots a drawing shows (`slots.region_shown`). In the same colours such a reference
-    leaves no colour to guess. Where no other drawing shows all of them, it is one of those that show most. No drawing is
-    its own reference; one may serve several. Raises ValueError for n < 2.
+    shown (n, slots) bool: which slots a drawing shows (`region_shown`). In the same colours such a reference leaves no
+    colour to guess. Where no other drawing shows all of them, it is one of those that show most. No drawing is its own
+    reference; one may serve several. Raises InputError for n < 2.
     """
     if len(shown) < 2:
-        raise ValueError(f"references need at least 2 drawings, got {len(shown)}")
+        raise InputError(f"references need at least 2 drawings, got {len(shown)}")
     rng, has = np.random.default_rng(seed), shown.astype(np.float32)
     common = has @ has.T  # (n, n): slots of the row's drawing that the column's shows
     np.fill_diagonal(common, -1)
@@ -57,17 +56,17 @@ def read_list(path: Path) -> np.ndarray | None:
     """(n,) int: reference of every drawing, or None where there is no such file."""
     if not path.exists():
         return None
-    with open(path, newline="") as file:
-        return np.array([int(row["reference"]) for row in csv.DictReader(file)])
+    import pandas  # which a training need not load
+
+    return pandas.read_csv(path)["reference"].to_numpy(int)
 
 
 def write_list(path: Path, reference: np.ndarray) -> Path:
     """Inverse of `read_list`."""
+    import pandas
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["drawing", "reference"])
-        writer.writerows(enumerate(reference.tolist()))
+    pandas.Series(reference, name="reference").to_csv(path, index_label="drawing", lineterminator="\n")
     return path
 
 
@@ -79,4 +78,5 @@ def region(mask: np.ndarray, slot: int) -> np.ndarray:
 
 def region_shown(masks: np.ndarray) -> np.ndarray:
     """(n, 6) bool: whether a picture shows a slot as a region."""
-    return np.array([[region(mask, slot).any() for slot in range(len(SLOTS))] for mask in masks])
+    shown = [region(mask, slot).any() for mask in masks for slot in range(len(SLOTS))]
+    return np.reshape(shown, (len(masks), len(SLOTS)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shlex
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,18 +16,17 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-from lineart.config import ROOT, Config
+from lineart.config import Config, InputError, MissingFile
 from lineart.data import toon
 from lineart.data.palette import extract_palette
-from lineart.data.prepare import default_folder, prepare
 from lineart.data.references import region_shown, showing_references
-from lineart.data.store import SPLITS, Store, is_store, open_store
+from lineart.data.store import PREPARED, SPLITS, Store, default_folder, is_store, open_store
 from lineart.files import whole
 
-CACHE = ROOT / "runs" / "data"
-PACKAGE = Path(__file__).parent.parent
+CACHE = PREPARED  # of drawings of `toon`
+PACKAGE = Path(__file__).parent
 # What decides how a drawing of `toon`, and its palette, come out: these files, these packages
-DRAWN_BY = ("data/palette.py", "data/toon.py"), ("dicebear-core", "dicebear-styles", "resvg-py", "scikit-learn")
+DRAWN_BY = ("palette.py", "toon.py"), ("dicebear-core", "dicebear-styles", "resvg-py", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,13 @@ class Pairs:
 def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
     """The pairs of a split, "train", "val" or "test": n of them, by default as many as the config says.
 
-    `toon` is drawn. Any other set is read where `config.source` is a prepared folder; prepared first, under
-    `runs/data`, where it is a folder or zip of pictures; and without a source read from where `lineart data prepare`
-    puts it. A whole split stays on disk, mapped into memory; fewer pairs are taken evenly from all of it.
-    Raises ValueError for an unknown split, a split without pictures, and a set prepared under another name, with
-    another size or number of colours; FileNotFoundError for a set that is not there.
+    `toon` is drawn; any other set is read from the prepared folder that `find_store` finds. A whole split stays on
+    disk, mapped into memory; fewer pairs are taken evenly from all of it.
+    Raises InputError for an unknown split, a split without pictures, a set that is not there, and one prepared under
+    another name, with another size or number of colours.
     """
     if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     n = n or (config.n_train if split == "train" else config.n_test)
     if config.data == "toon":
         pairs = _load_toon(split, n, config.size, config.k)
@@ -79,30 +78,29 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
     # The name too: rows of a table call the set what the config calls it, and kaggle's count as the paper's
     for name, held in (("data", store.record["name"]), ("size", store.record["size"]), ("k", store.record["k"])):
         if held != getattr(config, name):
-            raise ValueError(f"{name} must be the prepared set's {held}, got {getattr(config, name)}")
-    names = [row["file"] for row in store.index() if row["split"] == split]
+            raise InputError(f"{name} must be the prepared set's {held}, got {getattr(config, name)}")
+    rows, names = store.rows(split), store.names(split)
     if not names:
-        raise ValueError(f"{store.path} holds no pictures for {split!r}: {store.record['counts']}")
-    rows = store.rows(split)
+        raise InputError(f"{store.path} holds no pictures for {split!r}: {store.record['counts']}")
     if n < len(names):
-        rows = rows.start + np.arange(n) * len(names) // n
-        names = [names[row - store.rows(split).start] for row in rows]
+        places = np.arange(n) * len(names) // n
+        rows, names = rows.start + places, [names[place] for place in places]
     return Pairs(store.line[rows], store.color[rows], store.palette[rows], tuple(names))
 
 
 def find_store(config: Config) -> Store:
-    """The prepared set that a config means, prepared now if its source is not."""
-    if config.source is None:
-        path = default_folder(config.data, config.size)
-        if not is_store(path):
-            raise FileNotFoundError(f"{config.data} at {config.size} px must be prepared first: "
-                                    f"lineart data prepare {config.data} --size {config.size} --source PATH")
+    """The prepared set that a config means. Raises MissingFile, with the command that prepares it, where it is not."""
+    path = Path(config.source).expanduser() if config.source else default_folder(config.data, config.size)
+    if is_store(path):
         return open_store(path)
-    source = Path(config.source).expanduser()
-    if is_store(source):
-        return open_store(source)
-    key = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:8]
-    return prepare(config.data, source, config.size, CACHE / f"{config.data}-{config.size}px-{config.k}-{key}", config.k)
+    if config.source and not path.exists():
+        raise MissingFile(f"source must be a prepared set, there is nothing at {path}")
+    source = shlex.quote(str(path)) if config.source else "PATH"
+    k = "" if config.k == 9 else f" -k {config.k}"
+    raise MissingFile(
+        f"{config.data} at {config.size} px must be prepared first, and is then found without a source: "
+        f"lineart data prepare {config.data} --source {source} --size {config.size}{k}"
+    )
 
 
 def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
@@ -114,7 +112,7 @@ def _load_toon(split: str, n: int, size: int, k: int) -> Pairs:
 
 def _with_others(pairs: Pairs, k: int) -> Pairs:
     """With another drawing of the same set, which shows its slots, in the colours of each; drawn once, too."""
-    path = CACHE / f"toon-showing-{pairs.digest()[:16]}-{_drawn_by('data/references.py')}.npz"
+    path = CACHE / f"toon-showing-{pairs.digest()[:16]}-{_drawn_by('references.py')}.npz"
     return dataclasses.replace(pairs, **_kept(path, lambda: _draw_others(pairs, k)))
 
 
@@ -141,9 +139,12 @@ def _draw_others(pairs: Pairs, k: int) -> dict[str, np.ndarray]:
     names = [pairs.name[j] for j in showing_references(region_shown(pairs.mask), 0)]
     size = pairs.line.shape[1]
     parts = Parallel(n_jobs=os.cpu_count() or 1)(
-        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32))
-    return {"other": np.concatenate([part[1] for part in parts]),
-            "other_palette": np.concatenate([part[4] for part in parts])}
+        delayed(_draw_batch)(names[i : i + 32], size, k, pairs.slots[i : i + 32]) for i in range(0, len(names), 32)
+    )
+    return {
+        "other": np.concatenate([part[1] for part in parts]),
+        "other_palette": np.concatenate([part[4] for part in parts]),
+    }
 
 
 def _draw_toon(split: str, n: int, size: int, k: int) -> dict[str, np.ndarray]:

@@ -1,194 +1,255 @@
-"""Where pictures come from: a folder, a zip that is never unpacked, or Kaggle."""
+"""Where pictures come from: a folder, a zip that is never unpacked, or Kaggle; and which of its files make a set."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 import zipfile
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from lineart.config import DATA
+from lineart.config import DATA, InputError, MissingFile
 from lineart.images import SUFFIXES, Unfit
 
-PAIRED = ("kaggle", "pairs")  # colour and sketch side by side; of the others the lines are extracted
+PAIRED = ("kaggle", "pairs")  # colour and sketch are both given; of the others the lines are extracted
+COLOR = ("color", "colors", "colored", "colour", "colours", "coloured")  # names of the folder with the colours
+SKETCH = ("line", "lines", "lineart", "sketch", "sketches")  # and of the one with the drawings
 KAGGLE = {"kaggle": "ktaebum/anime-sketch-colorization-pair", "faces": "arnaud58/selfie2anime"}
 PAPER_COUNTS = {"train": 14_224, "test": 3_545}  # of `kaggle`, section 4.1
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20  # of a picture's file
+MAX_UNPACKED = 100  # times its packed size: a zip in a zip that claims more is a bomb
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a source: its name there ("/" between folders), and where it can't be read, the reason.
+    """A picture of a source: name there ("/" between folders), bytes, and why it can't be used, if it can't.
 
-    version: size and time of change (folder) or check sum (zip); a changed file has another one.
+    inside: name of the zip that holds it, where that lies in a zip itself; split: as the source gives it, or "";
+    sketch: its drawing, where that is a file of its own.
     """
 
     name: str
-    version: str = ""
+    size: int = 0
     reason: str = ""
+    inside: str = ""
+    split: str = ""
+    sketch: Entry | None = None
 
 
 def locate(name: str, source: str | Path | None) -> Path:
-    """The folder or zip of a source; without one, downloaded from Kaggle where Kaggle has it.
-
-    Raises ValueError for an unknown name, FileNotFoundError or ValueError for a source that is neither folder nor zip,
-    ModuleNotFoundError without kagglehub, ConnectionError where the download fails.
-    """
+    """The folder or zip of a source; without one, downloaded from Kaggle where Kaggle has it. Raises InputError."""
     if name not in DATA or name == "toon":
-        raise ValueError(f"the set must be one of {', '.join(DATA[1:])}, got {name!r}")
-    if source is None:
-        if name not in KAGGLE:
-            raise ValueError(f"{name} needs --source, the folder or zip with your pictures")
-        source = _download(KAGGLE[name])
-    path = Path(source).expanduser()
+        raise InputError(f"the set must be one of {', '.join(DATA[1:])}, got {name!r}")
+    if source is None and name not in KAGGLE:
+        raise InputError(f"{name} needs --source, the folder or zip with your pictures")
+    path = Path(source).expanduser() if source else _download(KAGGLE[name])
     if not path.exists():
-        raise FileNotFoundError(f"source must be a folder or a zip, there is nothing at {path}")
+        raise MissingFile(f"source must be a folder or a zip, there is nothing at {path}")
     if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):  # to look into a pipe would wait
-        raise ValueError(f"source must be a folder or a whole zip, {path} is neither")
+        raise InputError(f"source must be a folder or a whole zip, {path} is neither")
     return path
 
 
 def _download(dataset: str) -> Path:
-    by_hand = f"or download kaggle.com/datasets/{dataset} in a browser and give the zip as --source"
     try:
         import kagglehub
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{dataset} comes through kagglehub, which is not installed: "
-                                  f"pip install 'lineart[kaggle]', {by_hand}") from error
-    try:
+
         return Path(kagglehub.dataset_download(dataset))
-    except Exception as error:  # no network, no login, no such set: each version raises its own
+    except Exception as error:  # not installed, no network, no login: each version raises its own
         text = " ".join(str(error).split())[:200]
-        raise ConnectionError(f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): check the "
-                              f"network and your Kaggle login (kagglehub.login()), {by_hand}") from error
+        raise InputError(
+            f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed "
+            "(pip install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
+            f"kaggle.com/datasets/{dataset} in a browser and give the zip as --source"
+        ) from error
 
 
 def list_entries(source: Path, without: Path | None = None) -> tuple[list[Entry], int]:
     """Picture files of a folder or zip, sorted by name, and how many other files were passed over.
 
     By suffix; hidden files count as other. Links are followed, each folder once. What can't be read is an entry with
-    a reason. without: a folder below `source` that is no part of it.
+    a reason. without: a folder below `source` that is no part of it. Raises InputError for a damaged zip.
     """
-    entries, others = _list_folder(source, without) if source.is_dir() else _list_zip(source)
+    if source.is_dir():
+        entries, others = _list_folder(source, without and without.resolve())
+    else:
+        try:
+            entries, others = _list_zip(source)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise InputError(f"source must be a folder or a whole zip, {source} is damaged: {error}") from error
+    too_large = f"larger than {MAX_BYTES // 2**20} MiB"
+    entries = [replace(e, reason=too_large) if e.size > MAX_BYTES and not e.reason else e for e in entries]
     return sorted(entries, key=lambda entry: entry.name), others
 
 
-def _list_folder(root: Path, without: Path | None = None) -> tuple[list[Entry], int]:
-    entries: list[Entry] = []
-    others, waiting, seen = 0, [""], set()
-    passed_over = os.stat(without) if without and without.exists() else None
+def _list_folder(root: Path, without: Path | None) -> tuple[list[Entry], int]:
+    entries, others, seen, waiting = [], 0, set(), deque([""])
     while waiting:
-        folder = waiting.pop()
+        folder, names, reason = waiting.popleft(), [], ""
         try:
             status = os.stat(root / folder)
-            if folder and passed_over and os.path.samestat(status, passed_over):
-                continue
             if (status.st_dev, status.st_ino) in seen:
-                entries.append(Entry(folder, reason="a link to a folder that is already listed"))
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            names = sorted(os.listdir(root / folder), reverse=True)
+                reason = "a link to a folder that is already listed"
+            else:
+                seen.add((status.st_dev, status.st_ino))
+                names = os.listdir(root / folder)
         except OSError as error:
-            entries.append(Entry(folder or ".", reason=f"unreadable folder: {error.strerror}"))
-            continue
-        links = []  # after the real folders, so that what is listed twice is listed where it lies
+            reason = f"unreadable folder: {error.strerror}"
+        if reason:
+            entries.append(Entry(folder or ".", reason=reason))
         for name in names:
             path = f"{folder}/{name}" if folder else name
-            picture = path.lower().endswith(SUFFIXES)
-            try:
-                status = os.stat(root / path)
-            except OSError as error:
-                # A link without a suffix may have been a folder of pictures
-                if not name.startswith(".") and (picture or "." not in name):
-                    entries.append(Entry(path, reason=f"unreadable: {error.strerror}"))
-                else:
-                    others += 1
-                continue
-            if name.startswith("."):
+            entry = _look(root, path)
+            if isinstance(entry, Entry):
+                entries.append(entry)
+            elif entry == "other":
                 others += 1
-            elif stat.S_ISDIR(status.st_mode):
-                (links if os.path.islink(root / path) else waiting).append(path)
-            elif not picture:
-                others += 1
-            elif not stat.S_ISREG(status.st_mode):
-                entries.append(Entry(path, reason="not a regular file"))
-            else:
-                entries.append(_entry(path, status.st_size, f"{status.st_size} {status.st_mtime_ns}"))
-        waiting[:0] = links
+            elif (root / path).resolve() != without:  # links last: what is listed twice is listed where it lies
+                (waiting.append if os.path.islink(root / path) else waiting.appendleft)(path)
     return entries, others
 
 
-def _list_zip(path: Path) -> tuple[list[Entry], int]:
+def _look(root: Path, path: str) -> Entry | str:
+    """What lies there: a picture, a "folder" or something "other"."""
+    name, picture = PurePosixPath(path).name, path.lower().endswith(SUFFIXES)
+    if name.startswith("."):
+        return "other"
+    try:
+        status = os.stat(root / path)
+    except OSError as error:  # a link without a suffix may have been a folder of pictures
+        return Entry(path, reason=f"unreadable: {error.strerror}") if picture or "." not in name else "other"
+    if stat.S_ISDIR(status.st_mode):
+        return "folder"
+    if not picture:
+        return "other"
+    return Entry(path, status.st_size, "" if stat.S_ISREG(status.st_mode) else "not a regular file")
+
+
+def _list_zip(path: Path, inside: str = "") -> tuple[list[Entry], int]:
     entries: dict[str, Entry] = {}
     others = 0
-    try:
-        infos = _open_zip(path).infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:  # only the end of it was looked at so far
-        raise ValueError(f"source must be a folder or a whole zip, {path} is damaged: {error}") from error
-    for info in infos:
-        parts = PurePosixPath(info.filename).parts
+    for info in _open_zip(path, inside).infolist():
+        parts, packed = PurePosixPath(info.filename).parts, info.filename.lower().endswith(".zip")
+        hidden = any(part.startswith(".") and part != ".." for part in parts)
         if info.is_dir():
             continue
-        if not info.filename.lower().endswith(SUFFIXES) or any(p.startswith(".") and p != ".." for p in parts):
+        if hidden or not (packed or info.filename.lower().endswith(SUFFIXES)):
             others += 1
-        elif ".." in parts or info.filename.startswith("/"):
-            entries[info.filename] = Entry(info.filename, reason="a name that leads out of the zip")
+            continue
+        name, reason = f"{inside}/{info.filename}" if inside else info.filename, ""
+        if ".." in parts or info.filename.startswith("/"):
+            reason = "a name that leads out of the zip"
         elif info.flag_bits & 1:
-            entries[info.filename] = Entry(info.filename, reason="encrypted")
-        elif info.filename in entries:
-            entries[info.filename] = Entry(info.filename, reason="a name that occurs twice in the zip")
-        else:
-            entries[info.filename] = _entry(info.filename, info.file_size, f"{info.file_size} {info.CRC:08x}")
-    return list(entries.values()), others
+            reason = "encrypted"
+        elif name in entries:
+            reason = "a name that occurs twice in the zip"
+        elif packed and inside:
+            reason = "a zip in a zip in a zip"
+        elif packed and info.file_size > MAX_UNPACKED * info.compress_size:
+            reason = f"a zip that claims to unpack to more than {MAX_UNPACKED} times its size"
+        elif packed:
+            try:
+                more, passed_over = _list_zip(path, name)
+                entries |= {entry.name: entry for entry in more}
+                others += passed_over
+                continue
+            except Exception as error:  # zlib, CRC, an unknown method of compression
+                reason = f"a damaged zip: {error}"
+        entries[name] = Entry(name, info.file_size, reason, inside)
+    return [*entries.values()], others
 
 
-def _entry(name: str, size: int, version: str) -> Entry:
-    reason = f"larger than {MAX_BYTES // 2**20} MiB" if size > MAX_BYTES else ""
-    return Entry(name, version, reason)
-
-
-def read(source: Path, name: str) -> bytes:
+def read(source: Path, entry: Entry) -> bytes:
     """The bytes of an entry. Raises `Unfit` where they can't be had."""
+    if entry.reason:
+        raise Unfit(entry.reason)
     try:
         if source.is_dir():
-            return (source / name).read_bytes()
-        return _open_zip(source).read(name)
+            return (source / entry.name).read_bytes()
+        member = entry.name.removeprefix(f"{entry.inside}/") if entry.inside else entry.name
+        return _open_zip(source, entry.inside).read(member)
     except OSError as error:
         raise Unfit(f"unreadable: {error.strerror or error}") from error
     except Exception as error:  # zlib, CRC, an unknown method of compression
         raise Unfit(f"damaged in the zip: {error}") from error
 
 
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    return _opened_zip(path, path.stat().st_mtime_ns)
+def _open_zip(path: Path, inside: str = "") -> zipfile.ZipFile:
+    return _opened_zip(path, path.stat().st_mtime_ns, inside)
 
 
-@lru_cache(maxsize=1)
-def _opened_zip(path: Path, changed: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+@lru_cache(maxsize=8)
+def _opened_zip(path: Path, changed: int, inside: str) -> zipfile.ZipFile:
+    if not inside:
+        return zipfile.ZipFile(path)
+    copy = tempfile.TemporaryFile()  # to seek in a compressed zip would unpack it anew; without a name, so never left
+    with _opened_zip(path, changed, "").open(inside) as file:
+        shutil.copyfileobj(file, copy)
+    return zipfile.ZipFile(copy)
 
 
-def assign(name: str, entries: list[Entry]) -> list[tuple[Entry, str]]:
-    """The entries that belong to the set, each with the split that the source gives it, "" where it gives none.
+def assign(name: str, entries: list[Entry]) -> tuple[list[Entry], bool]:
+    """The entries of a set, each with the split that the source gives it, and whether its val became the test set.
 
-    kaggle: val/ is the paper's test set. faces: trainB and testB on Kaggle (A are photographs of people and left out),
-    and of what is not in testB the last fifth of the names is for testing. folder, pairs: folders named train, val and
-    test, if there are any.
+    Folders named train, val and test are obeyed; without a test, val is the test set, as in the paper's. faces: trainB
+    and testB on Kaggle (A are photographs of people and left out), and of what is not in testB the last fifth of the
+    names is for testing. Pairs in two folders: the files of one name belong together.
     """
-    known = {"kaggle": {"train": "train", "val": "test"}, "faces": {"trainB": "train", "testB": "test"}}
-    names = known.get(name, {"train": "train", "val": "val", "test": "test"})
+    if name == "faces":
+        return _faces(entries), False
+    if name in PAIRED and {_role(entry)[0] for entry in entries} >= {"color", "sketch"}:
+        entries = _join(entries)
+    entries = [replace(entry, split=_split(entry, "train", "val", "test")) for entry in entries]
+    val_is_test = {"val"} <= {entry.split for entry in entries} <= {"train", "val", ""}
+    if val_is_test:
+        entries = [replace(entry, split="test") if entry.split == "val" else entry for entry in entries]
+    return entries, val_is_test
 
-    def split(entry: Entry) -> str:
-        return next((names[part] for part in PurePosixPath(entry.name).parts[:-1] if part in names), "")
 
-    found = [(entry, split(entry)) for entry in entries]
-    if name != "faces":
-        return found
-    if any(split for _, split in found):
-        found = [(entry, split) for entry, split in found if split]
-    rest = [entry for entry, split in found if split != "test"]
-    first_test = len(rest) - len(rest) // 5
-    return [(entry, "train") for entry in rest[:first_test]] + [
-        (entry, "test") for entry in [*rest[first_test:], *(entry for entry, split in found if split == "test")]]
+def _split(entry: Entry, *names: str) -> str:
+    return next((part for part in PurePosixPath(entry.name).parts[:-1] if part in names), "")
+
+
+def _faces(entries: list[Entry]) -> list[Entry]:
+    split = {entry.name: _split(entry, "trainB", "testB").removesuffix("B") for entry in entries}
+    if any(split.values()):
+        entries = [entry for entry in entries if split[entry.name]]
+    rest = [entry.name for entry in entries if split[entry.name] != "test"]
+    for i, name in enumerate(rest):
+        split[name] = "train" if i < len(rest) - len(rest) // 5 else "test"
+    return [replace(entry, split=split[entry.name]) for entry in entries]
+
+
+def _role(entry: Entry) -> tuple[str, str]:
+    """Whether a file is "color", "sketch" or neither, by its folders, and the name that it shares with its partner."""
+    parts = [*PurePosixPath(entry.name).parts]
+    for place in range(len(parts) - 2, -1, -1):
+        word = parts[place].lower()
+        if word in COLOR + SKETCH:
+            del parts[place]
+            return "color" if word in COLOR else "sketch", str(PurePosixPath(*parts).with_suffix(""))
+    return "", ""
+
+
+def _join(entries: list[Entry]) -> list[Entry]:
+    """Colours with their sketches, of two folders; what has no partner gets a reason."""
+    joined: list[Entry] = []
+    partners: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        role = _role(entry)
+        if entry.reason or not role[0] or role in partners:
+            reason = "another file of that name" if role in partners else "in neither of the two folders"
+            joined.append(replace(entry, reason=entry.reason or reason))
+        else:
+            partners[role] = entry
+    for (role, key), entry in partners.items():
+        partner = partners.get(("sketch" if role == "color" else "color", key))
+        if partner is None:
+            joined.append(replace(entry, reason="no file of that name in the other folder"))
+        elif role == "color":
+            joined.append(replace(entry, sketch=partner))
+    return sorted(joined, key=lambda entry: entry.name)

@@ -3,7 +3,8 @@
     line.npy     (n, size, size) uint8, dark lines on white
     color.npy    (n, size, size, 3) uint8
     palette.npy  (n, k, 3) float32, 0..255
-    index.csv    row, split, file, sha256 of the file, its width and height, note, palette as #rrggbb
+    index.csv    row; split; file; of a strip the number of the piece; the sketch where it is a file of its own; sha256
+                 of the file, its width and height; note; palette as #rrggbb
     rejected.csv file and reason
     set.json     settings, counts, sha256 of each file above; written last, so a folder that has it is whole
 
@@ -14,22 +15,21 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from lineart.config import ROOT, InputError, MissingFile
 from lineart.files import sha256
 
+PREPARED = ROOT / "runs" / "data"
 SPLITS = ("train", "val", "test")
 ARRAYS = ("line", "color", "palette")
 RECORD = "set.json"
-COLUMNS = ("row", "split", "file", "sha256", "width", "height", "note", "palette")
 SHEET = "contact_sheet.png"
-KEYS = ("format", "name", "source", "size", "k", "plan", "counts", "paper_counts", "notes", "rejected", "others",
-        "sha256")  # of the record
 
 
 @dataclass(frozen=True)
@@ -48,79 +48,89 @@ class Store:
         start = sum(counts[: SPLITS.index(split)])
         return slice(start, start + counts[SPLITS.index(split)])
 
-    def index(self) -> list[dict[str, str]]:
+    def names(self, split: str) -> list[str]:
+        """One a picture: its file; of a piece of a strip, and its number."""
+        index = self.index()[self.rows(split)]
+        pieces = index.get("piece", [""] * len(index))  # sets of an older version have none
+        return [f"{file}#{piece}" if piece else file for file, piece in zip(index["file"], pieces, strict=True)]
+
+    def index(self):
+        """A DataFrame of texts, a row a picture."""
         return read_table(self.path / "index.csv")
 
-    def rejected(self) -> list[dict[str, str]]:
+    def rejected(self):
+        """A DataFrame of texts: file, reason."""
         return read_table(self.path / "rejected.csv")
 
 
-def is_store(path: Path) -> bool:
-    return (path / RECORD).is_file()
+def default_folder(name: str, size: int) -> Path:
+    return PREPARED / f"{name}-{size}px"
+
+
+def is_store(path: str | Path) -> bool:
+    return (Path(path) / RECORD).is_file()
 
 
 def open_store(path: str | Path) -> Store:
-    """Raises FileNotFoundError for a folder that is no whole prepared set, ValueError for a damaged one."""
+    """Raises MissingFile for a folder that is no whole prepared set, InputError for a damaged one."""
     path = Path(path)
     if not is_store(path):
-        raise FileNotFoundError(f"a prepared set must hold {RECORD}, {path} does not; lineart data prepare makes one")
+        raise MissingFile(f"a prepared set must hold {RECORD}, {path} does not; lineart data prepare makes one")
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
         arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        if lost := sorted({*KEYS} - {*record}):
-            raise ValueError(f"{RECORD} lacks {', '.join(lost)}")
         n, size, k = sum(record["counts"][split] for split in SPLITS), record["size"], record["k"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); remove it and prepare it again") from error
-    shapes = {"line": (n, size, size), "color": (n, size, size, 3), "palette": (n, k, 3)}
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{path / name}.npy must be {shape} as {RECORD} says, got {arrays[name].shape}")
+        for name, shape in {"line": (n, size, size), "color": (n, size, size, 3), "palette": (n, k, 3)}.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name}.npy must be {shape} as {RECORD} says, is {arrays[name].shape}")
+        if lost := {"name", "source", "notes", "rejected", "others", "sha256"} - {*record}:
+            raise ValueError(f"{RECORD} lacks {', '.join(sorted(lost))}")
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:  # whatever NumPy and JSON find wrong
+        raise InputError(f"{path} is damaged ({error}); remove it and prepare it again") from error
     return Store(path, record, **arrays)
 
 
 def check(path: str | Path) -> list[str]:
-    """What is in a prepared set, as lines to print. Raises ValueError where a file is not as it was written."""
+    """What is in a prepared set, as lines to print. Raises InputError where a file is not as it was written."""
     store = open_store(path)
     for name, digest in store.record["sha256"].items():
-        if sha256(store.path / name) != digest:
-            raise ValueError(f"{store.path / name} has changed since it was written; remove the set and prepare it again")
+        if not (store.path / name).is_file() or sha256(store.path / name) != digest:
+            raise InputError(f"{store.path / name} is not as it was written; remove the set and prepare it again")
     record, index, rejected = store.record, store.index(), store.rejected()
-    sizes = Counter(f"{row['width']}x{row['height']}" for row in index)
-    digests = Counter(row["sha256"] for row in index)
-    found = Counter(row["split"] for row in index)
-    if found != Counter(record["counts"]):
-        raise ValueError(f"{store.path / RECORD} must count what index.csv lists, {dict(found)}, "
-                         f"got {record['counts']}")
-    split_of = {}
-    for row in index:
-        split_of.setdefault(row["sha256"], set()).add(row["split"])
-    notes = Counter(row["note"] for row in index if row["note"])
-    lines = [f"{record['name']} from {record['source']}: {len(index):,} pictures at {record['size']} px, "
-             + ", ".join(f"{n:,} {split}" for split, n in record["counts"].items())]
-    lines += paper_counts(record)
-    lines.append("original sizes: " + ", ".join(f"{n:,} of {size}" for size, n in sizes.most_common(3))
-                 + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""))
-    lines += [f"{n:,} noted: {note}" for note, n in sorted(notes.items())]
-    twice = sum(n - 1 for n in digests.values())
-    if twice:
-        across = sum(len(splits) > 1 for splits in split_of.values())
-        lines.append(f"{twice:,} the same as another picture, {across:,} of them in two splits")
-    reasons = Counter(row["reason"].split(":")[0] for row in rejected)
-    lines.append(f"{len(rejected):,} rejected" + "".join(f"; {n:,} {reason}" for reason, n in reasons.most_common()))
-    return [*lines, "every file is as it was written"]
+    found = {split: int((index["split"] == split).sum()) for split in SPLITS}
+    if found != record["counts"]:
+        raise InputError(f"{store.path / RECORD} must count what index.csv lists, {found}, got {record['counts']}")
+    sizes = (index["width"] + "x" + index["height"]).value_counts()
+    twice = index.drop_duplicates("file")["sha256"].duplicated().sum()
+    across = (index.groupby("sha256")["split"].nunique() > 1).sum()
+    reasons = rejected["reason"].str.split(":").str[0].value_counts()
+    return [
+        f"{record['name']} from {record['source']}: {len(index):,} pictures at {record['size']} px, {counts(record)}",
+        *remarks(record),
+        "original sizes: "
+        + ", ".join(f"{n:,} of {size}" for size, n in sizes[:3].items())
+        + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""),
+        *([f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []),
+        f"{len(rejected):,} rejected" + "".join(f"; {n:,} {reason}" for reason, n in reasons.items()),
+        "every file is as it was written",
+    ]
 
 
-def paper_counts(record: dict) -> list[str]:
-    """One line where a set has counts in the paper: as there, or how many instead."""
-    if not record["paper_counts"]:
-        return []
-    counts = {"train": record["counts"]["train"] + record["counts"]["val"], "test": record["counts"]["test"]}
-    found = f"{counts['train']:,} for training (val among them) and {counts['test']:,} for test"
-    if counts == record["paper_counts"]:
-        return [f"as many as in the paper: {found}"]
-    return [f"not as in the paper: {found}; the paper has {record['paper_counts']['train']:,} and "
-            f"{record['paper_counts']['test']:,}"]
+def counts(record: dict) -> str:
+    return ", ".join(f"{n:,} {split}" for split, n in record["counts"].items())
+
+
+def remarks(record: dict) -> list[str]:
+    """What else a person should know of a set, one line each."""
+    lines = []
+    if record.get("val_is_test"):
+        lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
+    if paper := record.get("paper_counts"):
+        n = {"train": record["counts"]["train"] + record["counts"]["val"], "test": record["counts"]["test"]}
+        line = f"as many as in the paper: {n['train']:,} for training (val among them) and {n['test']:,} for test"
+        other = f"not {line}; the paper has {paper['train']:,} and {paper['test']:,}"
+        lines.append(line if n == paper else other)
+    return lines + [f"{n:,} noted: {note}" for note, n in record["notes"].items()]
 
 
 def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 112) -> Image.Image:
@@ -138,15 +148,16 @@ def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 11
     return sheet
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    # File names are bytes: those that are no UTF-8 go through unchanged
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
+def read_table(path: Path):
+    """A DataFrame of texts. File names are bytes: those that are no UTF-8 go through unchanged."""
+    import pandas  # which neither a worker of `prepare` nor a training on `toon` needs
+
+    return pandas.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
 
 
-def write_table(path: Path, columns: tuple[str, ...], rows: list[tuple]) -> None:
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        # Texts quoted: a file name may hold a carriage return, which Python 3.11 writes bare and reads as a row's end
-        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(columns)
-        writer.writerows(rows)
+def write_table(path: Path, rows: list[dict], columns: Sequence[str] | None = None) -> None:
+    """Texts are quoted: a file name may hold a line's end."""
+    import pandas
+
+    table = pandas.DataFrame(rows, columns=columns)
+    table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC, errors="surrogateescape")

@@ -24,10 +24,12 @@ from dicebear import Avatar, Style
 from PIL import Image
 from scipy import ndimage
 
+from lineart.config import InputError
+from lineart.data.store import SPLITS
+
 SLOTS = ("background", "skin", "hair", "clothes", "eyes", "accessories")
 WHITE, INK = len(SLOTS), len(SLOTS) + 1  # mask values of teeth and eyeballs, and of the ink
 MIN_OUTLINE = 0.8  # share of every region's border that must lie under ink
-SPLITS = ("train", "val", "test")
 
 # In the templates a slot is written as its flag colour, so that a colouring is one replacement in the text.
 FLAGS = {slot: f"#{40 * i + 20:02x}fe{250 - 40 * i:02x}" for i, slot in enumerate(SLOTS)}
@@ -35,22 +37,39 @@ FLAGS = {slot: f"#{40 * i + 20:02x}fe{250 - 40 * i:02x}" for i, slot in enumerat
 # (component, colour name) -> slot; "*" is any component. What a style's map does not name is ink.
 _STYLE_SLOTS: dict[str, dict[tuple[str, str], str]] = {
     "adventurer": {
-        ("*", "skin"): "skin", ("*", "hair"): "hair", ("*", "eyes"): "eyes", ("*", "sclera"): "white",
-        ("*", "teeth"): "white", ("*", "earrings"): "accessories", ("*", "lips"): "accessories",
-        ("*", "tongue"): "accessories", ("hair", "literal"): "accessories",
+        ("*", "skin"): "skin",
+        ("*", "hair"): "hair",
+        ("*", "eyes"): "eyes",
+        ("*", "sclera"): "white",
+        ("*", "teeth"): "white",
+        ("*", "earrings"): "accessories",
+        ("*", "lips"): "accessories",
+        ("*", "tongue"): "accessories",
+        ("hair", "literal"): "accessories",
     },
     "micah": {
-        ("*", "base"): "skin", ("*", "hair"): "hair", ("*", "shirt"): "clothes", ("*", "eyeShadow"): "skin",
-        ("*", "earring"): "accessories", ("mouth", "literal"): "accessories",
+        ("*", "base"): "skin",
+        ("*", "hair"): "hair",
+        ("*", "shirt"): "clothes",
+        ("*", "eyeShadow"): "skin",
+        ("*", "earring"): "accessories",
+        ("mouth", "literal"): "accessories",
     },
     "open-peeps": {
-        ("*", "skin"): "skin", ("*", "headContrast"): "hair", ("*", "clothing"): "clothes",
-        ("expression", "literal"): "accessories", ("mask", "literal"): "accessories",
+        ("*", "skin"): "skin",
+        ("*", "headContrast"): "hair",
+        ("*", "clothing"): "clothes",
+        ("expression", "literal"): "accessories",
+        ("mask", "literal"): "accessories",
     },
     "notionists": {
-        ("head", "paper"): "skin", ("gesture", "paper"): "skin", ("hair", "paper"): "hair",
-        ("clothes", "paper"): "clothes", ("clothesGraphic", "paper"): "accessories",
-        ("mouth", "paper"): "white", ("glasses", "paper"): "white",
+        ("head", "paper"): "skin",
+        ("gesture", "paper"): "skin",
+        ("hair", "paper"): "hair",
+        ("clothes", "paper"): "clothes",
+        ("clothesGraphic", "paper"): "accessories",
+        ("mouth", "paper"): "white",
+        ("glasses", "paper"): "white",
     },
 }
 STYLES = tuple(_STYLE_SLOTS)
@@ -151,8 +170,9 @@ def _template(style: str, seed: str, rng: np.random.Generator) -> str:
 def _rasterise(svg: str, size: int, crisp: bool = False) -> np.ndarray:
     """(size, size, 3) uint8 on white."""
     shape = "crisp_edges" if crisp else "geometric_precision"
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True,
-                                shape_rendering=shape)
+    png = resvg_py.svg_to_bytes(
+        svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True, shape_rendering=shape
+    )
     return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGB"))
 
 
@@ -243,5 +263,5 @@ def _line(svg: str, size: int) -> np.ndarray:
 def seed_of(split: str, index: int, seed: int = 0) -> str:
     """The seed of a drawing; the split is part of it, so that no two splits share one."""
     if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     return f"{split}-{seed}-{index:06d}"

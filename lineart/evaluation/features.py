@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lineart.config import InputError
 from lineart.features import (
     BlurPool,
     FeatureExtractor,
@@ -18,6 +19,7 @@ from lineart.features import (
     downloaded,
     load_stack,
 )
+from lineart.images import to_unit
 
 
 class ShiftTolerantLPIPS(nn.Module):
@@ -56,11 +58,21 @@ def shift_tolerant_alexnet() -> nn.Sequential:
     """AlexNet's five convolutions; every step of two pixels is a `BlurPool`, the first one before its ReLU."""
     a, b, c, d, e = ShiftTolerantLPIPS.channels
     return nn.Sequential(
-        nn.Conv2d(3, a, 11, padding=2), BlurPool(a), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(a), nn.Conv2d(a, b, 5, padding=2), nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=1), BlurPool(b), nn.Conv2d(b, c, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(c, d, 3, padding=1), nn.ReLU(inplace=True),
-        nn.Conv2d(d, e, 3, padding=1), nn.ReLU(inplace=True),
+        nn.Conv2d(3, a, 11, padding=2),
+        BlurPool(a),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(a),
+        nn.Conv2d(a, b, 5, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=1),
+        BlurPool(b),
+        nn.Conv2d(b, c, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(c, d, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(d, e, 3, padding=1),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -77,7 +89,7 @@ class PooledVGG(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """image uint8 (N, 3, H, W) -> (N, 512) float."""
-        return self.extractor(image.float() / 127.5 - 1)["relu4_3"].mean((2, 3))
+        return self.extractor(to_unit(image))["relu4_3"].mean((2, 3))
 
 
 def perceptual_distance(weights: str) -> nn.Module:
@@ -106,7 +118,7 @@ def frechet_features(weights: str) -> nn.Module:
     if weights == "bundled":
         return PooledVGG()
     if importlib.util.find_spec("torch_fidelity") is None:
-        raise ModuleNotFoundError(
+        raise InputError(
             "weights='imagenet' needs the package torch-fidelity for FID's Inception network, which is not installed; "
             "weights='bundled' works without it"
         )

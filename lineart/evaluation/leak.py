@@ -7,14 +7,12 @@ of three references (the truth; the truth warped; a random picture). The truth w
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from lineart.data.sets import Pairs
 from lineart.evaluation import metrics
-from lineart.evaluation.measure import colorize_trial
 from lineart.evaluation.protocols import Trial
 from lineart.evaluation.regions import attention_sums
-from lineart.images import as_images
+from lineart.images import as_images, paint
 from lineart.networks import Generator
 
 PALETTES = ("none", "truth", "warped", "random")
@@ -31,8 +29,7 @@ def leak_grid(generator: Generator, pairs: Pairs, sources: dict[str, Trial]) -> 
     truth, grid = as_images(pairs.color), {}
     for reference in REFERENCES:
         for palette in PALETTES:
-            trial = Trial(sources[reference].color, palettes[palette])
-            result = colorize_trial(generator, pairs, trial)
+            result = paint(generator, pairs.line, sources[reference].color, palettes[palette])
             grid[palette, reference] = metrics.psnr(result, truth).clamp(max=metrics.PSNR_CEILING).double().numpy()
     return grid
 
@@ -43,14 +40,15 @@ def shares(grid: dict[tuple[str, str], np.ndarray]) -> dict[str, float]:
     neither: with a random picture's colours and palette; colours: what the warped truth with the truth's palette adds,
     where all colours are there and hardly a line lies where the drawing has it; position: what is left up to P1.
     """
-    neither, colors, p1 = (float(grid[key].mean()) for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
+    shown = (("random", "random"), ("truth", "warped"), ("truth", "truth"))
+    neither, colors, p1 = (float(grid[key].mean()) for key in shown)
     return {"neither": neither, "colours": colors - neither, "position": p1 - colors}
 
 
-@torch.no_grad()
-def attention_shares(generator: Generator, pairs: Pairs, trial: Trial,
-                     batch_size: int = 32) -> dict[str, tuple[float, float, float]]:
-    """Layer -> share of attention on the right slot; by chance; and if it stayed at its own place (`attention_on_slot`).
+def attention_shares(
+    generator: Generator, pairs: Pairs, trial: Trial, batch_size: int = 32
+) -> dict[str, tuple[float, float, float]]:
+    """Layer -> share of attention on the right slot; by chance; and if it stayed at its own place (`attention_sums`).
 
     For generators that attend to a picture, on drawings and references whose slots are known. Over all places that ask,
     whatever batch they come in; NaN where none does.
@@ -59,8 +57,7 @@ def attention_shares(generator: Generator, pairs: Pairs, trial: Trial,
     sums = {name: np.zeros(4) for name in layers}
     for start in range(0, len(pairs), batch_size):
         some = slice(start, start + batch_size)
-        part = Pairs(pairs.line[some], pairs.color[some], pairs.palette[some], pairs.name[some])
-        colorize_trial(generator, part, Trial(trial.color[some], trial.palette[some]), batch_size)
+        paint(generator, pairs.line[some], trial.color[some], trial.palette[some], batch_size)
         for name, layer in layers.items():
             attention = layer.attention.float().cpu().numpy()
             sums[name] += attention_sums(attention, pairs.mask[some], trial.mask[some])

@@ -13,50 +13,29 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
+from skimage.color import deltaE_ciede2000 as ciede2000
+from skimage.color import rgb2lab
 from torch import Tensor, nn
 
-from lineart import features
+from lineart.evaluation import features
+from lineart.images import to_unit
+from lineart.losses import PSNR_CEILING, mean_psnr, psnr  # noqa: F401  metrics of the paper, too
 
-PSNR_CEILING = 100.0  # dB; identical pictures count as this in a mean
 MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # fine to coarse, Wang et al. (2003)
 INK = 128  # a pixel of a line drawing darker than this is ink
-
-
-def psnr(a: Tensor, b: Tensor, batch_size: int = 64) -> Tensor:
-    """Peak signal-to-noise ratio in dB, Eq. 7 and 8 with MAX = 255; the error is averaged over the channels too.
-
-    uint8 (N, 3, H, W) twice -> (N,) float64; infinite for identical pictures (see `mean_psnr`).
-    """
-    _check_pair(a, b)
-    return _in_batches(_psnr, a, b, batch_size=batch_size)
-
-
-def mean_psnr(values: Tensor) -> float:
-    """Mean of the pictures' PSNR, where more than 100 dB counts as 100 dB.
-
-    Otherwise one identical picture would make the mean of a whole set infinite. 100 dB is what a single step of one
-    channel in a 8-bit picture of 226 x 226 amounts to, so the ceiling touches next to nothing else.
-    """
-    return float(values.double().clamp(max=PSNR_CEILING).mean())
-
-
-def _psnr(a: Tensor, b: Tensor) -> Tensor:
-    mse = (a.double() - b.double()).square().mean((1, 2, 3))  # Eq. 8
-    return 10 * torch.log10(255**2 / mse)  # Eq. 7
 
 
 def ms_ssim(a: Tensor, b: Tensor, batch_size: int = 4) -> Tensor:
     """Multi-scale structural similarity, Eq. 9 and 10, five scales with the exponents of Wang et al. (2003).
 
     uint8 (N, 3, H, W) twice -> (N,) float64 in 0..1, 1 for identical pictures. Equal to torchmetrics' in 64 bits, in a
-    fiftieth of its time. Both follow Wang et al. where the paper's Eq. 9 is shorter: the brightness term enters at the
-    last scale only. Above 160 px a side this is the standard measure; below, the Gaussian window shrinks with the
-    picture (`ms_ssim_kernel`), so values of different sizes do not compare.
+    fiftieth of its time, which is why it is written out here. Both follow Wang et al. where the paper's Eq. 9 is
+    shorter: the brightness term enters at the last scale only. Above 160 px a side this is the standard measure; below,
+    the Gaussian window shrinks with the picture (`ms_ssim_kernel`), so values of different sizes do not compare.
 
     Raises:
         ValueError: a picture of less than 33 px a side.
     """
-    _check_pair(a, b)
     kernel = ms_ssim_kernel(min(a.shape[-2:]))
     return _in_batches(lambda x, y: _ms_ssim(x, y, kernel), a, b, batch_size=batch_size)
 
@@ -121,11 +100,10 @@ class PerceptualDistance:
         self.network = features.perceptual_distance(weights).to(self.device)
 
     def __call__(self, a: Tensor, b: Tensor, batch_size: int = 8) -> Tensor:
-        _check_pair(a, b)
         return _in_batches(self._measure, a, b, batch_size=batch_size)
 
     def _measure(self, a: Tensor, b: Tensor) -> Tensor:
-        a, b = (x.to(self.device).float() / 127.5 - 1 for x in (a, b))  # as the networks were trained: [-1, 1]
+        a, b = (to_unit(x.to(self.device)) for x in (a, b))  # as the networks were trained: [-1, 1]
         return self.network(a, b).flatten().cpu()
 
 
@@ -134,7 +112,6 @@ def image_features(images: Tensor, network: nn.Module, batch_size: int = 8) -> n
 
     `network` is `features.frechet_features(weights)`, on the device where it is to run.
     """
-    _check_images(images)
     device = next(network.parameters()).device
     return _in_batches(lambda x: network(x.to(device)).cpu(), images, batch_size=batch_size).numpy()
 
@@ -144,7 +121,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
     Tr (A B)^1/2 is the sum of the singular values of R_a R_b^T, where A = R_a^T R_a and B = R_b^T R_b: the eigenvalues
     of the symmetric A^1/2 B A^1/2 are their squares. Never forming the product keeps full precision when there are
-    fewer pictures than features and the covariances are singular, where a matrix root loses half of the digits.
+    fewer pictures than features and the covariances are singular, where a matrix root, torchmetrics' way, loses half of
+    the digits.
     """
     a, b = _check_features(a, b)
     mean_distance = np.square(a.mean(0) - b.mean(0)).sum()
@@ -158,70 +136,22 @@ def _covariance_factor(x: np.ndarray) -> np.ndarray:
     return np.linalg.qr((x - x.mean(0)) / np.sqrt(len(x) - 1), mode="r")
 
 
-def kernel_distance(a: np.ndarray, b: np.ndarray, batch_size: int = 1024) -> float:
+def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
     """KID (Bińkowski et al. 2018): the unbiased squared MMD with the kernel (x.y / d + 1)^3, features (n, d), (m, d).
 
     Over all pairs at once rather than averaged over random subsets: the same expectation, and nothing is drawn. It is
     unbiased for any n, where the Fréchet distance of few pictures comes out too large, and so it can be below zero.
     """
     a, b = _check_features(a, b)
-    within = [(_kernel_sum(x, x, batch_size) - _kernel(x, x).sum()) / (len(x) * (len(x) - 1)) for x in (a, b)]
-    return float(sum(within) - 2 * _kernel_sum(a, b, batch_size) / (len(a) * len(b)))
-
-
-def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The polynomial kernel of matching rows (..., d) -> (...)."""
-    return ((x * y).sum(-1) / x.shape[-1] + 1) ** 3
-
-
-def _kernel_sum(a: np.ndarray, b: np.ndarray, batch_size: int) -> float:
-    """Sum of the kernel over all pairs of a row of a and a row of b."""
-    chunks = (a[i : i + batch_size] for i in range(0, len(a), batch_size))
-    return sum((((chunk @ b.T) / a.shape[1] + 1) ** 3).sum() for chunk in chunks)
+    within_a, within_b, between = (((x @ y.T) / x.shape[1] + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    # Without the diagonals: a picture is always like itself
+    within = [(kernel.sum() - kernel.trace()) / (len(kernel) * (len(kernel) - 1)) for kernel in (within_a, within_b)]
+    return float(sum(within) - 2 * between.mean())
 
 
 def srgb_to_lab(rgb: np.ndarray) -> np.ndarray:
-    """CIELAB (L 0..100, D65, 2 degrees) of sRGB colours 0..255 (IEC 61966-2-1), (..., 3) -> (..., 3) float64."""
-    c = np.asarray(rgb, dtype=np.float64) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-                       [0.0193339, 0.1191920, 0.9503041]])
-    t = linear @ (to_xyz / to_xyz.sum(1, keepdims=True)).T  # divided by the white's XYZ, so that greys have a = b = 0
-    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
-    x, y, z = np.moveaxis(f, -1, 0)
-    return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), axis=-1)
-
-
-def ciede2000(lab1: np.ndarray, lab2: np.ndarray) -> np.ndarray:
-    """CIEDE2000 colour difference of CIELAB colours (..., 3), broadcast -> (...); about 1 is just visible.
-
-    Formula and names as in Sharma, Wu & Dalal (2005), whose test data it reproduces.
-    """
-    l1, a1, b1 = np.moveaxis(np.asarray(lab1, dtype=np.float64), -1, 0)
-    l2, a2, b2 = np.moveaxis(np.asarray(lab2, dtype=np.float64), -1, 0)
-    g = 0.5 * (1 - _saturation((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2))
-    a1, a2 = (1 + g) * a1, (1 + g) * a2  # stretched, because near grey the a axis is too short
-    c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
-    h1, h2 = np.degrees(np.arctan2(b1, a1)) % 360, np.degrees(np.arctan2(b2, a2)) % 360
-    dh = (h2 - h1 + 180) % 360 - 180  # on the shorter arc
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
-    h = (h1 + h2 + np.where(np.abs(h1 - h2) > 180, 360, 0)) / 2 % 360  # the middle of that arc
-    t = 1 - 0.17 * _cos(h - 30) + 0.24 * _cos(2 * h) + 0.32 * _cos(3 * h + 6) - 0.20 * _cos(4 * h - 63)
-    lightness = (l2 - l1) / (1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2))
-    chroma = (c2 - c1) / (1 + 0.045 * c)
-    # A grey has no hue, and needs no case of its own: its c is 0 and takes every term with a hue along
-    hue = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2)) / (1 + 0.015 * c * t)
-    # blue: chroma and hue differences are not independent there
-    rotation = -np.sin(np.radians(60 * np.exp(-(((h - 275) / 25) ** 2)))) * 2 * _saturation(c)
-    return np.sqrt(lightness**2 + chroma**2 + hue**2 + rotation * chroma * hue)
-
-
-def _saturation(chroma: np.ndarray) -> np.ndarray:
-    return np.sqrt(chroma**7 / (chroma**7 + 25.0**7))
-
-
-def _cos(degrees: np.ndarray) -> np.ndarray:
-    return np.cos(np.radians(degrees))
+    """CIELAB (L 0..100, D65, 2 degrees) of sRGB colours 0..255, (..., 3) -> (..., 3) float64."""
+    return rgb2lab(np.asarray(rgb, dtype=np.float64) / 255)
 
 
 def palette_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -242,13 +172,6 @@ def line_consistency(lines_a: Tensor, lines_b: Tensor, tolerance: int = 1, batch
     uint8 (N, H, W) twice -> (N,) in 0..1. Of a's ink the share that has ink of b nearby is the precision, of b's ink
     the share that has ink of a nearby is the recall. Two empty drawings give 1, an empty and an inked one 0.
     """
-    if lines_a.shape != lines_b.shape or lines_a.ndim != 3 or {lines_a.dtype, lines_b.dtype} != {torch.uint8}:
-        raise ValueError(
-            f"lines must both be uint8 (N, H, W), got {lines_a.dtype} {tuple(lines_a.shape)} and "
-            f"{lines_b.dtype} {tuple(lines_b.shape)}"
-        )
-    if tolerance < 0:
-        raise ValueError(f"tolerance must be at least 0 px, got {tolerance}")
 
     def measure(a: Tensor, b: Tensor) -> Tensor:
         a, b = ((x < INK).float() for x in (a, b))
@@ -261,43 +184,27 @@ def line_consistency(lines_a: Tensor, lines_b: Tensor, tolerance: int = 1, batch
     return _in_batches(measure, lines_a, lines_b, batch_size=batch_size)
 
 
-def colorfulness(images: Tensor, batch_size: int = 64) -> Tensor:
+def colorfulness(images: Tensor) -> Tensor:
     """How colourful pictures look (Hasler & Süsstrunk 2003, section 7): uint8 (N, 3, H, W) -> (N,) float64.
 
     0 for grey pictures, about 45 for averagely, 82 for highly, 109 for extremely colourful ones.
     """
-    _check_images(images)
-
-    def measure(x: Tensor) -> Tensor:
-        r, g, b = x.double().flatten(2).unbind(1)  # (N, HW) each
-        opponents = torch.stack((r - g, (r + g) / 2 - b))  # red-green and yellow-blue, (2, N, HW)
-        spread = opponents.var(-1, correction=0).sum(0).sqrt()
-        return spread + 0.3 * opponents.mean(-1).norm(dim=0)
-
-    return _in_batches(measure, images, batch_size=batch_size)
+    r, g, b = images.double().flatten(2).unbind(1)  # (N, HW) each
+    opponents = torch.stack((r - g, (r + g) / 2 - b))  # red-green and yellow-blue, (2, N, HW)
+    spread = opponents.var(-1, correction=0).sum(0).sqrt()
+    return spread + 0.3 * opponents.mean(-1).norm(dim=0)
 
 
 @torch.inference_mode()
 def _in_batches(measure: Callable[..., Tensor], *inputs: Tensor, batch_size: int) -> Tensor:
     """`measure` on `batch_size` rows at a time of tensors of equal length, joined again on the CPU."""
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if any(x.dtype != torch.uint8 or x.shape != inputs[0].shape or not len(x) for x in inputs):
+        raise ValueError(
+            "pictures must be uint8 (N, ...) in 0..255 of one shape, N at least 1, got "
+            + " and ".join(f"{x.dtype} {tuple(x.shape)}" for x in inputs)
+        )
     chunks = zip(*(x.split(batch_size) for x in inputs))
     return torch.cat([measure(*chunk).cpu() for chunk in chunks])
-
-
-def _check_images(images: Tensor) -> None:
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or not len(images):
-        raise ValueError(
-            f"pictures must be uint8 (N, 3, H, W) in 0..255 with N >= 1, got {images.dtype} {tuple(images.shape)}"
-        )
-
-
-def _check_pair(a: Tensor, b: Tensor) -> None:
-    _check_images(a)
-    _check_images(b)
-    if a.shape != b.shape:
-        raise ValueError(f"the two batches must have one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
 
 
 def _check_features(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ def region_error(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np
         for slot in range(len(SLOTS)):
             inside = region(mask, slot)
             if inside.any():
-                errors[i, slot] = ciede2000(srgb_to_lab(image[inside]), target[slot]).mean()
+                errors[i, slot] = ciede2000(srgb_to_lab(image[inside]), target[slot : slot + 1]).mean()
     return errors
 
 
@@ -44,21 +44,14 @@ def bleeding(images: np.ndarray, masks: np.ndarray, slots: np.ndarray) -> np.nda
     return shares
 
 
-def attention_on_slot(attention: np.ndarray, masks: np.ndarray,
-                      reference_masks: np.ndarray) -> tuple[float, float, float]:
-    """Share of the attention on the slot of the place that asks; and two yardsticks, by chance and if it stayed there.
-
-    attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W) of drawing and reference.
-    A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
-    and of those not the background, which is most of both pictures. Chance is attention spread evenly over the
-    reference; the last share is that of an attention which knows addresses only and stays at its own place.
-    """
-    *sums, asked = attention_sums(attention, masks, reference_masks)
-    return tuple(float(value / asked) for value in sums)
-
-
 def attention_sums(attention: np.ndarray, masks: np.ndarray, reference_masks: np.ndarray) -> np.ndarray:
-    """(4,) what `attention_on_slot` divides: three sums over the places that ask, and how many ask; batches add up."""
+    """(4,) of the places that ask: attention on their own slot, two yardsticks, and how many they are; batches add up.
+
+    attention (n, H', W', T), rows of T = H' W' that sum to 1; masks, reference_masks (n, H, W).
+    A place of the layer has a share of each slot, the mean over its pixels. Only slots count that the reference shows,
+    and of those not the background, which is most of both pictures. The first yardstick is chance, attention spread
+    evenly over the reference; the second an attention which knows addresses only and stays at its own place.
+    """
     n, height, width, _ = attention.shape
     asked, shown = (_shares(m, height, width) for m in (masks, reference_masks))  # (n, T, 6)
     asked = asked * (shown.sum(1, keepdims=True) > 0) * (np.arange(len(SLOTS)) > 0)

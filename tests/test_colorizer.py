@@ -1,6 +1,8 @@
 """The Colorizer at its edge: any picture in, the right picture out, and a sentence for what it cannot use."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from torch import nn
 from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.coloring import colorizer as colorize
 from lineart.coloring.colorizer import PRETRAINED, Colorizer, checkpoint_path, pretrained_path
-from lineart.config import Config
+from lineart.coloring.drawing import clean
+from lineart.config import Config, InputError
 from lineart.data.palette import extract_palette
 from lineart.data.toon import draw
 
@@ -24,7 +27,7 @@ class StandIn(nn.Module):
 
     def __init__(self, answer):
         super().__init__()
-        self.answer = answer
+        self.answer, self.where = answer, nn.Parameter(torch.zeros(1))
 
     def forward(self, line, palette, reference, generator=None):
         self.shown = line, palette, reference
@@ -71,10 +74,9 @@ def colorizer(checkpoint):
 # --- pictures in and out
 
 
-@pytest.mark.parametrize("size", [(SIZE, SIZE), (50, 40), (40, 50), (100, 7), (7, 100), (33, 32), (5, 5), (1, 1),
-                                  (1, 90)])
+@pytest.mark.parametrize("size", [(SIZE, SIZE), (50, 40), (100, 7), (7, 100), (5, 5), (1, 1), (1, 90)])
 def test_the_result_is_rgb_and_as_large_as_the_drawing(colorizer, size):
-    result = colorizer.colorize(Image.new("L", size, 255), picture())
+    result = colorizer.colorize(Image.new("L", size, 255), picture(), as_is=True)
     assert (result.mode, result.size) == ("RGB", size)
 
 
@@ -86,20 +88,27 @@ def test_any_mode_is_the_same_drawing(colorizer, mode):
     else:
         converted = line.convert("RGB").convert(mode) if mode in ("CMYK", "P") else line.convert(mode)
     assert converted.mode == mode
-    result, expected = (colorizer.colorize(x, picture()) for x in (converted, line))
-    assert result.mode == "RGB" and result.tobytes() == expected.tobytes()
-
-
-def test_a_16_bit_scan_keeps_its_greys():
-    grey = Image.fromarray(np.full((SIZE, SIZE), 128 * 257, np.uint16))
-    assert np.unique(np.asarray(stand_in(the_line).colorize(grey, picture()))).tolist() == [128]
+    results = {colorizer.colorize(x, picture()).tobytes() for x in (converted, line, clean(line))}
+    assert len(results) == 1
 
 
 def test_pixels_of_32_bits_are_a_sentence(colorizer):
     for mode in "IF":
         for pictures in ((Image.new(mode, (9, 9)), picture()), (line_art(), Image.new(mode, (9, 9)))):
-            with pytest.raises(ValueError, match=rf"pixels of 32 bits \(mode {mode}\), whose range is not known"):
+            with pytest.raises(InputError, match=rf"pixels of 32 bits \(mode {mode}\)"):
                 colorizer.colorize(*pictures)
+
+
+def test_a_scan_is_cleaned_unless_it_shall_not_be(colorizer):
+    line = line_art()
+    negative = Image.eval(line, lambda v: 255 - v)
+    first, second, third = (
+        colorizer.colorize(*x[:1], picture(), as_is=x[1]).tobytes()
+        for x in ((line, False), (negative, False), (negative, True))
+    )
+    assert first == second != third
+    with pytest.raises(InputError, match="lines"):
+        colorizer.colorize(Image.new("L", (50, 50), 255), picture())
 
 
 def test_a_photograph_is_turned_as_its_exif_says(colorizer):
@@ -110,29 +119,33 @@ def test_a_photograph_is_turned_as_its_exif_says(colorizer):
     assert colorizer.colorize(line, reference).tobytes() == upright.tobytes() and upright.size == line.size[::-1]
 
 
-def test_transparent_is_paper(colorizer):
+def test_transparent_parts_stay_and_a_layer_of_lines_gets_colours(colorizer):
     line = line_art()
+    expected = colorizer.colorize(line, picture())
     black_glass = Image.merge("RGBA", (*[Image.new("L", line.size, 0)] * 3, Image.eval(line, lambda v: 255 - v)))
-    expected = colorizer.colorize(line, picture()).tobytes()
-    assert colorizer.colorize(black_glass, picture()).tobytes() == expected
+    assert colorizer.colorize(black_glass, picture()).tobytes() == expected.tobytes()
     indexed = line.convert("P")
     transparent = indexed.getpixel((line.width - 1, line.height - 1))
     indexed.putpalette([0, 0, 0] * 256)  # the paper is black, but transparent
     indexed.info["transparency"] = transparent
-    assert colorizer.colorize(indexed, picture()).tobytes() == expected
+    assert colorizer.colorize(indexed, picture()).tobytes() == expected.tobytes()
+    half = line.convert("RGBA")
+    half.putalpha(Image.fromarray(np.tri(line.height, line.width, dtype=np.uint8) * 255))
+    for finish in ("smooth", "flat"):
+        result = colorizer.colorize(half, picture(), finish=finish)
+        assert result.mode == "RGBA" and result.getchannel("A").tobytes() == half.getchannel("A").tobytes()
 
 
 def test_a_transparent_reference_is_on_paper_too():
-    ghost = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
     network = stand_in()
-    network.colorize(line_art(), ghost)
+    network.colorize(line_art(), Image.new("RGBA", (10, 10), (255, 0, 0, 0)))
     _, palette, reference = network.generator.shown
     assert (reference == 1).all() and (palette == 1).all()
 
 
 def test_the_network_sees_the_drawing_in_a_square_of_paper():
     network = stand_in()
-    network.colorize(Image.new("L", (64, 32), 0), picture())  # all ink, twice as wide as high
+    network.colorize(Image.new("L", (64, 32), 0), picture(), as_is=True)  # all ink, twice as wide as high
     shown = network.generator.shown[0]
     assert shown.shape == (1, 3, SIZE, SIZE)
     assert (shown[0, :, :8] == 1).all() and (shown[0, :, 24:] == 1).all()
@@ -141,33 +154,43 @@ def test_the_network_sees_the_drawing_in_a_square_of_paper():
 
 @pytest.mark.parametrize("size", [(SIZE, SIZE), (24, SIZE), (SIZE, 20)])
 def test_what_the_network_answers_comes_back_in_its_place(size):
-    rng = np.random.default_rng(0)
-    line = Image.fromarray(rng.integers(0, 256, size[::-1], dtype=np.uint8))
-    result = np.asarray(stand_in(the_line).colorize(line, picture()))
+    line = Image.fromarray(np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8))
+    result = np.asarray(stand_in(the_line).colorize(line, picture(), as_is=True))
     assert np.array_equal(result, np.repeat(np.asarray(line)[..., None], 3, axis=2))
 
 
-def test_a_small_drawing_comes_back_small_in_its_place():
-    line = Image.fromarray(np.pad(np.zeros((8, 8), np.uint8), ((0, 8), (0, 8)), constant_values=255))
-    result = np.asarray(stand_in(the_line).colorize(line, picture()))[..., 0]
-    assert result[:6, :6].max() < 40 and result[10:].min() > 215 and result[:, 10:].min() > 215
+def test_a_strip_is_shown_square_by_square_and_comes_back_in_its_place():
+    line = np.full((20, 200), 255, np.uint8)
+    line[:, ::25] = 0
+    network = stand_in(the_line)
+    result = np.asarray(network.colorize(Image.fromarray(line), picture()))
+    assert len(network.generator.shown[0]) > 8 and result.shape == (20, 200, 3)
+    assert (result[:, ::25] == 0).all() and (result[:, 12::25] == 255).all()
 
 
-def test_a_larger_drawing_keeps_its_own_dark_lines():
+def test_only_a_larger_drawing_lays_its_own_lines_over_the_result():
     line = line_art(100, 80)
     result = np.asarray(stand_in().colorize(line, picture()))  # the network answers with white
     assert np.array_equal(result[..., 0], np.asarray(line))
     grey = stand_in(lambda line, palette, reference: torch.zeros_like(line)).colorize(line, picture())
     assert np.asarray(grey)[10, 50].tolist() == [0, 0, 0] and np.asarray(grey)[40, 50].tolist() == [128] * 3
-
-
-def test_at_the_networks_size_and_below_the_network_alone_decides():
     for size in ((SIZE, SIZE), (20, 16)):
         assert np.asarray(stand_in().colorize(line_art(*size), picture())).min() == 255
 
 
-@pytest.mark.parametrize(("mode", "size"), [("RGB", (5, 5)), ("RGB", (90, 30)), ("L", (40, 40)), ("RGBA", (32, 32)),
-                                            ("P", (17, 3)), ("RGB", (1, 1))])
+@pytest.mark.parametrize("finish", ["soft", "flat", "exact"])
+def test_a_finish_takes_the_networks_colours_and_the_drawings_lines(finish):
+    line = line_art(100, 80)
+    red = stand_in(lambda line, palette, reference: torch.tensor([0.9, -0.8, -0.8]).view(1, 3, 1, 1).expand_as(line))
+    result = np.asarray(red.colorize(line, palette=[(250, 20, 20), (0, 0, 250)], finish=finish))
+    assert (result[10] == 0).all() and (result[:, 12] == 0).all()
+    expected = (250, 20, 20) if finish == "exact" else (242, 26, 26)
+    assert np.abs(result[40, 50].astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "size"), [("RGB", (5, 5)), ("L", (40, 40)), ("RGBA", (32, 32)), ("P", (17, 3)), ("RGB", (1, 1))]
+)
 def test_any_reference_is_shown_at_the_networks_size(mode, size):
     network, reference = stand_in(), picture(size=size).convert(mode)
     network.colorize(line_art(), reference)
@@ -176,21 +199,17 @@ def test_any_reference_is_shown_at_the_networks_size(mode, size):
     assert -1 <= shown.min() and shown.max() <= 1
 
 
-def test_the_pictures_given_stay_as_they_were(colorizer):
-    line, reference = line_art(), picture()
-    before = line.tobytes(), reference.tobytes()
-    colorizer.colorize(line, reference)
-    assert (line.tobytes(), reference.tobytes()) == before
-
-
 # --- what decides the colours
 
 
 def test_the_same_call_gives_the_same_bytes(checkpoint, colorizer):
-    first = colorizer.colorize(line_art(), picture()).tobytes()
+    line, reference = line_art(), picture()
+    before = line.tobytes(), reference.tobytes()
+    first = colorizer.colorize(line, reference).tobytes()
     torch.manual_seed(1)
-    assert colorizer.colorize(line_art(), picture()).tobytes() == first
-    assert Colorizer.from_pretrained(checkpoint).colorize(line_art(), picture()).tobytes() == first
+    assert colorizer.colorize(line, reference).tobytes() == first
+    assert Colorizer.from_pretrained(checkpoint).colorize(line, reference).tobytes() == first
+    assert (line.tobytes(), reference.tobytes()) == before
 
 
 def test_noise_has_a_seed_and_leaves_the_global_one_alone(colorizer):
@@ -203,33 +222,25 @@ def test_noise_has_a_seed_and_leaves_the_global_one_alone(colorizer):
 
 
 def test_reference_palette_and_drawing_all_matter(colorizer):
-    calls = [(line_art(), picture(), None), (line_art(), picture(1), None), (line_art(41, 48), picture(), None),
-             (line_art(), picture(), [(10, 200, 30)])]
-    results = [np.asarray(colorizer.colorize(line, reference, palette).resize((9, 9))).tobytes()
-               for line, reference, palette in calls]
+    calls = [
+        (line_art(), picture(), None),
+        (line_art(), picture(1), None),
+        (line_art(41, 48), picture(), None),
+        (line_art(), picture(), [(10, 200, 30)]),
+    ]
+    results = [
+        np.asarray(colorizer.colorize(line, reference, palette).resize((9, 9))).tobytes()
+        for line, reference, palette in calls
+    ]
     assert len(set(results)) == len(calls)
 
 
-def test_without_a_palette_it_is_that_of_the_reference():
-    network, reference = stand_in(), picture(3)
-    network.colorize(line_art(), reference)
-    shown = (network.generator.shown[1][0].numpy() + 1) * 127.5
-    np.testing.assert_allclose(shown, extract_palette(reference), atol=1e-3)
-
-
-def test_the_palette_of_many_colours_is_that_of_seed_0():
+def test_the_palette_is_the_references_unless_one_is_given():
     network, noisy = stand_in(), np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     network.colorize(line_art(), Image.fromarray(noisy))
-    shown = (network.generator.shown[1][0].numpy() + 1) * 127.5
-    np.testing.assert_allclose(shown, extract_palette(noisy, seed=0), atol=1e-3)
-    assert np.abs(shown - extract_palette(noisy, seed=1)).max() > 1
-
-
-def test_a_palette_replaces_the_references_own_and_the_reference_is_still_shown():
-    network, reference = stand_in(), picture(3)
-    network.colorize(line_art(), reference)
-    _, _, before = network.generator.shown
-    network.colorize(line_art(), reference, palette=np.full((9, 3), 255))
+    _, palette, before = network.generator.shown
+    np.testing.assert_allclose((palette[0].numpy() + 1) * 127.5, extract_palette(noisy, seed=0), atol=1e-3)
+    network.colorize(line_art(), Image.fromarray(noisy), palette=np.full((9, 3), 255))
     _, palette, after = network.generator.shown
     assert (palette == 1).all() and torch.equal(before, after)
 
@@ -247,46 +258,48 @@ def test_a_palette_alone_is_also_the_reference():
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_a_short_palette_is_repeated(colorizer, n):
     colors = np.random.default_rng(n).integers(0, 256, (n, 3))
-    results = {colorizer.colorize(line_art(), palette=palette).tobytes()
-               for palette in (colors.tolist(), np.resize(colors, (9, 3)))}
+    results = {
+        colorizer.colorize(line_art(), palette=palette).tobytes()
+        for palette in (colors.tolist(), np.resize(colors, (9, 3)))
+    }
     assert len(results) == 1
 
 
-@pytest.mark.parametrize("shape", [(10, 3), (0, 3), (3,), (9, 4), (1, 9, 3)])
-def test_a_palette_of_another_shape_is_a_sentence(colorizer, shape):
-    with pytest.raises(ValueError, match=r"palette must be \(1 to 9, 3\), got \("):
-        colorizer.colorize(line_art(), picture(), palette=np.zeros(shape))
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({}, "a reference picture or a palette"),
+        *[
+            ({"palette": np.zeros(shape)}, r"palette must be \(1 to 9, 3\)")
+            for shape in ((10, 3), (0, 3), (3,), (9, 4))
+        ],
+        *[({"palette": [(0, 10, 255), (0, value, 9)]}, "between 0 and 255") for value in (-1, 256, float("nan"))],
+        *[({"palette": np.zeros((1, 3)), "seed": seed}, "between 0 and") for seed in (-1, 2**64)],
+        ({"palette": np.zeros((1, 3)), "finish": "matte"}, "finish must be one of"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(colorizer, wrong, rule):
+    with pytest.raises(InputError, match=rule):
+        colorizer.colorize(line_art(), **wrong)
 
 
-@pytest.mark.parametrize("value", [-1, 256, float("nan"), float("inf")])
-def test_a_palette_out_of_range_is_a_sentence(colorizer, value):
-    with pytest.raises(ValueError, match=f"colours of a palette must be between 0 and 255, got {value}"):
-        colorizer.colorize(line_art(), palette=[(0, 10, 255), (0, value, 9)])
-
-
-@pytest.mark.parametrize("seed", [-1, 2**64])
-def test_a_seed_that_is_too_large_is_a_sentence(colorizer, seed):
-    with pytest.raises(ValueError, match=f"seed must be between 0 and 2\\*\\*64 - 1, got {seed}"):
-        colorizer.colorize(line_art(), picture(), seed=seed)
-
-
-def test_nothing_to_take_colours_from_is_a_sentence(colorizer):
-    with pytest.raises(ValueError, match="needs a reference picture or a palette, got neither"):
-        colorizer.colorize(line_art())
+def test_it_is_light_until_a_finish_is_asked_for():
+    code = "import sys; from lineart import Colorizer; print(*[x for x in ('skimage', 'dicebear') if x in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"
 
 
 # --- weights
 
 
 def test_from_a_file_a_folder_and_a_text(checkpoint):
-    results = {Colorizer.from_pretrained(source).colorize(line_art(), picture()).tobytes()
-               for source in (checkpoint, checkpoint.parent, str(checkpoint), str(checkpoint.parent))}
+    results = {
+        Colorizer.from_pretrained(source).colorize(line_art(), picture()).tobytes()
+        for source in (checkpoint, checkpoint.parent, str(checkpoint), str(checkpoint.parent))
+    }
     assert len(results) == 1
     assert checkpoint_path(checkpoint.parent) == checkpoint
-
-
-def test_it_is_ready_to_use(colorizer):
-    assert not colorizer.generator.training and colorizer.config == CONFIG and colorizer.device.type == "cpu"
+    network = Colorizer.from_pretrained(checkpoint)
+    assert not network.generator.training and network.config == CONFIG and network.device.type == "cpu"
 
 
 def test_a_folder_of_the_same_name_does_not_hide_shipped_weights(checkpoint, tmp_path, monkeypatch):

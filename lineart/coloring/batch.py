@@ -1,0 +1,202 @@
+"""Many drawings in the colours of one reference, from files to files."""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from lineart.coloring import Finish
+from lineart.coloring.colorizer import Colorizer
+from lineart.coloring.drawing import Drawing, clean
+from lineart.config import InputError, MissingFile
+from lineart.data.lines import extract_lines as lines_of
+from lineart.files import whole
+from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES
+
+FORMAT_OPTIONS = {"png": {}, "webp": {"quality": 95}, "jpg": {"quality": 95, "subsampling": 0}}  # of Pillow's save
+
+
+def colorize_files(
+    drawings: Iterable[str | Path],
+    reference: str | Path | None,
+    out: str | Path,
+    *,
+    palette: str | None = None,
+    swap: str | None = None,
+    weights: str | Path = "toon",
+    finish: Finish = "flat",
+    gap: float | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    as_is: bool = False,
+    extract_lines: bool = False,
+    layered: bool = False,
+    format: str | None = None,
+) -> int:
+    """Colours drawings into the folder `out`, a line of progress each. Returns 0, or 1 where one could not be coloured.
+
+    out: of a single drawing, without layers, also the file to write, such as result.jpg.
+    drawings: files, folders of pictures, globs. reference: a picture file. palette: "#aabbcc #ddeeff", instead of the
+    reference's colours or alone. swap: "#old=#new", one or more, see `flats.underpaint`. extract_lines: the drawings
+    are coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or "jpg". layered: lines and
+    colours apart, as "psd" (default where psd-tools is installed) or two files "png". Nothing that is there is replaced
+    without overwrite, and no drawing ever. A file that is no picture or no drawing is reported, and the others go on.
+    Raises InputError for what concerns all of them: settings, weights, reference, and drawings that are not there.
+    """
+    paths, out, save = _pictures(drawings), Path(out), _save_layers if layered else _save
+    alone = len(paths) == 1 and not layered and out.suffix.lower() in SUFFIXES and not out.is_dir()
+    file = out.resolve() if alone else None
+    format = _format(format or (file.suffix if file else None), layered)
+    settings = {
+        "palette": parse_palette(palette) if palette else None,
+        "swap": parse_swaps(swap or ""),
+        "gap": gap,
+        "finish": finish,
+        "seed": seed,
+        "reference": _open(reference) if reference else None,
+    }
+    colorizer = Colorizer.from_pretrained(weights)
+    colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
+    (out.parent if file else out).mkdir(parents=True, exist_ok=True)
+    kept = {path.resolve() for path in paths} | ({Path(reference).resolve()} if reference else set())
+    failed = 0
+    for number, path in enumerate(paths, 1):
+        try:
+            start = time.perf_counter()
+            targets = [file] if file else _targets(out, path.stem, format, layered)
+            _refuse_to_replace(targets, kept, overwrite)
+            picture = _open(path)
+            drawing = clean(lines_of(picture) if extract_lines else picture, as_is)
+            save(colorizer, drawing, targets, settings)
+            kept |= set(targets)
+            notes = [drawing.note] * bool(drawing.note) + [f"{time.perf_counter() - start:.1f} s"]
+            print(f"{number}/{len(paths)} {path} -> {targets[0]} ({'; '.join(notes)})", flush=True)
+        except InputError as error:
+            failed += 1
+            print(f"{number}/{len(paths)} {path}: {error}", file=sys.stderr, flush=True)
+    return int(failed > 0)
+
+
+def parse_palette(text: str) -> np.ndarray:
+    """(n, 3) float, 0..255, from colours as CSS writes them, such as "#aabbcc #ddeeff". Raises InputError."""
+    try:
+        return np.array(
+            [ImageColor.getrgb(word)[:3] for word in re.split(r"[\s,]+(?![^(]*\))", text.strip())], np.float32
+        )
+    except ValueError as error:
+        raise InputError(f"colours must be written like #aabbcc #ddeeff, got {text!r}") from error
+
+
+def parse_swaps(text: str) -> list[np.ndarray]:
+    """[(2, 3), ...] from "#old=#new", one or more. Raises InputError."""
+    swaps = [parse_palette(pair.replace("=", " ")) for pair in text.split()]
+    if any(len(swap) != 2 for swap in swaps):
+        raise InputError(f"a swap must be written like #old=#new, got {text!r}")
+    return swaps
+
+
+def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
+    """The files that are meant: each once, a folder's and a glob's in the order of their names."""
+    found: dict[Path, None] = {}
+    for one in map(str, drawings):
+        path = Path(one).expanduser()
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        else:
+            files = [path] if path.exists() else sorted(Path(file) for file in glob.glob(str(path), recursive=True))
+        if not files:
+            raise MissingFile(f"a drawing must be a picture file, a folder of them or a glob, found none at {one}")
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def _format(name: str | None, layered: bool) -> str:
+    """The ending of the results' names."""
+    default = ("psd" if importlib.util.find_spec("psd_tools") else "png") if layered else "png"
+    name = (name or default).lower().lstrip(".").replace("jpeg", "jpg")
+    known = ("psd", "png") if layered else tuple(FORMAT_OPTIONS)
+    if name not in known:
+        raise InputError(f"format must be one of {', '.join(known)}{' with layers' * layered}, got {name}")
+    if name == "psd" and not importlib.util.find_spec("psd_tools"):
+        raise InputError("a PSD needs psd-tools: pip install psd-tools, or take the format png")
+    return name
+
+
+def _targets(out: Path, stem: str, format: str, layered: bool) -> list[Path]:
+    if layered and format == "png":
+        return [(out / f"{stem}-{layer}.png").resolve() for layer in ("colors", "lines")]
+    return [(out / f"{stem}.{format}").resolve()]
+
+
+def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) -> None:
+    for path in targets:
+        if path in kept:
+            raise InputError(f"the result would replace {path}, a picture of this very command; choose another folder")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} is there already; --overwrite replaces it")
+
+
+def _open(path: str | Path) -> Image.Image:
+    """The picture of a file, whatever its mode. Raises InputError."""
+    try:
+        image = Image.open(path, formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(
+                f"a picture must have at most {MAX_PIXELS // 10**6} million pixels, got {image.width}x{image.height}"
+            )
+        image.load()
+        return image
+    except FileNotFoundError as error:
+        raise MissingFile(f"a picture must be a file, found none at {path}") from error
+    except InputError:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever they like
+        raise InputError(f"{path} is no picture that can be read: {error}") from error
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """As `whole`; what hinders it is an InputError."""
+    try:
+        with whole(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise InputError(f"{path} could not be written: {error.strerror or error}") from error
+
+
+def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
+    result = colorizer.colorize(drawing, **settings)
+    format = _format(targets[0].suffix, layered=False)
+    if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
+        result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
+    with _written(targets[0]) as temporary:
+        result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
+
+
+def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
+    """Colours without the lines, and black lines on nothing."""
+    drawing, under = colorizer.layers(drawing, **settings)
+    opaque = np.full_like(drawing.full, 255)
+    colors = Image.fromarray(np.dstack([under, opaque if drawing.alpha is None else drawing.alpha]))
+    lines = Image.fromarray(np.dstack([np.zeros_like(under), 255 - drawing.full]))
+    if targets[0].suffix == ".png":
+        for path, layer in zip(targets, (colors, lines)):
+            with _written(path) as temporary:
+                layer.save(temporary, "PNG")
+        return
+    from psd_tools import PSDImage  # an extra
+
+    psd = PSDImage.frompil(Image.alpha_composite(colors, lines))  # the preview; its alpha lets the layers have theirs
+    for layer, name in ((colors, "colors"), (lines, "lines")):
+        psd.create_pixel_layer(layer, name=name)
+    with _written(targets[0]) as temporary:
+        psd.save(temporary)

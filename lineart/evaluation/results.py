@@ -1,0 +1,117 @@
+"""RESULTS.md, and the numbers of the README: filled in from `figures/`, never typed.
+
+The prose of RESULTS.md stands in `results.in.md`, beside this file. There `{{claims.md}}` is the table of that name,
+`{{toon/P4/image/PSNR:.1f}}` a number and its format, and `{{toon/P1/image/PSNR - toon/P1/none/PSNR:.1f}}` a difference.
+The README holds its prose itself; a number there stands between `<!-- toon/P4/image/PSNR:.1f -->` and `<!-- / -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from lineart.config import ROOT, Config, MissingFile
+from lineart.files import write_text
+
+FIGURES = ROOT / "figures"  # the committed results, wherever a run of the tests writes its own
+TEMPLATE = Path(__file__).with_name("results.in.md")
+IN_README = re.compile(r"<!-- (\S+/[^>]+:\S+) -->.*?<!-- / -->")
+SMALL_TABLES = ("transfer.csv", "loader.csv", "throughput_cpu.csv")
+# Dense bfloat16 peak in TFLOPS, by the makers' data sheets; the CPU's is measured
+GPU_PEAKS = {"GeForce RTX 4090": 165, "H100 SXM": 989}
+
+
+def write_results(path: str | Path = ROOT / "RESULTS.md") -> Path:
+    """Write RESULTS.md, and the numbers of the README.md beside it, where there is one; returns the path.
+
+    Raises MissingFile where the results are not there, as in an installed package without its checkout.
+    """
+    text, readme = results_text(), Path(path).with_name("README.md")
+    if readme.is_file():
+        write_text(readme, readme_text(readme.read_text(encoding="utf-8")))
+    return write_text(path, text)
+
+
+def results_text() -> str:
+    """RESULTS.md as it should be."""
+    known, values = tables(), numbers()
+    return re.sub(
+        r"\{\{(.+?)\}\}",
+        lambda found: known.get(found[1]) or number(found[1], values),
+        TEMPLATE.read_text(encoding="utf-8"),
+    )
+
+
+def readme_text(text: str) -> str:
+    """The README with every marked number as it should be."""
+    values = numbers()
+    return IN_README.sub(lambda found: f"<!-- {found[1]} -->{number(found[1], values)}<!-- / -->", text)
+
+
+def number(wanted: str, values: dict[str, float]) -> str:
+    """`key:format` or `key - key:format`, filled in. Raises KeyError for a number that there is not."""
+    keys, _, form = wanted.rpartition(":")
+    first, *others = (values[key] for key in keys.split(" - "))
+    return format(first - sum(others), form)
+
+
+def numbers() -> dict[str, float]:
+    """Every number that prose may state, by its name: of the tables of all methods, the leak, and the mirror."""
+    found = {}
+    for name, file in (("toon", "extended_toon.csv"), ("faces", "extended_faces.csv"), ("tried", "tried.csv")):
+        rows = _read(file)
+        if "finish" in rows:  # prose speaks of what the networks painted
+            rows = rows[rows["finish"].isin(["", "smooth"])]
+        for row in rows.itertuples():
+            found[f"{name}/{row.protocol}/{row.method}/{row.metric}"] = row.value
+    for data in ("toon", "faces"):
+        for method, parts in leak_parts(data).iterrows():
+            found |= {f"leak/{data}/{method}/{part}": value for part, value in parts.items()}
+    for method, values in _read("transfer.csv").set_index("method").iterrows():
+        found |= {f"transfer/{method}/{name}": value for name, value in values.items()}
+    return found
+
+
+def leak_parts(data: str) -> pd.DataFrame:
+    """A line a method: P1 in dB, and the three parts that add up to it (`lineart.evaluation.leak.shares`)."""
+    rows = _read(f"leak_{data}.csv")
+    grid = rows.pivot(index="method", columns=["palette", "reference"], values="psnr").loc[rows["method"].unique()]
+    neither, bent, p1 = (grid[key] for key in (("random", "random"), ("truth", "warped"), ("truth", "truth")))
+    return pd.DataFrame({"neither": neither, "colours": bent - neither, "position": p1 - bent, "P1": p1})
+
+
+def tables() -> dict[str, str]:
+    """Name -> table in Markdown: those under `figures/`, and the small ones made here."""
+    if not FIGURES.is_dir():
+        raise MissingFile(f"results must lie under {FIGURES}, found no such folder; the command needs the checkout")
+    found = {path.name: path.read_text(encoding="utf-8").strip() for path in FIGURES.glob("*.md")}
+    for name in SMALL_TABLES:
+        rows = pd.read_csv(FIGURES / name, dtype=str, keep_default_na=False)
+        found[name] = _markdown([*rows], rows.to_numpy().tolist())
+    for data in ("toon", "faces"):
+        parts = leak_parts(data)
+        lines = [[method, *(f"{value:.1f}" for value in row)] for method, row in parts.iterrows()]
+        found[f"leak_{data}"] = _markdown(["method", *(f"{part}, dB" for part in parts)], lines)
+    return found | {"hours": hours_table()}
+
+
+def hours_table() -> str:
+    """What the paper's training takes: measured steps on our CPU; a GPU's share of its peak taken to be the same."""
+    config = Config.from_profile("paper")
+    rate = _read("throughput_cpu.csv")["images_a_second"].max()
+    peak = json.loads((FIGURES / "throughput_cpu.json").read_text(encoding="utf-8"))["peak_bf16_flops"] / 1e12
+    hours = config.total_steps * config.batch_size / rate / 3600
+    lines = [["the two CPU cores of these tables (measured)", f"{peak:.1f}", f"{hours:.3g}"]]
+    lines += [[f"{name} (data sheet)", str(top), f"{hours * peak / top:.2g}"] for name, top in GPU_PEAKS.items()]
+    return _markdown(["device", "bfloat16 peak, TFLOPS", "hours a method"], lines)
+
+
+def _read(name: str) -> pd.DataFrame:
+    return pd.read_csv(FIGURES / name, keep_default_na=False)  # a method is called "none"
+
+
+def _markdown(head: list[str], lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---", *["---:"] * len(head[1:])], *lines))

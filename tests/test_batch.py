@@ -1,0 +1,165 @@
+"""Many drawings from files to files: nothing lost, nothing replaced, and a bad file is no end."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lineart.checkpoint import make_generator, save_checkpoint
+from lineart.coloring.batch import colorize_files, parse_palette, parse_swaps
+from lineart.coloring.colorizer import Colorizer
+from lineart.config import Config, InputError
+from lineart.data.lines import extract_lines
+from lineart.data.toon import draw
+
+CONFIG = Config.from_profile("smoke")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return save_checkpoint(
+        tmp_path_factory.mktemp("run") / "x.safetensors", CONFIG, 1, {"generator": make_generator(CONFIG)}
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Drawings a.png and b.jpg, a text, and a reference beside the folder."""
+    drawings = tmp_path / "drawings"
+    drawings.mkdir()
+    for name, seed in (("a.png", "one"), ("b.jpg", "two")):
+        Image.fromarray(draw(seed, 96).line).save(drawings / name)
+    (drawings / "notes.txt").write_text("no picture")
+    Image.fromarray(draw("three", 96).color).save(tmp_path / "reference.png")
+    return drawings
+
+
+def run(folder, drawings=None, **options):
+    """The exit code, and what is in the folder of results, by name."""
+    out = folder.parent / "out"
+    code = colorize_files(drawings or [folder], folder.parent / "reference.png", out, **options)
+    return code, {path.name: path for path in sorted(out.iterdir())}
+
+
+@pytest.mark.parametrize("what", ["a folder", "files", "a glob", "all, and twice"])
+def test_files_folders_and_globs(folder, weights, capsys, what):
+    drawings = {
+        "a folder": [folder],
+        "files": [folder / "a.png", str(folder / "b.jpg")],
+        "a glob": [f"{folder}/[ab].*"],
+        "all, and twice": [folder, folder / "a.png", f"{folder}/*.jpg"],
+    }[what]
+    code, results = run(folder, drawings, weights=weights)
+    assert code == 0 and [*results] == ["a.png", "b.png"]
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    pictures = [Image.open(path) for path in (folder / "a.png", folder.parent / "reference.png")]
+    expected = Colorizer.from_pretrained(weights).colorize(*pictures, finish="flat")
+    assert Image.open(results["a.png"]).tobytes() == expected.tobytes()
+
+
+def test_a_bad_file_is_reported_and_the_others_go_on(folder, weights, capsys):
+    (folder / "0.png").write_bytes(b"no picture")
+    (folder / "1.png").write_bytes((folder / "a.png").read_bytes()[:300])
+    Image.new("L", (50, 50), 255).save(folder / "2.png")
+    code, results = run(folder, weights=weights)
+    assert code == 1 and [*results] == ["a.png", "b.png"]
+    errors = capsys.readouterr().err.splitlines()
+    assert [name in line for name, line in zip(("0.png", "1.png", "2.png"), errors, strict=True)] == [True] * 3
+
+
+def test_nothing_is_lost_or_replaced_unasked_and_a_drawing_never(folder, weights, capsys, monkeypatch):
+    def half(image, path, *args, **options):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    _, results = run(folder, weights=weights)
+    results["a.png"].write_bytes(b"mine")
+    assert run(folder, weights=weights)[0] == 1 and results["a.png"].read_bytes() == b"mine"
+    assert run(folder, weights=weights, overwrite=True)[0] == 0 and Image.open(results["a.png"]).size == (96, 96)
+    before = (folder / "a.png").read_bytes()
+    code = colorize_files([folder], folder.parent / "reference.png", folder, weights=weights, overwrite=True)
+    assert code == 1 and (folder / "a.png").read_bytes() == before
+    (folder / "more").mkdir()
+    shutil.copy(folder / "a.png", folder / "more" / "a.png")  # another drawing of the same name
+    assert run(folder, [folder, folder / "more"], weights=weights, overwrite=True)[0] == 1
+    monkeypatch.setattr(Image.Image, "save", half)
+    before = results["a.png"].read_bytes()
+    assert run(folder, weights=weights, overwrite=True)[0] == 1 and results["a.png"].read_bytes() == before
+    assert "No space left on device" in capsys.readouterr().err
+    assert not [*folder.parent.rglob("*.tmp")]
+
+
+@pytest.mark.parametrize(("format", "kind"), [(None, "PNG"), ("png", "PNG"), ("webp", "WEBP"), (".JPEG", "JPEG")])
+def test_the_format_is_as_asked_and_transparency_goes_where_it_can(folder, weights, format, kind):
+    image = Image.open(folder / "a.png").convert("RGBA")
+    image.putalpha(Image.fromarray(np.tri(96, dtype=np.uint8) * 255))
+    image.save(folder / "a.png")
+    _, results = run(folder, [folder / "a.png"], weights=weights, format=format)
+    result = Image.open(next(iter(results.values())))
+    assert result.format == kind and result.mode == ("RGB" if kind == "JPEG" else "RGBA")
+    corner = np.asarray(result.convert("RGBA"))[3, 92]
+    assert corner.tolist() == [255] * 4 if kind == "JPEG" else corner[3] == 0
+
+
+@pytest.mark.parametrize("format", [None, "png"])
+def test_layers_open_again_and_lie_over_each_other_as_the_picture_does(folder, weights, format):
+    _, results = run(folder, [folder / "a.png"], weights=weights, layered=True, format=format)
+    if format == "png":
+        assert [*results] == ["a-colors.png", "a-lines.png"]
+        colors, lines = (Image.open(path) for path in results.values())
+    else:
+        from psd_tools import PSDImage
+
+        psd = PSDImage.open(results["a.psd"])
+        assert psd.size == (96, 96) and [layer.name for layer in psd] == ["colors", "lines"]
+        colors, lines = (layer.topil() for layer in psd)
+    assert colors.mode == lines.mode == "RGBA"
+    drawing = np.asarray(Image.open(folder / "a.png").convert("L"))
+    assert np.array_equal(np.asarray(lines)[..., 3], 255 - drawing) and not np.asarray(lines)[..., :3].any()
+    _, results = run(folder, [folder / "a.png"], weights=weights)
+    together = np.asarray(Image.alpha_composite(colors, lines).convert("RGB")).astype(int)
+    assert np.abs(together - np.asarray(Image.open(results["a.png"]))).max() <= 1
+
+
+def test_colours_can_be_given_and_exchanged(folder, weights):
+    colors = "#ff0000 #00ff00, #0000ff #ffffff"
+    assert parse_palette(colors).tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+    assert [swap.tolist() for swap in parse_swaps("#ff0000=#00ff00 #fff=#000")] == [
+        [[255, 0, 0], [0, 255, 0]],
+        [[255, 255, 255], [0, 0, 0]],
+    ]
+    code = colorize_files(
+        [folder / "a.png"], None, folder.parent / "out", palette=colors, swap="#f00=#102030", weights=weights
+    )
+    assert code == 0
+    for wrong in ({"palette": "#12"}, {"palette": "reddish"}, {"swap": "#ff0000"}, {"swap": "#f00=#0f0=#00f"}):
+        with pytest.raises(InputError, match="must be written like"):
+            run(folder, weights=weights, **wrong)
+
+
+def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
+    picture = draw("four", 96).color
+    Image.fromarray(picture).save(folder / "a.png")
+    assert run(folder, [folder / "a.png"], weights=weights)[0] == 1
+    code, results = run(folder, [folder / "a.png"], weights=weights, extract_lines=True)
+    lines = np.asarray(extract_lines(picture))
+    assert code == 0 and (np.asarray(Image.open(results["a.png"])) <= lines[..., None]).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ({"drawings": ["nowhere.png"]}, "found none at nowhere.png"),
+        ({"drawings": ["nowhere/*.png"]}, "found none at"),
+        ({"format": "psd"}, "format must be"),
+        ({"format": "webp", "layered": True}, "format must be"),
+        ({"weights": "nobody"}, "weights must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"finish": "matte"}, "finish must be"),
+    ],
+)
+def test_what_concerns_all_is_a_sentence_before_anything_is_written(folder, weights, wrong, rule):
+    with pytest.raises(InputError, match=rule):
+        run(folder, **{"weights": weights} | wrong)
+    assert not [*folder.parent.glob("out/*")]
