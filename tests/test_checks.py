@@ -30,8 +30,11 @@ def said(capsys):
     return verdict
 
 
-WRITTEN = [name for name, check in inspect.getmembers(checks, inspect.isfunction)
-           if list(inspect.signature(check).parameters) == ["student"]]
+WRITTEN = [
+    name
+    for name, check in inspect.getmembers(checks, inspect.isfunction)
+    if list(inspect.signature(check).parameters) == ["student"]
+]
 
 
 def test_the_course_has_its_exercises():
@@ -63,6 +66,7 @@ def test_random_numbers_of_the_page_and_inputs_of_other_calls_stay(said):
     def greedy(x, scale, generator):
         torch.rand(100)
         return x.mul_(0)
+
     said("add_noise", greedy), said("residual_block", None)
     assert torch.equal(torch.rand(3), expected)
 
@@ -141,6 +145,7 @@ def mmd(a, b, self_pairs=False, d=5, twice=2):
 
     def inside(x):
         return np.mean([k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if self_pairs or i != j])
+
     return inside(a) + inside(b) - twice * np.mean([k(p, q) for p in a for q in b])
 
 
@@ -181,80 +186,173 @@ def flat(color, labels, middle=lambda p: np.median(p, axis=0), labelled=None):
 
 
 ANSWERS = {
-    "to_uint8": (eight_bits, [
-        (lambda x: eight_bits(x, rounded=False), "decimals"), (lambda x: eight_bits(x, clamp=False), "clamp"),
-        (lambda x: eight_bits(x, shift=0), "-1 to 0"), (lambda x: eight_bits(x) * 1.0, "type is not")]),
-    "nearest_color": (nearest, [
-        (lambda *a: nearest(*a, pick=np.argmax), "farthest"), (lambda *a: nearest(*a, power=1), "signs"),
-        (lambda p, c: abs(p.astype(float).sum(-1)[..., None] - c.sum(-1)).argmin(-1), "brightness")]),
-    "area_answered": (area, [
-        (lambda *a: area(*a, all_pixels=True), "white and ink"), (lambda m, r: area(r, m), "other way"),
-        (lambda m, r: len({*m[m < 6]} & {*r.flat}) / len({*m[m < 6]}), "counted slots")]),
-    "crop_and_flip": (lambda l, c, *how: (move(l, *how), move(c, *how)), [
-        (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, dy, dx, False)), "Only the line"),
-        (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, 0, 0, f)), "different amounts"),
-        (lambda l, c, *how: (move(l, *how, "wrap"), move(c, *how, "wrap")), "np.roll"),
-        (lambda l, c, dy, dx, f: (move(l, -dy, -dx, f), move(c, -dy, -dx, f)), "the other way"),
-        (lambda l, c, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (l, c)], "before you moved")]),
-    "xdog": (dog, [
-        (lambda *a: dog(*a, sign=-1).clip(0), "wrong way round"), (lambda *a: dog(*a, one=0), "left out the 1"),
-        (lambda g, s, k, *a: dog_of_narrow(g, s, k, *a), "of the narrow one")]),
-    "lloyd_step": (lloyd, [
-        (lambda *a: lloyd(*a, pick="argmax"), "farthest"),
-        (lambda *a: lloyd(*a, lambda x: x.sum(0) / 60), "all pixels"),
-        (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median"),
-        (lambda p, c: torch.stack([p[(p - x).norm(dim=1).argmin()] for x in c]), "pixel that is nearest")]),
-    "palette_planes": (planes, [
-        (lambda p, h, w: planes(p.transpose(1, 2).reshape(p.shape), h, w), "All reds"),
-        (lambda p, h, w: p.reshape(-1, 27).tile(h * w).reshape(-1, 27, h, w), "not constant"),
-        (lambda p, h, w: planes(p[:1].repeat(len(p), 1, 1), h, w), "first picture")]),
-    "psnr": (decibels, [
-        (lambda a, b: decibels(a, b, floats=False), "wraps"), (lambda a, b: decibels(a, b, top=1), "took 1"),
-        (lambda a, b: decibels(a, b, top=255), "squared"), (lambda a, b: decibels(a, b, log=torch.log), "natural"),
-        (lambda a, b: decibels(a, b, factor=20), "ratio of roots"),
-        (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch")]),
-    "ssim": (similarity, [
-        (lambda *a: similarity(*a, scale=1), "0 to 1"), (lambda *a: similarity(*a, centred=0), "means of squares"),
-        (lambda *a: similarity(*a, light=False), "brightness"), (lambda *a: similarity(*a).mean(), "over the batch"),
-        (lambda *a: similarity(*a, deviations=True), "deviations")]),
-    "frechet": (frechet, [
-        (lambda *a: frechet(*a, bias=True), "n - 1"), (lambda *a: frechet(*a, twice=1), "factor 2"),
-        (lambda *a: frechet(*a) ** 0.5, "its root"),
-        (lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))), "entry"),
-        (lambda *a: frechet(*a, power=1), "be squared")]),
-    "kid": (mmd, [(lambda *a: mmd(*a, self_pairs=True), "itself"), (lambda *a: mmd(*a, d=1), "divided by d"),
-                  (lambda *a: mmd(*a, twice=1), "factor 2"), (lambda *a: mmd(*a) ** 0.5, "its root")]),
-    "derangement": (shuffled, [
-        (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
-        (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
-        (lambda n, seed: shuffled(n, None), "same seed"),
-        (lambda n, seed: np.array([np.random.default_rng([seed, i]).choice([j for j in range(n) if j != i])
-                                   for i in range(n)]), "serve twice")]),
-    "bleeding": (stray, [
-        (lambda *a: stray(*a, space=lambda x: x.astype(float)), "RGB"),
-        (lambda *a: stray(*a, only_own=False), "does not have"), (lambda *a: 1 - stray(*a), "stays at home"),
-        (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim"),
-        (lambda image, mask, slots: stray(image, mask, slots) * np.mean([region(mask, i) for i in range(6)]) * 6,
-         "all pixels")]),
-    "error_near_ink": (near_share, [
-        (lambda *a: near_share(*a, power=1), "absolute"), (lambda *a: near_share(*a, dtype=np.uint8), "wraps"),
-        (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means"),
-        (lambda r, t, n: n.sum() / n.size, "share of the pixels")]),
-    "paired_gap": (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), [
-        (lambda a, b: (b.mean() - a.mean(), np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 12)), "two samples"),
-        (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1)), "spread of the differences"),
-        (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / 12), "not by its root"),
-        (lambda a, b: (b.mean() - a.mean(), np.std(b - a) / np.sqrt(12)), "ddof=1"),
-        (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign")]),
-    "right_slot": (slots_found, [
-        (lambda a, q, s: slots_found(a.T, q, s), "Rows and columns"),
-        (lambda a, q, s: slots_found(np.eye(16)[a.argmax(1)], q, s), "largest weight"),
-        (lambda a, q, s: (slots_found(a, q, s)[0], *slots_found(a, q, s)[:0:-1]), "yardsticks"),
-        (lambda a, q, s: (*slots_found(a, q, s)[:2], 1 / 6), "one sixth")]),
-    "region_medians": (flat, [
-        (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"), (lambda *a: flat(*a, middle=np.median), "grey"),
-        (lambda *a: flat(*a, labelled=True), "ink"),
-        (lambda c, l: flat(c, l, middle=lambda p: np.median(c, axis=(0, 1))), "whole picture")]),
+    "to_uint8": (
+        eight_bits,
+        [
+            (lambda x: eight_bits(x, rounded=False), "decimals"),
+            (lambda x: eight_bits(x, clamp=False), "clamp"),
+            (lambda x: eight_bits(x, shift=0), "-1 to 0"),
+            (lambda x: eight_bits(x) * 1.0, "type is not"),
+        ],
+    ),
+    "nearest_color": (
+        nearest,
+        [
+            (lambda *a: nearest(*a, pick=np.argmax), "farthest"),
+            (lambda *a: nearest(*a, power=1), "signs"),
+            (lambda p, c: abs(p.astype(float).sum(-1)[..., None] - c.sum(-1)).argmin(-1), "brightness"),
+        ],
+    ),
+    "area_answered": (
+        area,
+        [
+            (lambda *a: area(*a, all_pixels=True), "white and ink"),
+            (lambda m, r: area(r, m), "other way"),
+            (lambda m, r: len({*m[m < 6]} & {*r.flat}) / len({*m[m < 6]}), "counted slots"),
+        ],
+    ),
+    "crop_and_flip": (
+        lambda l, c, *how: (move(l, *how), move(c, *how)),
+        [
+            (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, dy, dx, False)), "Only the line"),
+            (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, 0, 0, f)), "different amounts"),
+            (lambda l, c, *how: (move(l, *how, "wrap"), move(c, *how, "wrap")), "np.roll"),
+            (lambda l, c, dy, dx, f: (move(l, -dy, -dx, f), move(c, -dy, -dx, f)), "the other way"),
+            (lambda l, c, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (l, c)], "before you moved"),
+        ],
+    ),
+    "xdog": (
+        dog,
+        [
+            (lambda *a: dog(*a, sign=-1).clip(0), "wrong way round"),
+            (lambda *a: dog(*a, one=0), "left out the 1"),
+            (lambda g, s, k, *a: dog_of_narrow(g, s, k, *a), "of the narrow one"),
+        ],
+    ),
+    "lloyd_step": (
+        lloyd,
+        [
+            (lambda *a: lloyd(*a, pick="argmax"), "farthest"),
+            (lambda *a: lloyd(*a, lambda x: x.sum(0) / 60), "all pixels"),
+            (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median"),
+            (lambda p, c: torch.stack([p[(p - x).norm(dim=1).argmin()] for x in c]), "pixel that is nearest"),
+        ],
+    ),
+    "palette_planes": (
+        planes,
+        [
+            (lambda p, h, w: planes(p.transpose(1, 2).reshape(p.shape), h, w), "All reds"),
+            (lambda p, h, w: p.reshape(-1, 27).tile(h * w).reshape(-1, 27, h, w), "not constant"),
+            (lambda p, h, w: planes(p[:1].repeat(len(p), 1, 1), h, w), "first picture"),
+        ],
+    ),
+    "psnr": (
+        decibels,
+        [
+            (lambda a, b: decibels(a, b, floats=False), "wraps"),
+            (lambda a, b: decibels(a, b, top=1), "took 1"),
+            (lambda a, b: decibels(a, b, top=255), "squared"),
+            (lambda a, b: decibels(a, b, log=torch.log), "natural"),
+            (lambda a, b: decibels(a, b, factor=20), "ratio of roots"),
+            (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch"),
+        ],
+    ),
+    "ssim": (
+        similarity,
+        [
+            (lambda *a: similarity(*a, scale=1), "0 to 1"),
+            (lambda *a: similarity(*a, centred=0), "means of squares"),
+            (lambda *a: similarity(*a, light=False), "brightness"),
+            (lambda *a: similarity(*a).mean(), "over the batch"),
+            (lambda *a: similarity(*a, deviations=True), "deviations"),
+        ],
+    ),
+    "frechet": (
+        frechet,
+        [
+            (lambda *a: frechet(*a, bias=True), "n - 1"),
+            (lambda *a: frechet(*a, twice=1), "factor 2"),
+            (lambda *a: frechet(*a) ** 0.5, "its root"),
+            (
+                lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))),
+                "entry",
+            ),
+            (lambda *a: frechet(*a, power=1), "be squared"),
+        ],
+    ),
+    "kid": (
+        mmd,
+        [
+            (lambda *a: mmd(*a, self_pairs=True), "itself"),
+            (lambda *a: mmd(*a, d=1), "divided by d"),
+            (lambda *a: mmd(*a, twice=1), "factor 2"),
+            (lambda *a: mmd(*a) ** 0.5, "its root"),
+        ],
+    ),
+    "derangement": (
+        shuffled,
+        [
+            (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
+            (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
+            (lambda n, seed: shuffled(n, None), "same seed"),
+            (
+                lambda n, seed: np.array(
+                    [np.random.default_rng([seed, i]).choice([j for j in range(n) if j != i]) for i in range(n)]
+                ),
+                "serve twice",
+            ),
+        ],
+    ),
+    "bleeding": (
+        stray,
+        [
+            (lambda *a: stray(*a, space=lambda x: x.astype(float)), "RGB"),
+            (lambda *a: stray(*a, only_own=False), "does not have"),
+            (lambda *a: 1 - stray(*a), "stays at home"),
+            (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim"),
+            (
+                lambda image, mask, slots: stray(image, mask, slots) * np.mean([region(mask, i) for i in range(6)]) * 6,
+                "all pixels",
+            ),
+        ],
+    ),
+    "error_near_ink": (
+        near_share,
+        [
+            (lambda *a: near_share(*a, power=1), "absolute"),
+            (lambda *a: near_share(*a, dtype=np.uint8), "wraps"),
+            (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means"),
+            (lambda r, t, n: n.sum() / n.size, "share of the pixels"),
+        ],
+    ),
+    "paired_gap": (
+        lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / np.sqrt(12)),
+        [
+            (lambda a, b: (b.mean() - a.mean(), np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 12)), "two samples"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1)), "spread of the differences"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / 12), "not by its root"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a) / np.sqrt(12)), "ddof=1"),
+            (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign"),
+        ],
+    ),
+    "right_slot": (
+        slots_found,
+        [
+            (lambda a, q, s: slots_found(a.T, q, s), "Rows and columns"),
+            (lambda a, q, s: slots_found(np.eye(16)[a.argmax(1)], q, s), "largest weight"),
+            (lambda a, q, s: (slots_found(a, q, s)[0], *slots_found(a, q, s)[:0:-1]), "yardsticks"),
+            (lambda a, q, s: (*slots_found(a, q, s)[:2], 1 / 6), "one sixth"),
+        ],
+    ),
+    "region_medians": (
+        flat,
+        [
+            (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"),
+            (lambda *a: flat(*a, middle=np.median), "grey"),
+            (lambda *a: flat(*a, labelled=True), "ink"),
+            (lambda c, l: flat(c, l, middle=lambda p: np.median(c, axis=(0, 1))), "whole picture"),
+        ],
+    ),
 }
 
 

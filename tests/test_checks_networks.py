@@ -83,6 +83,7 @@ def sigma(W, v, steps, length=True):
 def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0):
     def flat(z):
         return z.permute(0, 2, 3, 1).flatten(1, 2)
+
     q = own * layer.to_q(flat(x)) + query * layer.match_q(flat(match))
     k = own * layer.to_k(tokens) + key * layer.match_k(flat(there))
     v = layer.to_v(tokens) + value * layer.match_k(flat(there))
@@ -97,8 +98,22 @@ def matching(fake, color, term=F.mse_loss):
     return sum(term(fake[name], color[name]) for name in fake)
 
 
-def step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color, detach=True, wipe="dg", calls=1,
-         target=1, before=False, hide=False, keep=False):
+def step(
+    generator,
+    discriminator,
+    optimizer_g,
+    optimizer_d,
+    line,
+    palette,
+    color,
+    detach=True,
+    wipe="dg",
+    calls=1,
+    target=1,
+    before=False,
+    hide=False,
+    keep=False,
+):
     fake = generator(line, palette, color)
     seen = fake.detach() if detach else fake
     real_in, fake_in = torch.cat([line, color], 1), torch.cat([line, seen], 1)
@@ -150,81 +165,194 @@ def variations(function, *pairs):
 
 
 ANSWERS = {
-    "standardize": (standardize, variations(
-        standardize, ({"fan_in": False}, "not 1/fan_in"), ({"dims": (2, 3)}, "slice"),
-        ({"dims": (0, 1, 2, 3)}, "whole layer"), ({"unbiased": True}, "n - 1")) + [
-        (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too"),
-        (lambda w: standardize(w) / w.flatten(1).std(1, unbiased=False)[:, None, None, None], "not by its root")]),
-    "group_norm": (group_norm, variations(
-        group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma")) + [
-        (lambda x, g, *a: group_norm(x, 8, *a), "by itself"), (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
-        (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm")]),
-    "residual_block": (block, variations(
-        block, ({"skip": False}, "skip is missing"), ({"early": True}, "before the sum"), ({"slope": 0.01}, "0.01"),
-        ({"end": False}, "after the sum is missing"), ({"middle": False}, "between the two"),
-        ({"pool": False}, "2x2 average"))),
-    "cross_attention": (attention, variations(
-        attention, ({"root": 1}, "not by its root"), ({"root": 0}, "did not divide"), ({"dim": 1}, "last axis"),
-        ({"plus": False}, "X is missing"), ({"transpose": False}, "Transpose")) + [
-        (lambda x, t, q, k, v, o: attention(x, t, q, v, k, o), "exchanged"),
-        (lambda x, t, q, k, v, o: attention(x, t, lambda rows: q(x.flatten(2)), k, v, o), "Rows are positions")]),
-    "skip_gate": (gate, variations(
-        gate, ({"relu": lambda x: x}, "ReLU"), ({"end": lambda x: torch.softmax(x, 1)}, "softmax"),
-        ({"end": lambda x: x}, "sigmoid is missing")) + [
-        (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map"),
-        (lambda s, g, a, b, m: torch.sigmoid(m(F.relu(a(s) * b(g)))) * s, "multiplied")]),
-    "add_noise": (noise, variations(
-        noise, ({"channels": 4}, "Every channel"), ({"pictures": 1}, "All pictures"),
-        ({"draw": torch.rand}, "uniform")) + [
-        (lambda x, s, g: noise(x, s, None), "without `generator`"), (lambda x, s, g: noise(x, 1, g), "not scaled")]),
-    "decode": (decode, variations(
-        decode, ({"end": lambda x: x}, "tanh is missing"), ({"end": torch.sigmoid}, "0 to 1"),
-        ({"order": -1}, "stands before")) + [
-        (lambda m, b, r: decode([m[1], m[0], m[2]], b, r), "size"),
-        (lambda m, b, r: r(b[0](b[1](b[2](m[2])))), "wrong width")]),
-    "patch_stack": (stack, variations(
-        stack, ({"norm": lambda conv: conv}, "spectral_norm"), ({"slope": 0.01}, "0.01"),
-        ({"strides": (2,) * 5}, "All five"),
-        ({"end": [nn.Sigmoid()]}, "sigmoid"), ({"end": [nn.LeakyReLU(0.2)]}, "follows the last"))),
-    "power_iteration": (sigma, variations(sigma, ({"length": False}, "length 1")) + [
-        (lambda *a: sigma(*a) ** 2, "square"), (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius")]),
-    "l1_loss": (lambda a, b: (a - b).abs().mean(), [
-        (lambda a, b: (a - b).abs().sum(), "sum"), (lambda a, b: ((a - b) ** 2).mean(), "L2"),
-        (lambda a, b: a.mean() - b.mean(), "signs"), (lambda a, b: (a - b).abs().sum((1, 2, 3)).mean(), "batch only")]),
-    "total_variation": (lambda x: (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()) / x.numel(), [
-        (lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum(), "eraser"),
-        (lambda x: (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()) / x.numel(), "squared"),
-        (lambda x: x.diff(dim=3).abs().sum() / x.numel(), "column are missing"),
-        (lambda x: x.diff(dim=2).abs().sum() / x.numel(), "row are missing"),
-        (lambda x: (x.diff(dim=2).sum() + x.diff(dim=3).sum()) / x.numel(), "cancel"),
-        (lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(), "two means")]),
-    "feature_matching": (matching, variations(
-        matching, ({"term": F.l1_loss}, "absolute"), ({"term": lambda a, b: (a - b).norm() ** 2}, "1/N"),
-        ({"term": lambda a, b: F.mse_loss(a, b) ** 0.5}, "root")) + [
-        (lambda a, b: matching(a, b) / len(a), "number of layers")]),
-    "adversarial_loss": (lambda z: bce(z, 1), [
-        (lambda z: -torch.log(torch.sigmoid(z)).mean(), "breaks"), (lambda z: bce(z, 0), "ones, not zeros"),
-        (lambda z: F.binary_cross_entropy(z.sigmoid(), torch.ones_like(z)), "cut off"),
-        (lambda z: -bce(z, 0), "saturating"), (lambda z: bce(z, 1) * z.numel(), "sum over the patches"),
-        (lambda z: (-z).mean(), "mean logit")]),
-    "discriminator_loss": (lambda r, f: bce(r, 1) + bce(f, 0), [
-        (lambda r, f: (bce(r, 1) + bce(f, 0)) / 2, "averaged"), (lambda r, f: bce(r, 0) + bce(f, 1), "exchanged"),
-        (lambda r, f: bce(r, 1) + bce(f, 1), "everything real"), (lambda r, f: bce(r, 1), "real half"),
-        (lambda r, f: -(torch.log(r.sigmoid()) + torch.log(1 - f.sigmoid())).mean(), "after the sigmoid")]),
-    "training_step": (step, variations(
-        step, ({"detach": False, "keep": True}, "was not detached: the generator got"),
-        ({"detach": False}, "used its graph up"), ({"wipe": ""}, "`zero_grad`"), ({"wipe": "g"}, "left in it"),
-        ({"wipe": "d"}, "optimizer_g.zero_grad"), ({"calls": 2}, "two calls"),
-        ({"target": 0}, "targets are ones"), ({"hide": True}, "no gradient"),
-        ({"before": True}, "changed between")) + [(early_judge, "before its update")]),
-    "learning_rate": (rate, [
-        (lambda s, n, *a: rate(s, n, *a, epoch=s), "counted steps"),
-        (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
-        (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
-        (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice")]),
-    "matched_attention": (matched, variations(
-        matched, ({"query": 0, "key": 0}, "paper's attention again"), ({"key": 0}, "add it to K"),
-        ({"value": 1}, "into V"), ({"own": 0}, "Only the matching"))),
+    "standardize": (
+        standardize,
+        variations(
+            standardize,
+            ({"fan_in": False}, "not 1/fan_in"),
+            ({"dims": (2, 3)}, "slice"),
+            ({"dims": (0, 1, 2, 3)}, "whole layer"),
+            ({"unbiased": True}, "n - 1"),
+        )
+        + [
+            (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too"),
+            (lambda w: standardize(w) / w.flatten(1).std(1, unbiased=False)[:, None, None, None], "not by its root"),
+        ],
+    ),
+    "group_norm": (
+        group_norm,
+        variations(group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma"))
+        + [
+            (lambda x, g, *a: group_norm(x, 8, *a), "by itself"),
+            (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
+            (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm"),
+        ],
+    ),
+    "residual_block": (
+        block,
+        variations(
+            block,
+            ({"skip": False}, "skip is missing"),
+            ({"early": True}, "before the sum"),
+            ({"slope": 0.01}, "0.01"),
+            ({"end": False}, "after the sum is missing"),
+            ({"middle": False}, "between the two"),
+            ({"pool": False}, "2x2 average"),
+        ),
+    ),
+    "cross_attention": (
+        attention,
+        variations(
+            attention,
+            ({"root": 1}, "not by its root"),
+            ({"root": 0}, "did not divide"),
+            ({"dim": 1}, "last axis"),
+            ({"plus": False}, "X is missing"),
+            ({"transpose": False}, "Transpose"),
+        )
+        + [
+            (lambda x, t, q, k, v, o: attention(x, t, q, v, k, o), "exchanged"),
+            (lambda x, t, q, k, v, o: attention(x, t, lambda rows: q(x.flatten(2)), k, v, o), "Rows are positions"),
+        ],
+    ),
+    "skip_gate": (
+        gate,
+        variations(
+            gate,
+            ({"relu": lambda x: x}, "ReLU"),
+            ({"end": lambda x: torch.softmax(x, 1)}, "softmax"),
+            ({"end": lambda x: x}, "sigmoid is missing"),
+        )
+        + [
+            (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map"),
+            (lambda s, g, a, b, m: torch.sigmoid(m(F.relu(a(s) * b(g)))) * s, "multiplied"),
+        ],
+    ),
+    "add_noise": (
+        noise,
+        variations(
+            noise,
+            ({"channels": 4}, "Every channel"),
+            ({"pictures": 1}, "All pictures"),
+            ({"draw": torch.rand}, "uniform"),
+        )
+        + [(lambda x, s, g: noise(x, s, None), "without `generator`"), (lambda x, s, g: noise(x, 1, g), "not scaled")],
+    ),
+    "decode": (
+        decode,
+        variations(
+            decode,
+            ({"end": lambda x: x}, "tanh is missing"),
+            ({"end": torch.sigmoid}, "0 to 1"),
+            ({"order": -1}, "stands before"),
+        )
+        + [
+            (lambda m, b, r: decode([m[1], m[0], m[2]], b, r), "size"),
+            (lambda m, b, r: r(b[0](b[1](b[2](m[2])))), "wrong width"),
+        ],
+    ),
+    "patch_stack": (
+        stack,
+        variations(
+            stack,
+            ({"norm": lambda conv: conv}, "spectral_norm"),
+            ({"slope": 0.01}, "0.01"),
+            ({"strides": (2,) * 5}, "All five"),
+            ({"end": [nn.Sigmoid()]}, "sigmoid"),
+            ({"end": [nn.LeakyReLU(0.2)]}, "follows the last"),
+        ),
+    ),
+    "power_iteration": (
+        sigma,
+        variations(sigma, ({"length": False}, "length 1"))
+        + [(lambda *a: sigma(*a) ** 2, "square"), (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius")],
+    ),
+    "l1_loss": (
+        lambda a, b: (a - b).abs().mean(),
+        [
+            (lambda a, b: (a - b).abs().sum(), "sum"),
+            (lambda a, b: ((a - b) ** 2).mean(), "L2"),
+            (lambda a, b: a.mean() - b.mean(), "signs"),
+            (lambda a, b: (a - b).abs().sum((1, 2, 3)).mean(), "batch only"),
+        ],
+    ),
+    "total_variation": (
+        lambda x: (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()) / x.numel(),
+        [
+            (lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum(), "eraser"),
+            (lambda x: (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()) / x.numel(), "squared"),
+            (lambda x: x.diff(dim=3).abs().sum() / x.numel(), "column are missing"),
+            (lambda x: x.diff(dim=2).abs().sum() / x.numel(), "row are missing"),
+            (lambda x: (x.diff(dim=2).sum() + x.diff(dim=3).sum()) / x.numel(), "cancel"),
+            (lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(), "two means"),
+        ],
+    ),
+    "feature_matching": (
+        matching,
+        variations(
+            matching,
+            ({"term": F.l1_loss}, "absolute"),
+            ({"term": lambda a, b: (a - b).norm() ** 2}, "1/N"),
+            ({"term": lambda a, b: F.mse_loss(a, b) ** 0.5}, "root"),
+        )
+        + [(lambda a, b: matching(a, b) / len(a), "number of layers")],
+    ),
+    "adversarial_loss": (
+        lambda z: bce(z, 1),
+        [
+            (lambda z: -torch.log(torch.sigmoid(z)).mean(), "breaks"),
+            (lambda z: bce(z, 0), "ones, not zeros"),
+            (lambda z: F.binary_cross_entropy(z.sigmoid(), torch.ones_like(z)), "cut off"),
+            (lambda z: -bce(z, 0), "saturating"),
+            (lambda z: bce(z, 1) * z.numel(), "sum over the patches"),
+            (lambda z: (-z).mean(), "mean logit"),
+        ],
+    ),
+    "discriminator_loss": (
+        lambda r, f: bce(r, 1) + bce(f, 0),
+        [
+            (lambda r, f: (bce(r, 1) + bce(f, 0)) / 2, "averaged"),
+            (lambda r, f: bce(r, 0) + bce(f, 1), "exchanged"),
+            (lambda r, f: bce(r, 1) + bce(f, 1), "everything real"),
+            (lambda r, f: bce(r, 1), "real half"),
+            (lambda r, f: -(torch.log(r.sigmoid()) + torch.log(1 - f.sigmoid())).mean(), "after the sigmoid"),
+        ],
+    ),
+    "training_step": (
+        step,
+        variations(
+            step,
+            ({"detach": False, "keep": True}, "was not detached: the generator got"),
+            ({"detach": False}, "used its graph up"),
+            ({"wipe": ""}, "`zero_grad`"),
+            ({"wipe": "g"}, "left in it"),
+            ({"wipe": "d"}, "optimizer_g.zero_grad"),
+            ({"calls": 2}, "two calls"),
+            ({"target": 0}, "targets are ones"),
+            ({"hide": True}, "no gradient"),
+            ({"before": True}, "changed between"),
+        )
+        + [(early_judge, "before its update")],
+    ),
+    "learning_rate": (
+        rate,
+        [
+            (lambda s, n, *a: rate(s, n, *a, epoch=s), "counted steps"),
+            (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
+            (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
+            (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice"),
+        ],
+    ),
+    "matched_attention": (
+        matched,
+        variations(
+            matched,
+            ({"query": 0, "key": 0}, "paper's attention again"),
+            ({"key": 0}, "add it to K"),
+            ({"value": 1}, "into V"),
+            ({"own": 0}, "Only the matching"),
+        ),
+    ),
 }
 
 
@@ -233,6 +361,7 @@ def test_right_is_right_and_every_mistake_has_its_name(name, capsys):
     def said(student):
         getattr(checks, name)(student)
         return capsys.readouterr().out
+
     right, mistakes = ANSWERS[name]
     assert f"{name}: right." in said(right)
     assert len(mistakes) >= 2

@@ -12,8 +12,11 @@ from lineart.coloring.colorizer import Colorizer
 from lineart.course import checks
 from lineart.networks import Generator
 
-PREDICTED = [name for name, check in inspect.getmembers(checks, inspect.isfunction)
-             if list(inspect.signature(check).parameters)[:1] == ["answer"]]
+PREDICTED = [
+    name
+    for name, check in inspect.getmembers(checks, inspect.isfunction)
+    if list(inspect.signature(check).parameters)[:1] == ["answer"]
+]
 
 
 def said(capsys, name, answer, *more):

@@ -36,23 +36,46 @@ def cross_attention(student: Callable | None) -> None:
         def wrong(x, tokens, to_q, to_k, to_v, to_out):
             k, v = (to_v, to_k) if swap else (to_k, to_v)
             return attend(x, to_q(x.flatten(2).transpose(1, 2)), k(tokens), v(tokens), to_out, **how)
+
         return wrong
 
-    judge("cross_attention", student, version(), [(x, tokens, *layers)], [
-        Mistake("You divided by d_k, not by its root: the scores of a wide layer become so small that every "
-                "token gets the same weight.", version(scale=1)),
-        Mistake("You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
-                version(scale=0)),
-        Mistake("The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
-                "over the tokens: the last axis.", version(softmax=1)),
-        Mistake("X is missing: the formula adds the attention to it.", version(residual=False)),
-        Mistake("You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose "
-                "first.", version(transpose=False)),
-        Mistake("Keys and values are exchanged: found by what it gives, and giving what it is found by.",
-                version(swap=True)),
-        Mistake("Two shapes do not fit. Rows are positions: x must become (N, HW, C) before the projections.",
-                raises="mat1 and mat2 shapes cannot be multiplied"),
-    ], means="Each position of the drawing asks the whole reference and gets a mixture of its values.")
+    judge(
+        "cross_attention",
+        student,
+        version(),
+        [(x, tokens, *layers)],
+        [
+            Mistake(
+                "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
+                "token gets the same weight.",
+                version(scale=1),
+            ),
+            Mistake(
+                "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
+                version(scale=0),
+            ),
+            Mistake(
+                "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
+                "over the tokens: the last axis.",
+                version(softmax=1),
+            ),
+            Mistake("X is missing: the formula adds the attention to it.", version(residual=False)),
+            Mistake(
+                "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose "
+                "first.",
+                version(transpose=False),
+            ),
+            Mistake(
+                "Keys and values are exchanged: found by what it gives, and giving what it is found by.",
+                version(swap=True),
+            ),
+            Mistake(
+                "Two shapes do not fit. Rows are positions: x must become (N, HW, C) before the projections.",
+                raises="mat1 and mat2 shapes cannot be multiplied",
+            ),
+        ],
+        means="Each position of the drawing asks the whole reference and gets a mixture of its values.",
+    )
 
 
 def skip_gate(student: Callable | None) -> None:
@@ -63,18 +86,29 @@ def skip_gate(student: Callable | None) -> None:
         def wrong(skip, gate, from_skip, from_gate, to_map):
             joint = activation(join(from_skip(skip), from_gate(gate)))
             return scaled(skip, gate) * end(to_map(joint))
+
         return wrong
 
-    judge("skip_gate", student, version(),
-          [(seeded(2, 8, 4, 5), seeded(2, 8, 4, 5, seed=1), layer.from_skip, layer.from_gate, layer.to_map)], [
-        Mistake("You scaled the decoder's map. The gate turns the skip up and down.",
-                version(scaled=lambda skip, gate: gate)),
-        Mistake("The ReLU between the sum and the map is missing.", version(activation=lambda x: x)),
-        Mistake("You multiplied the two projections. The gate is additive: it adds them.", version(join=torch.mul)),
-        Mistake("The map is not squeezed between 0 and 1: a sigmoid is missing.", version(end=lambda x: x)),
-        Mistake("A softmax over the single channel of the map is 1 everywhere: the gate never closes. Take a sigmoid.",
-                version(end=lambda x: x.softmax(1))),
-    ], means="It can turn a line down. No colour of the reference comes in through it.")
+    judge(
+        "skip_gate",
+        student,
+        version(),
+        [(seeded(2, 8, 4, 5), seeded(2, 8, 4, 5, seed=1), layer.from_skip, layer.from_gate, layer.to_map)],
+        [
+            Mistake(
+                "You scaled the decoder's map. The gate turns the skip up and down.",
+                version(scaled=lambda skip, gate: gate),
+            ),
+            Mistake("The ReLU between the sum and the map is missing.", version(activation=lambda x: x)),
+            Mistake("You multiplied the two projections. The gate is additive: it adds them.", version(join=torch.mul)),
+            Mistake("The map is not squeezed between 0 and 1: a sigmoid is missing.", version(end=lambda x: x)),
+            Mistake(
+                "A softmax over the single channel of the map is 1 everywhere: the gate never closes. Take a sigmoid.",
+                version(end=lambda x: x.softmax(1)),
+            ),
+        ],
+        means="It can turn a line down. No colour of the reference comes in through it.",
+    )
 
 
 def matched_attention(student: Callable | None) -> None:
@@ -93,13 +127,28 @@ def matched_attention(student: Callable | None) -> None:
         k = own * layer.to_k(tokens) + matched * keys * layer.match_k(rows(there))
         return attend(x, q, k, layer.to_v(tokens) + value * layer.match_k(rows(there)), layer.to_out)
 
-    judge("matched_attention", student, lambda layer, *maps: layer(*maps), [(layer, *maps)], [
-        Mistake("The matching maps are not used: this is the paper's attention again.",
-                lambda *a: version(*a, matched=0)),
-        Mistake("Only the matching maps ask and answer. They are added to Q and K of the colour features.",
-                lambda *a: version(*a, own=0)),
-        Mistake("The drawing asks by its matching map, but the reference cannot be found by its own: add it to K, too.",
-                lambda *a: version(*a, keys=0)),
-        Mistake("The matching map went into V as well. What is found by lines must give colours, and nothing else.",
-                lambda *a: version(*a, value=1)),
-    ], means="What asks and what answers is now described in the same words, and the colours still come from V alone.")
+    judge(
+        "matched_attention",
+        student,
+        lambda layer, *maps: layer(*maps),
+        [(layer, *maps)],
+        [
+            Mistake(
+                "The matching maps are not used: this is the paper's attention again.",
+                lambda *a: version(*a, matched=0),
+            ),
+            Mistake(
+                "Only the matching maps ask and answer. They are added to Q and K of the colour features.",
+                lambda *a: version(*a, own=0),
+            ),
+            Mistake(
+                "The drawing asks by its matching map, but the reference cannot be found by its own: add it to K, too.",
+                lambda *a: version(*a, keys=0),
+            ),
+            Mistake(
+                "The matching map went into V as well. What is found by lines must give colours, and nothing else.",
+                lambda *a: version(*a, value=1),
+            ),
+        ],
+        means="What asks and what answers is now described in the same words, and the colours still come from V alone.",
+    )

@@ -24,18 +24,33 @@ def psnr(student: Callable | None) -> None:
     def mse(a, b):
         return (a.double() - b.double()).square().mean((1, 2, 3))
 
-    judge("psnr", student, losses.psnr, [(a.to(torch.uint8), b.to(torch.uint8))], [
-        Mistake("uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.",
-                lambda a, b: 10 * torch.log10(255**2 / (a - b).double().square().mean((1, 2, 3)))),
-        Mistake("MAX is 255 for 8-bit pictures; you took 1.", lambda a, b: -10 * torch.log10(mse(a, b))),
-        Mistake("MAX is squared in Eq. 7: 255**2.", lambda a, b: 10 * torch.log10(255 / mse(a, b))),
-        Mistake("The factor is 10 of a ratio of squares. 20 belongs to a ratio of roots.",
-                lambda a, b: 20 * torch.log10(255**2 / mse(a, b))),
-        Mistake("Decibels take the logarithm to the base 10; yours is the natural one.",
-                lambda a, b: 10 * torch.log(255**2 / mse(a, b))),
-        Mistake("You averaged over the whole batch before the logarithm. Each picture has its own number.",
-                lambda a, b: 10 * torch.log10(255**2 / mse(a, b).mean())),
-    ], means="Twenty decibels more mean a tenth of the error.")
+    judge(
+        "psnr",
+        student,
+        losses.psnr,
+        [(a.to(torch.uint8), b.to(torch.uint8))],
+        [
+            Mistake(
+                "uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.",
+                lambda a, b: 10 * torch.log10(255**2 / (a - b).double().square().mean((1, 2, 3))),
+            ),
+            Mistake("MAX is 255 for 8-bit pictures; you took 1.", lambda a, b: -10 * torch.log10(mse(a, b))),
+            Mistake("MAX is squared in Eq. 7: 255**2.", lambda a, b: 10 * torch.log10(255 / mse(a, b))),
+            Mistake(
+                "The factor is 10 of a ratio of squares. 20 belongs to a ratio of roots.",
+                lambda a, b: 20 * torch.log10(255**2 / mse(a, b)),
+            ),
+            Mistake(
+                "Decibels take the logarithm to the base 10; yours is the natural one.",
+                lambda a, b: 10 * torch.log(255**2 / mse(a, b)),
+            ),
+            Mistake(
+                "You averaged over the whole batch before the logarithm. Each picture has its own number.",
+                lambda a, b: 10 * torch.log10(255**2 / mse(a, b).mean()),
+            ),
+        ],
+        means="Twenty decibels more mean a tenth of the error.",
+    )
 
 
 def ssim(student: Callable | None) -> None:
@@ -55,18 +70,34 @@ def ssim(student: Callable | None) -> None:
             value = (2 * cov + c2) / (var_a + var_b + c2)
             light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
             return (value * light if brightness else value).mean((1, 2, 3))
+
         return wrong
 
-    judge("ssim", student, version(), [(a, b, blur)], [
-        Mistake("Your variances are means of squares only: subtract the square of the mean (and for the covariance the "
-                "product of the means).", version(centred=False)),
-        Mistake("C1 and C2 are those of pictures from 0 to 1. Here they are (0.01 * 255)**2 and (0.03 * 255)**2.",
-                version(1e-4, 9e-4)),
-        Mistake("The brightness factor is missing.", version(brightness=False)),
-        Mistake("You took the product of the two deviations where the covariance belongs: contrast is compared then, "
-                "structure is not.", version(structure=False)),
-        Mistake("You averaged over the batch. Each picture has its own number.", lambda *x: version()(*x).mean()),
-    ], means="Do it at five scales, multiply, and you have MS-SSIM. Flat colours hardly count in it.")
+    judge(
+        "ssim",
+        student,
+        version(),
+        [(a, b, blur)],
+        [
+            Mistake(
+                "Your variances are means of squares only: subtract the square of the mean (and for the covariance the "
+                "product of the means).",
+                version(centred=False),
+            ),
+            Mistake(
+                "C1 and C2 are those of pictures from 0 to 1. Here they are (0.01 * 255)**2 and (0.03 * 255)**2.",
+                version(1e-4, 9e-4),
+            ),
+            Mistake("The brightness factor is missing.", version(brightness=False)),
+            Mistake(
+                "You took the product of the two deviations where the covariance belongs: contrast is compared then, "
+                "structure is not.",
+                version(structure=False),
+            ),
+            Mistake("You averaged over the batch. Each picture has its own number.", lambda *x: version()(*x).mean()),
+        ],
+        means="Do it at five scales, multiply, and you have MS-SSIM. Flat colours hardly count in it.",
+    )
 
 
 def frechet(student: Callable | None) -> None:
@@ -82,17 +113,31 @@ def frechet(student: Callable | None) -> None:
             overlap = np.sqrt(np.diag(cov_a) * np.diag(cov_b)).sum() if elementwise else np.sqrt(eigenvalues).sum()
             gap = np.square(a.mean(0) - b.mean(0)).sum()
             return (gap if square else np.sqrt(gap)) + np.trace(cov_a) + np.trace(cov_b) - twice * overlap
+
         return wrong
 
-    judge("frechet", student, frechet_distance, [(a, b)], [
-        Mistake("Your covariances divide by n. The estimate divides by n - 1.", version(ddof=0)),
-        Mistake("The distance of the means must be squared, as everything else in Eq. 12.", version(square=False)),
-        Mistake("The factor 2 before the root is missing: equal sets would not have distance 0.", version(twice=1)),
-        Mistake("The root must be that of the matrix. You took it entry by entry, which is right for diagonal matrices "
-                "only.", version(elementwise=True)),
-        Mistake("You returned its root. The distance that papers print is the square.",
-                lambda *x: np.sqrt(frechet_distance(*x))),
-    ], means="It compares two clouds, and does not know which result belongs to which drawing.", tolerance=1e-4)
+    judge(
+        "frechet",
+        student,
+        frechet_distance,
+        [(a, b)],
+        [
+            Mistake("Your covariances divide by n. The estimate divides by n - 1.", version(ddof=0)),
+            Mistake("The distance of the means must be squared, as everything else in Eq. 12.", version(square=False)),
+            Mistake("The factor 2 before the root is missing: equal sets would not have distance 0.", version(twice=1)),
+            Mistake(
+                "The root must be that of the matrix. You took it entry by entry, which is right for diagonal matrices "
+                "only.",
+                version(elementwise=True),
+            ),
+            Mistake(
+                "You returned its root. The distance that papers print is the square.",
+                lambda *x: np.sqrt(frechet_distance(*x)),
+            ),
+        ],
+        means="It compares two clouds, and does not know which result belongs to which drawing.",
+        tolerance=1e-4,
+    )
 
 
 def kid(student: Callable | None) -> None:
@@ -108,17 +153,31 @@ def kid(student: Callable | None) -> None:
             def within(x):
                 k = kernel(x, x)
                 return k.mean() if diagonal else (k.sum() - np.trace(k)) / (len(x) * (len(x) - 1))
+
             return within(a) + within(b) - twice * kernel(a, b).mean()
+
         return wrong
 
-    judge("kid", student, kernel_distance, [(a, b)], [
-        Mistake("Each feature was also compared with itself, which is what makes the distance of few pictures too "
-                "large. Leave the diagonal out, and divide by n (n - 1).", version(diagonal=True)),
-        Mistake("The product is not divided by d inside the kernel.", version(scale=False)),
-        Mistake("The factor 2 before the mean over both sets is missing.", version(twice=1)),
-        Mistake("You returned its root. KID is the square, and may fall below 0.",
-                lambda *x: np.sqrt(max(kernel_distance(*x), 0))),
-    ], means="Unlike the Fréchet distance it scatters around 0 for equal sets, however few pictures there are.")
+    judge(
+        "kid",
+        student,
+        kernel_distance,
+        [(a, b)],
+        [
+            Mistake(
+                "Each feature was also compared with itself, which is what makes the distance of few pictures too "
+                "large. Leave the diagonal out, and divide by n (n - 1).",
+                version(diagonal=True),
+            ),
+            Mistake("The product is not divided by d inside the kernel.", version(scale=False)),
+            Mistake("The factor 2 before the mean over both sets is missing.", version(twice=1)),
+            Mistake(
+                "You returned its root. KID is the square, and may fall below 0.",
+                lambda *x: np.sqrt(max(kernel_distance(*x), 0)),
+            ),
+        ],
+        means="Unlike the Fréchet distance it scatters around 0 for equal sets, however few pictures there are.",
+    )
 
 
 def derangement(student: Callable | None) -> None:
@@ -150,12 +209,26 @@ def derangement(student: Callable | None) -> None:
         return (np.arange(n) + rng.integers(1, n, n)) % n
 
     fresh = np.random.default_rng(0)
-    judge("derangement", student, right, [(9,)], [
-        Mistake("Some drawings got themselves as reference: a permutation alone has about one fixed point.",
-                lambda n, seed: np.random.default_rng(seed).permutation(n)),
-        Mistake("No drawing has itself, but some references serve twice and others never.", others),
-        Mistake("Every seed gives the same list. Shuffle first, then let each take the next one's colours.",
-                lambda n, seed: np.roll(np.arange(n), -1)),
-        Mistake("The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",
-                lambda n, seed: right(n, fresh.integers(2**31))),
-    ], means="No drawing has its own picture, and every picture serves exactly once.", run=properties)
+    judge(
+        "derangement",
+        student,
+        right,
+        [(9,)],
+        [
+            Mistake(
+                "Some drawings got themselves as reference: a permutation alone has about one fixed point.",
+                lambda n, seed: np.random.default_rng(seed).permutation(n),
+            ),
+            Mistake("No drawing has itself, but some references serve twice and others never.", others),
+            Mistake(
+                "Every seed gives the same list. Shuffle first, then let each take the next one's colours.",
+                lambda n, seed: np.roll(np.arange(n), -1),
+            ),
+            Mistake(
+                "The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",
+                lambda n, seed: right(n, fresh.integers(2**31)),
+            ),
+        ],
+        means="No drawing has its own picture, and every picture serves exactly once.",
+        run=properties,
+    )

@@ -40,22 +40,39 @@ def bleeding(student: Callable | None) -> None:
                 nearest = np.array(colors)[np.linalg.norm(gap, axis=-1).argmin(1)]
                 strayed, total = strayed + (nearest != i).sum(), total + inside[i].sum()
             return strayed / (mask.size if everywhere else total)
+
         return wrong
 
     def right(*one):
         return package_bleeding(*(array[None] for array in one))[0]
 
-    judge("bleeding", student, right, [squares(np.random.default_rng(0))], [
-        Mistake("You compared distances in RGB. In CIELAB a distance is what an eye sees.",
-                version(space=lambda x: x.astype(float))),
-        Mistake("You compared with colours that this drawing does not have. Only its own regions can bleed into each "
-                "other.", version(absent=True)),
-        Mistake("The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
-                version(rim=True)),
-        Mistake("You divided by all pixels of the picture, not by those in regions.", version(everywhere=True)),
-        Mistake("This is the share that stays at home: count those that are nearer to another colour.",
-                lambda *a: 1 - version()(*a)),
-    ], means="It counts a fringe and a region in the wrong colour alike; the picture tells them apart.")
+    judge(
+        "bleeding",
+        student,
+        right,
+        [squares(np.random.default_rng(0))],
+        [
+            Mistake(
+                "You compared distances in RGB. In CIELAB a distance is what an eye sees.",
+                version(space=lambda x: x.astype(float)),
+            ),
+            Mistake(
+                "You compared with colours that this drawing does not have. Only its own regions can bleed into each "
+                "other.",
+                version(absent=True),
+            ),
+            Mistake(
+                "The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
+                version(rim=True),
+            ),
+            Mistake("You divided by all pixels of the picture, not by those in regions.", version(everywhere=True)),
+            Mistake(
+                "This is the share that stays at home: count those that are nearer to another colour.",
+                lambda *a: 1 - version()(*a),
+            ),
+        ],
+        means="It counts a fringe and a region in the wrong colour alike; the picture tells them apart.",
+    )
 
 
 def error_near_ink(student: Callable | None) -> None:
@@ -69,15 +86,27 @@ def error_near_ink(student: Callable | None) -> None:
         def wrong(result, truth, near):
             error = np.abs(result.astype(kind) - truth.astype(kind)).astype(float) ** power
             return error[near].mean() / error.mean() if mean else error[near].sum() / error.sum()
+
         return wrong
 
-    judge("error_near_ink", student, version(), [(result, truth, near)], [
-        Mistake("uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.", version(np.uint8)),
-        Mistake("You added absolute errors. Squares weigh a large error more, as PSNR does.", version(power=1)),
-        Mistake("You divided two means: how much worse it is near the ink, not which share of the error lies there.",
-                version(mean=True)),
-        Mistake("This is the share of the pixels, not of the error.", lambda result, truth, near: near.mean()),
-    ], means="It says where to look: at lines, or at whole regions. The map says what it is.")
+    judge(
+        "error_near_ink",
+        student,
+        version(),
+        [(result, truth, near)],
+        [
+            Mistake(
+                "uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.", version(np.uint8)
+            ),
+            Mistake("You added absolute errors. Squares weigh a large error more, as PSNR does.", version(power=1)),
+            Mistake(
+                "You divided two means: how much worse it is near the ink, not which share of the error lies there.",
+                version(mean=True),
+            ),
+            Mistake("This is the share of the pixels, not of the error.", lambda result, truth, near: near.mean()),
+        ],
+        means="It says where to look: at lines, or at whole regions. The map says what it is.",
+    )
 
 
 def paired_gap(student: Callable | None) -> None:
@@ -89,18 +118,33 @@ def paired_gap(student: Callable | None) -> None:
     def version(error):
         return lambda a, b: ((b - a).mean(), error(a, b))
 
-    judge("paired_gap", student, version(lambda a, b: (b - a).std(ddof=1) / len(a) ** 0.5), [(a, b)], [
-        Mistake("This is the error for two samples of different drawings. Both methods coloured the same ones: take "
+    judge(
+        "paired_gap",
+        student,
+        version(lambda a, b: (b - a).std(ddof=1) / len(a) ** 0.5),
+        [(a, b)],
+        [
+            Mistake(
+                "This is the error for two samples of different drawings. Both methods coloured the same ones: take "
                 "the spread of the differences.",
-                version(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5)),
-        Mistake("This is the spread of the differences. The error of their mean is smaller by the root of n.",
-                version(lambda a, b: (b - a).std(ddof=1))),
-        Mistake("numpy's `std` divides by n. The spread of a sample divides by n - 1: `ddof=1`.",
-                version(lambda a, b: (b - a).std() / len(a) ** 0.5)),
-        Mistake("You divided by n, not by its root.", version(lambda a, b: (b - a).std(ddof=1) / len(a))),
-        Mistake("The sign is turned: b - a is what b has more.",
-                lambda a, b: ((a - b).mean(), (b - a).std(ddof=1) / len(a) ** 0.5)),
-    ], means="What drawings have in common cancels, so a small difference can be seen among large ones.")
+                version(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5),
+            ),
+            Mistake(
+                "This is the spread of the differences. The error of their mean is smaller by the root of n.",
+                version(lambda a, b: (b - a).std(ddof=1)),
+            ),
+            Mistake(
+                "numpy's `std` divides by n. The spread of a sample divides by n - 1: `ddof=1`.",
+                version(lambda a, b: (b - a).std() / len(a) ** 0.5),
+            ),
+            Mistake("You divided by n, not by its root.", version(lambda a, b: (b - a).std(ddof=1) / len(a))),
+            Mistake(
+                "The sign is turned: b - a is what b has more.",
+                lambda a, b: ((a - b).mean(), (b - a).std(ddof=1) / len(a) ** 0.5),
+            ),
+        ],
+        means="What drawings have in common cancels, so a small difference can be seen among large ones.",
+    )
 
 
 def right_slot(student: Callable | None) -> None:
@@ -121,16 +165,33 @@ def right_slot(student: Callable | None) -> None:
         found, own, chance = shares(attention, asked, shown)
         return found, chance, own
 
-    judge("right_slot", student, shares, [(attention, asked, shown)], [
-        Mistake("You looked at the largest weight of each place alone. Add up all attention that falls on the slot.",
-                loudest),
-        Mistake("Rows and columns are exchanged: row i is what place i of the drawing gives to the places of the "
-                "reference.", lambda attention, asked, shown: shares(attention.T, asked, shown)),
-        Mistake("The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance "
-                "the mean over all places.", exchanged),
-        Mistake("Chance is not one sixth: a large slot is hit more often than a small one.",
-                lambda *a: (*shares(*a)[:2], 1 / SLOTS)),
-    ], means="Only attention above both yardsticks has found a part by what it is.")
+    judge(
+        "right_slot",
+        student,
+        shares,
+        [(attention, asked, shown)],
+        [
+            Mistake(
+                "You looked at the largest weight of each place alone. Add up all attention that falls on the slot.",
+                loudest,
+            ),
+            Mistake(
+                "Rows and columns are exchanged: row i is what place i of the drawing gives to the places of the "
+                "reference.",
+                lambda attention, asked, shown: shares(attention.T, asked, shown),
+            ),
+            Mistake(
+                "The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance "
+                "the mean over all places.",
+                exchanged,
+            ),
+            Mistake(
+                "Chance is not one sixth: a large slot is hit more often than a small one.",
+                lambda *a: (*shares(*a)[:2], 1 / SLOTS),
+            ),
+        ],
+        means="Only attention above both yardsticks has found a part by what it is.",
+    )
 
 
 def region_medians(student: Callable | None) -> None:
@@ -145,15 +206,28 @@ def region_medians(student: Callable | None) -> None:
             for label in range(first, labels.max() + 1):
                 flat[labels == label] = middle(color[labels == label])
             return flat
+
         return wrong
 
     def whole_picture(color, labels):
         return np.where(labels[..., None] > 0, np.median(color.reshape(-1, 3), axis=0), color)
 
-    judge("region_medians", student, version(), [(color, labels)], [
-        Mistake("You took the mean. A few pixels that ran over a line move it; the median stays where most are.",
-                version(lambda pixels: pixels.mean(0))),
-        Mistake("You took one median of all three channels together, and every region is grey.", version(np.median)),
-        Mistake("The ink was filled as well. Label 0 is no region and keeps its colours.", version(first=0)),
-        Mistake("Every region got the median of the whole picture.", whole_picture),
-    ], means="What bled over a line is outvoted by the rest of its region.", tolerance=6e-3)
+    judge(
+        "region_medians",
+        student,
+        version(),
+        [(color, labels)],
+        [
+            Mistake(
+                "You took the mean. A few pixels that ran over a line move it; the median stays where most are.",
+                version(lambda pixels: pixels.mean(0)),
+            ),
+            Mistake(
+                "You took one median of all three channels together, and every region is grey.", version(np.median)
+            ),
+            Mistake("The ink was filled as well. Label 0 is no region and keeps its colours.", version(first=0)),
+            Mistake("Every region got the median of the whole picture.", whole_picture),
+        ],
+        means="What bled over a line is outvoted by the rest of its region.",
+        tolerance=6e-3,
+    )

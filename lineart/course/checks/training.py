@@ -35,6 +35,7 @@ def vector(network: torch.nn.Module) -> torch.Tensor:
 
 def step_with(detach=True, wiped="gd", together=True, fresh=True, wish=adversarial_loss, hidden=False):
     """The training step; each setting away from its default is a usual mistake."""
+
     def step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color):
         def judged(*pictures):
             pairs = torch.cat([torch.cat([line, picture], 1) for picture in pictures])
@@ -59,33 +60,64 @@ def step_with(detach=True, wiped="gd", together=True, fresh=True, wish=adversari
         loss_g.backward()
         optimizer_g.step()
         return loss_d, loss_g
+
     return step
 
 
 def training_step(student: Callable | None) -> None:
     """training_step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color) -> loss_d, loss_g."""
     line, palette, color = seeded(2, 3, 32, 32), seeded(2, 9, 3, seed=1), seeded(2, 3, 32, 32, seed=2)
-    judge("training_step", student, step_with(), [(line.tanh(), palette.tanh(), color.tanh())], [
-        Mistake("The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
-                step_with(detach=False)),
-        Mistake("The fake was not detached: the discriminator's backward pass went through the generator and used its "
-                "graph up.", raises="backward through the graph a second time"),
-        Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
-        Mistake("The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
-                "`optimizer_d.zero_grad()` before its own loss.", step_with(wiped="g")),
-        Mistake("The generator still holds the gradient of the step before: `optimizer_g.zero_grad()` is missing.",
-                step_with(wiped="d")),
-        Mistake("Real and fake went through the discriminator in two calls. Spectral normalisation moves on with each: "
-                "two rulers for two halves.", step_with(together=False)),
-        Mistake("The generator learned that its pictures should count as fake: its targets are ones.",
-                step_with(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z))),
-        Mistake("The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
-                step_with(hidden=True)),
-        Mistake("The generator was judged by the discriminator as it was before its update.", step_with(fresh=False)),
-        Mistake("The discriminator changed between the generator's forward and backward pass. Ask it for the "
-                "generator's loss after its own step.", raises="modified by an inplace operation"),
-    ], means="The discriminator learns from data, the generator from the discriminator: that is the whole game.",
-        run=two_steps, tolerance=2e-3)
+    judge(
+        "training_step",
+        student,
+        step_with(),
+        [(line.tanh(), palette.tanh(), color.tanh())],
+        [
+            Mistake(
+                "The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
+                step_with(detach=False),
+            ),
+            Mistake(
+                "The fake was not detached: the discriminator's backward pass went through the generator and used its "
+                "graph up.",
+                raises="backward through the graph a second time",
+            ),
+            Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
+            Mistake(
+                "The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
+                "`optimizer_d.zero_grad()` before its own loss.",
+                step_with(wiped="g"),
+            ),
+            Mistake(
+                "The generator still holds the gradient of the step before: `optimizer_g.zero_grad()` is missing.",
+                step_with(wiped="d"),
+            ),
+            Mistake(
+                "Real and fake went through the discriminator in two calls. Spectral normalisation moves on with each: "
+                "two rulers for two halves.",
+                step_with(together=False),
+            ),
+            Mistake(
+                "The generator learned that its pictures should count as fake: its targets are ones.",
+                step_with(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z)),
+            ),
+            Mistake(
+                "The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
+                step_with(hidden=True),
+            ),
+            Mistake(
+                "The generator was judged by the discriminator as it was before its update.", step_with(fresh=False)
+            ),
+            Mistake(
+                "The discriminator changed between the generator's forward and backward pass. Ask it for the "
+                "generator's loss after its own step.",
+                raises="modified by an inplace operation",
+            ),
+        ],
+        means="The discriminator learns from data, the generator from the discriminator: that is the whole game.",
+        run=two_steps,
+        tolerance=2e-3,
+    )
 
 
 def learning_rate(student: Callable | None) -> None:
@@ -95,13 +127,28 @@ def learning_rate(student: Callable | None) -> None:
         return base * gamma ** (step // steps_per_epoch // every)
 
     cases = [(step, 50, 2e-4, 20, 0.5) for step in (0, 10, 30, 999, 1000, 1500, 2100)]
-    judge("learning_rate", student, right, cases, [
-        Mistake("You counted steps where epochs are meant: the rate is gone after a few of them.",
-                lambda step, n, base, every, gamma: base * gamma ** (step // every)),
-        Mistake("The rate falls in every step. StepLR keeps it, and then halves it at once: whole divisions, //.",
-                lambda step, n, base, every, gamma: base * gamma ** (step / n / every)),
-        Mistake("The rate falls once an epoch. `every` says how many epochs it stays.",
-                lambda step, n, base, every, gamma: base * gamma ** (step // n)),
-        Mistake("You multiplied by gamma once and no more: after twice as many epochs it applies twice.",
-                lambda step, n, base, every, gamma: base * (gamma if step // n >= every else 1)),
-    ], means="The step's number is all the state it has: a run that resumes needs no scheduler.")
+    judge(
+        "learning_rate",
+        student,
+        right,
+        cases,
+        [
+            Mistake(
+                "You counted steps where epochs are meant: the rate is gone after a few of them.",
+                lambda step, n, base, every, gamma: base * gamma ** (step // every),
+            ),
+            Mistake(
+                "The rate falls in every step. StepLR keeps it, and then halves it at once: whole divisions, //.",
+                lambda step, n, base, every, gamma: base * gamma ** (step / n / every),
+            ),
+            Mistake(
+                "The rate falls once an epoch. `every` says how many epochs it stays.",
+                lambda step, n, base, every, gamma: base * gamma ** (step // n),
+            ),
+            Mistake(
+                "You multiplied by gamma once and no more: after twice as many epochs it applies twice.",
+                lambda step, n, base, every, gamma: base * (gamma if step // n >= every else 1),
+            ),
+        ],
+        means="The step's number is all the state it has: a run that resumes needs no scheduler.",
+    )

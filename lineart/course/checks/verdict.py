@@ -36,8 +36,16 @@ def call(function: Callable, *arguments: Any) -> Any:
     return function(*arguments)
 
 
-def judge(name: str, student: Callable | None, right: Callable, cases: Sequence[tuple], mistakes: Iterable[Mistake],
-          means: str, run: Callable = call, tolerance: float = 1e-4) -> None:
+def judge(
+    name: str,
+    student: Callable | None,
+    right: Callable,
+    cases: Sequence[tuple],
+    mistakes: Iterable[Mistake],
+    means: str,
+    run: Callable = call,
+    tolerance: float = 1e-4,
+) -> None:
     """Print what there is to say about a student's function.
 
     cases: the arguments of each call, copied for every call, so that nobody's changes reach another. run(function,
@@ -139,8 +147,9 @@ def _told(error: Exception, student: Callable, mistakes: Iterable[Mistake]) -> s
     return f"{where} raised {type(error).__name__}: {message}"
 
 
-def predict(name: str, answer: Any, expected: Any, means: str, guesses: Sequence[tuple[Any, str]] = (),
-            tolerance: float = 1e-3) -> None:
+def predict(
+    name: str, answer: Any, expected: Any, means: str, guesses: Sequence[tuple[Any, str]] = (), tolerance: float = 1e-3
+) -> None:
     """Print what there is to say about a predicted number, or a few; never the right one.
 
     guesses: wrong answers that people give, and what to say to them. tolerance: as of `judge`.
