@@ -212,13 +212,16 @@ ANSWERS = {
         ],
     ),
     "crop_and_flip": (
-        lambda l, c, *how: (move(l, *how), move(c, *how)),
+        lambda line, color, *how: (move(line, *how), move(color, *how)),
         [
-            (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, dy, dx, False)), "Only the line"),
-            (lambda l, c, dy, dx, f: (move(l, dy, dx, f), move(c, 0, 0, f)), "different amounts"),
-            (lambda l, c, *how: (move(l, *how, "wrap"), move(c, *how, "wrap")), "np.roll"),
-            (lambda l, c, dy, dx, f: (move(l, -dy, -dx, f), move(c, -dy, -dx, f)), "the other way"),
-            (lambda l, c, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (l, c)], "before you moved"),
+            (lambda line, color, dy, dx, f: (move(line, dy, dx, f), move(color, dy, dx, False)), "Only the line"),
+            (lambda line, color, dy, dx, f: (move(line, dy, dx, f), move(color, 0, 0, f)), "different amounts"),
+            (lambda line, color, *how: (move(line, *how, "wrap"), move(color, *how, "wrap")), "np.roll"),
+            (lambda line, color, dy, dx, f: (move(line, -dy, -dx, f), move(color, -dy, -dx, f)), "the other way"),
+            (
+                lambda line, color, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (line, color)],
+                "before you moved",
+            ),
         ],
     ),
     "xdog": (
@@ -350,7 +353,7 @@ ANSWERS = {
             (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"),
             (lambda *a: flat(*a, middle=np.median), "grey"),
             (lambda *a: flat(*a, labelled=True), "ink"),
-            (lambda c, l: flat(c, l, middle=lambda p: np.median(c, axis=(0, 1))), "whole picture"),
+            (lambda color, mask: flat(color, mask, middle=lambda p: np.median(color, axis=(0, 1))), "whole picture"),
         ],
     ),
 }

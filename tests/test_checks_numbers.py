@@ -32,7 +32,6 @@ def at_hand(name):
     """What a page hands to a check of a number beside the answer."""
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     return {
-        "mixture": lambda: (torch.tensor([0.1, 0.4, -0.2]), torch.eye(3)),
         "own_place": lambda: ([torch.rand(2, 2, 3, 6).softmax(-1), torch.rand(2, 1, 2, 2).softmax(-1)],),
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),

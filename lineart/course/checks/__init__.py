@@ -20,7 +20,6 @@ from lineart.course.checks.measurements import (
     colorfulness_under_grey,
     drawings_of_step_six,
     improvement,
-    mixture,
     own_place,
     parameters_of_a_block,
     parameters_of_the_discriminator,

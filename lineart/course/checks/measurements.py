@@ -32,23 +32,6 @@ def parameters_of_a_block(answer: Any) -> None:
     )
 
 
-def mixture(answer: Any, scores: torch.Tensor, colors: torch.Tensor) -> None:
-    def at(sharpness):
-        return exercises.e04_mixture(scores, colors, sharpness)
-
-    predict(
-        "mixture",
-        answer,
-        at(4),
-        guesses=[
-            (at(1), "The scores were not multiplied by 4."),
-            ((4 * scores).exp() @ colors, "The weights do not add up to 1 yet: divide by their sum."),
-            (4 * scores @ colors, "The exponential is missing: scores are no weights, they may be negative."),
-        ],
-        means="A softmax and a matrix product: that is the whole dictionary.",
-    )
-
-
 def own_place(answer: Any, attentions: list[torch.Tensor]) -> None:
     predict(
         "own_place",

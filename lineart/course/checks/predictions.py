@@ -205,7 +205,7 @@ def wins_of_copying(answer: Any) -> None:
     predict(
         "wins_of_copying",
         answer,
-        exercises.e00_wins_of_copying(),
+        exercises.e09_wins_of_copying(),
         guesses=[([0, 1, 1, 1], "FID compares two sets, here results and references. How far is a set from itself?")],
         means="So each column needs a companion: are the lines kept, and may the reference be somebody else?",
     )
