@@ -27,47 +27,48 @@ def attend(x, q, k, v, to_out, scale=0.5, softmax=-1, residual=True, transpose=T
     return x + out if residual else out
 
 
+def crossed(swap=False, **how):
+    def wrong(x, tokens, to_q, to_k, to_v, to_out):
+        k, v = (to_v, to_k) if swap else (to_k, to_v)
+        return attend(x, to_q(x.flatten(2).transpose(1, 2)), k(tokens), v(tokens), to_out, **how)
+
+    return wrong
+
+
 def cross_attention(student: Callable | None) -> None:
     """cross_attention(x, tokens, to_q, to_k, to_v, to_out): (N, C, H, W), (N, T, C_ref) -> (N, C, H, W), no norm."""
     x, tokens = 2 * seeded(2, 8, 3, 4), 2 * seeded(2, 5, 6, seed=1)
     layers = linear(8, 8, 2), linear(6, 8, 3), linear(6, 8, 4), linear(8, 8, 5)
 
-    def version(swap=False, **how):
-        def wrong(x, tokens, to_q, to_k, to_v, to_out):
-            k, v = (to_v, to_k) if swap else (to_k, to_v)
-            return attend(x, to_q(x.flatten(2).transpose(1, 2)), k(tokens), v(tokens), to_out, **how)
-
-        return wrong
-
     judge(
         "cross_attention",
         student,
-        version(),
+        crossed(),
         [(x, tokens, *layers)],
         [
             Mistake(
                 "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
                 "token gets the same weight.",
-                version(scale=1),
+                crossed(scale=1),
             ),
             Mistake(
                 "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
-                version(scale=0),
+                crossed(scale=0),
             ),
             Mistake(
                 "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
                 "over the tokens: the last axis.",
-                version(softmax=1),
+                crossed(softmax=1),
             ),
-            Mistake("X is missing: the formula adds the attention to it.", version(residual=False)),
+            Mistake("X is missing: the formula adds the attention to it.", crossed(residual=False)),
             Mistake(
                 "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose "
                 "first.",
-                version(transpose=False),
+                crossed(transpose=False),
             ),
             Mistake(
                 "Keys and values are exchanged: found by what it gives, and giving what it is found by.",
-                version(swap=True),
+                crossed(swap=True),
             ),
             Mistake(
                 "Two shapes do not fit. Rows are positions: x must become (N, HW, C) before the projections.",

@@ -68,21 +68,23 @@ def standardize(student: Callable | None) -> None:
     )
 
 
+def scaled(y, gamma, beta):
+    return y * gamma[:, None, None] + beta[:, None, None]
+
+
+def grouped(power=0.5, correction=0):
+    def wrong(x, groups, gamma, beta, eps):
+        g = x.reshape(len(x), groups, -1)
+        var = g.var(-1, keepdim=True, correction=correction)
+        return scaled(((g - g.mean(-1, keepdim=True)) / (var + eps) ** power).reshape(x.shape), gamma, beta)
+
+    return wrong
+
+
 def group_norm(student: Callable | None) -> None:
     """group_norm(x, groups, gamma, beta, eps): (N, C, H, W), int, (C,), (C,), float -> (N, C, H, W)."""
     x = 2 * seeded(3, 8, 4, 5) + seeded(3, 8, 1, 1, seed=1)
     gamma, beta = seeded(8, seed=2), seeded(8, seed=3)
-
-    def scaled(y, gamma, beta):
-        return y * gamma[:, None, None] + beta[:, None, None]
-
-    def grouped(power=0.5, correction=0):
-        def wrong(x, groups, gamma, beta, eps):
-            g = x.reshape(len(x), groups, -1)
-            var = g.var(-1, keepdim=True, correction=correction)
-            return scaled(((g - g.mean(-1, keepdim=True)) / (var + eps) ** power).reshape(x.shape), gamma, beta)
-
-        return wrong
 
     judge(
         "group_norm",

@@ -14,23 +14,24 @@ from lineart.course.checks.blocks import seeded
 from lineart.course.checks.verdict import Mistake, Unusable, judge
 
 
+def described_stack(function, in_channels, width):
+    stack = function(in_channels, width)
+    if stack is None:
+        return None
+    if not isinstance(stack, nn.Module):
+        raise Unusable(f"What you return must be an nn.Sequential, it is {type(stack).__name__}.")
+    with torch.no_grad():
+        side = stack(torch.zeros(1, in_channels, 64, 64)).shape[1:]
+    convs = [m for m in stack.modules() if isinstance(m, nn.Conv2d)]
+    plan = [[c.in_channels, c.out_channels, *c.kernel_size, *c.stride, *c.padding] for c in convs]
+    slopes = [m.negative_slope for m in stack.modules() if isinstance(m, nn.LeakyReLU)]
+    others = [m for m in stack.modules() if isinstance(m, (nn.Sigmoid, nn.ReLU, nn.modules.batchnorm._NormBase))]
+    normed = [float(hasattr(c, "parametrizations")) for c in convs]
+    return torch.tensor(side), torch.tensor(plan), torch.tensor(slopes), len(others), torch.tensor(normed)
+
+
 def patch_stack(student: Callable | None) -> None:
     """patch_stack(in_channels, width) -> nn.Sequential: five normalised 4x4 convolutions, leaky ReLUs between."""
-
-    def described(function, in_channels, width):
-        stack = function(in_channels, width)
-        if stack is None:
-            return None
-        if not isinstance(stack, nn.Module):
-            raise Unusable(f"What you return must be an nn.Sequential, it is {type(stack).__name__}.")
-        with torch.no_grad():
-            side = stack(torch.zeros(1, in_channels, 64, 64)).shape[1:]
-        convs = [m for m in stack.modules() if isinstance(m, nn.Conv2d)]
-        plan = [[c.in_channels, c.out_channels, *c.kernel_size, *c.stride, *c.padding] for c in convs]
-        slopes = [m.negative_slope for m in stack.modules() if isinstance(m, nn.LeakyReLU)]
-        others = [m for m in stack.modules() if isinstance(m, (nn.Sigmoid, nn.ReLU, nn.modules.batchnorm._NormBase))]
-        normed = [float(hasattr(c, "parametrizations")) for c in convs]
-        return torch.tensor(side), torch.tensor(plan), torch.tensor(slopes), len(others), torch.tensor(normed)
 
     def version(wrap=spectral_norm, strides=(2, 2, 2, 1, 1), slope=0.2, end=(), last_leaky=False):
         def wrong(in_channels, width):
@@ -65,7 +66,7 @@ def patch_stack(student: Callable | None) -> None:
             ),
         ],
         means="At 256 px it gives the paper's map of 30 x 30: one opinion about each patch.",
-        run=described,
+        run=described_stack,
     )
 
 

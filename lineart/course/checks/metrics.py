@@ -180,29 +180,31 @@ def kid(student: Callable | None) -> None:
     )
 
 
+def of_twenty_seeds(function, n):
+    lists = []
+    for seed in range(20):
+        reference = function(n, seed)
+        if reference is None:
+            return None
+        lists.append(np.asarray(reference))
+        if lists[-1].shape != (n,):
+            raise Unusable(f"What you return must be {n} whole numbers, in a list or an array.")
+    whole = all(sorted(reference.tolist()) == list(range(n)) for reference in lists)
+    fixed = any((reference == np.arange(len(reference))).any() for reference in lists)
+    alike = len({tuple(reference.tolist()) for reference in lists}) < 2
+    again = np.array_equal(lists[0], np.asarray(function(n, 0)))
+    return float(whole), float(fixed), float(alike), float(again)
+
+
+def circle(n, seed):
+    order = np.random.default_rng(seed).permutation(n)
+    reference = np.empty(n, int)
+    reference[order] = np.roll(order, -1)
+    return reference
+
+
 def derangement(student: Callable | None) -> None:
     """derangement(n, seed) -> (n,) ints: a permutation without fixed points, another one for another seed."""
-
-    def properties(function, n):
-        lists = []
-        for seed in range(20):
-            reference = function(n, seed)
-            if reference is None:
-                return None
-            lists.append(np.asarray(reference))
-            if lists[-1].shape != (n,):
-                raise Unusable(f"What you return must be {n} whole numbers, in a list or an array.")
-        whole = all(sorted(reference.tolist()) == list(range(n)) for reference in lists)
-        fixed = any((reference == np.arange(len(reference))).any() for reference in lists)
-        alike = len({tuple(reference.tolist()) for reference in lists}) < 2
-        again = np.array_equal(lists[0], np.asarray(function(n, 0)))
-        return float(whole), float(fixed), float(alike), float(again)
-
-    def right(n, seed):
-        order = np.random.default_rng(seed).permutation(n)
-        reference = np.empty(n, int)
-        reference[order] = np.roll(order, -1)
-        return reference
 
     def others(n, seed):
         rng = np.random.default_rng(seed)
@@ -212,7 +214,7 @@ def derangement(student: Callable | None) -> None:
     judge(
         "derangement",
         student,
-        right,
+        circle,
         [(9,)],
         [
             Mistake(
@@ -226,9 +228,9 @@ def derangement(student: Callable | None) -> None:
             ),
             Mistake(
                 "The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",
-                lambda n, seed: right(n, fresh.integers(2**31)),
+                lambda n, seed: circle(n, fresh.integers(2**31)),
             ),
         ],
         means="No drawing has its own picture, and every picture serves exactly once.",
-        run=properties,
+        run=of_twenty_seeds,
     )

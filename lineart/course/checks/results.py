@@ -26,22 +26,23 @@ def squares(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return noisy.clip(0, 255).astype(np.uint8), mask, slots
 
 
+def bled(space=srgb_to_lab, absent=False, rim=False, everywhere=False):
+    def wrong(image, mask, slots):
+        inside = [(mask == i) if rim else region(mask, i) for i in range(SLOTS)]
+        there = [i for i in range(SLOTS) if inside[i].any()]
+        colors = list(range(SLOTS)) if absent else there
+        strayed, total = 0, 0
+        for i in there:
+            gap = space(image[inside[i]])[:, None] - space(slots[colors])
+            nearest = np.array(colors)[np.linalg.norm(gap, axis=-1).argmin(1)]
+            strayed, total = strayed + (nearest != i).sum(), total + inside[i].sum()
+        return strayed / (mask.size if everywhere else total)
+
+    return wrong
+
+
 def bleeding(student: Callable | None) -> None:
     """bleeding(image, mask, slots): (H, W, 3) uint8, (H, W), (6, 3) -> share of the pixels in regions that stray."""
-
-    def version(space=srgb_to_lab, absent=False, rim=False, everywhere=False):
-        def wrong(image, mask, slots):
-            inside = [(mask == i) if rim else region(mask, i) for i in range(SLOTS)]
-            there = [i for i in range(SLOTS) if inside[i].any()]
-            colors = list(range(SLOTS)) if absent else there
-            strayed, total = 0, 0
-            for i in there:
-                gap = space(image[inside[i]])[:, None] - space(slots[colors])
-                nearest = np.array(colors)[np.linalg.norm(gap, axis=-1).argmin(1)]
-                strayed, total = strayed + (nearest != i).sum(), total + inside[i].sum()
-            return strayed / (mask.size if everywhere else total)
-
-        return wrong
 
     def right(*one):
         return package_bleeding(*(array[None] for array in one))[0]
@@ -54,21 +55,21 @@ def bleeding(student: Callable | None) -> None:
         [
             Mistake(
                 "You compared distances in RGB. In CIELAB a distance is what an eye sees.",
-                version(space=lambda x: x.astype(float)),
+                bled(space=lambda x: x.astype(float)),
             ),
             Mistake(
                 "You compared with colours that this drawing does not have. Only its own regions can bleed into each "
                 "other.",
-                version(absent=True),
+                bled(absent=True),
             ),
             Mistake(
                 "The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
-                version(rim=True),
+                bled(rim=True),
             ),
-            Mistake("You divided by all pixels of the picture, not by those in regions.", version(everywhere=True)),
+            Mistake("You divided by all pixels of the picture, not by those in regions.", bled(everywhere=True)),
             Mistake(
                 "This is the share that stays at home: count those that are nearer to another colour.",
-                lambda *a: 1 - version()(*a),
+                lambda *a: 1 - bled()(*a),
             ),
         ],
         means="It counts a fringe and a region in the wrong colour alike; the picture tells them apart.",

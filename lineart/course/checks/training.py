@@ -64,6 +64,48 @@ def step_with(detach=True, wiped="gd", together=True, fresh=True, wish=adversari
     return step
 
 
+MISTAKES_OF_A_STEP = [
+    Mistake(
+        "The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
+        step_with(detach=False),
+    ),
+    Mistake(
+        "The fake was not detached: the discriminator's backward pass went through the generator and used its "
+        "graph up.",
+        raises="backward through the graph a second time",
+    ),
+    Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
+    Mistake(
+        "The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
+        "`optimizer_d.zero_grad()` before its own loss.",
+        step_with(wiped="g"),
+    ),
+    Mistake(
+        "The generator still holds the gradient of the step before: `optimizer_g.zero_grad()` is missing.",
+        step_with(wiped="d"),
+    ),
+    Mistake(
+        "Real and fake went through the discriminator in two calls. Spectral normalisation moves on with each: "
+        "two rulers for two halves.",
+        step_with(together=False),
+    ),
+    Mistake(
+        "The generator learned that its pictures should count as fake: its targets are ones.",
+        step_with(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z)),
+    ),
+    Mistake(
+        "The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
+        step_with(hidden=True),
+    ),
+    Mistake("The generator was judged by the discriminator as it was before its update.", step_with(fresh=False)),
+    Mistake(
+        "The discriminator changed between the generator's forward and backward pass. Ask it for the "
+        "generator's loss after its own step.",
+        raises="modified by an inplace operation",
+    ),
+]
+
+
 def training_step(student: Callable | None) -> None:
     """training_step(generator, discriminator, optimizer_g, optimizer_d, line, palette, color) -> loss_d, loss_g."""
     line, palette, color = seeded(2, 3, 32, 32), seeded(2, 9, 3, seed=1), seeded(2, 3, 32, 32, seed=2)
@@ -72,48 +114,7 @@ def training_step(student: Callable | None) -> None:
         student,
         step_with(),
         [(line.tanh(), palette.tanh(), color.tanh())],
-        [
-            Mistake(
-                "The fake was not detached: the generator got the discriminator's gradient, and learns to be caught.",
-                step_with(detach=False),
-            ),
-            Mistake(
-                "The fake was not detached: the discriminator's backward pass went through the generator and used its "
-                "graph up.",
-                raises="backward through the graph a second time",
-            ),
-            Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
-            Mistake(
-                "The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
-                "`optimizer_d.zero_grad()` before its own loss.",
-                step_with(wiped="g"),
-            ),
-            Mistake(
-                "The generator still holds the gradient of the step before: `optimizer_g.zero_grad()` is missing.",
-                step_with(wiped="d"),
-            ),
-            Mistake(
-                "Real and fake went through the discriminator in two calls. Spectral normalisation moves on with each: "
-                "two rulers for two halves.",
-                step_with(together=False),
-            ),
-            Mistake(
-                "The generator learned that its pictures should count as fake: its targets are ones.",
-                step_with(wish=lambda z: discriminator_loss(z, z) - adversarial_loss(z)),
-            ),
-            Mistake(
-                "The generator was judged by a detached picture: no gradient of the adversarial loss reached it.",
-                step_with(hidden=True),
-            ),
-            Mistake(
-                "The generator was judged by the discriminator as it was before its update.", step_with(fresh=False)
-            ),
-            Mistake(
-                "The discriminator changed between the generator's forward and backward pass. Ask it for the "
-                "generator's loss after its own step.",
-                raises="modified by an inplace operation",
-            ),
-        ],
+        MISTAKES_OF_A_STEP,
         means="The discriminator learns from data, the generator from the discriminator: that is the whole game.",
         run=two_steps,
         tolerance=2e-3,
