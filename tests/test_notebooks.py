@@ -51,7 +51,8 @@ def test_links_to_neighbours_and_files_lead_somewhere(path):
     i = NAMES.index(path.stem)
     for neighbour in NAMES[max(i - 1, 0) : i] + NAMES[i + 1 : i + 2]:
         assert text.count(f"({neighbour}.ipynb)") >= 2, "in the opening and at the end"
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)  # in code `blocks[i](x)` is a call
+    for target in re.findall(r"\]\(([^)#]+)\)", prose):
         assert target.startswith("https://") or (path.parent / target).exists(), target
 
 
@@ -123,3 +124,20 @@ def test_no_cell_after_an_exercise_depends_on_solving_it(path):
     for cell in code_cells(path):
         if "solve(" in cell.source:
             assert re.search(r"^answer = None", cell.source, re.MULTILINE)
+
+
+@every
+def test_an_exercise_has_its_form(path):
+    """Heading with stars and minutes, a stub with its check, two hints and a solution, numbered as they come."""
+    cells, numbers = read(path).cells, []
+    for cell, code, folded in zip(cells, cells[1:], cells[2:]):
+        if found := re.search(r"^### Exercise (\d+\.\d+) · .* (★+☆*) · \d+ minutes$", cell.source, re.MULTILINE):
+            numbers.append(found.group(1))
+            assert len(found.group(2)) == 5 and cell.source.count("### Exercise") == 1
+            assert re.search(r"^(answer = None|    return None)  # ", code.source, re.MULTILINE)
+            assert len(re.findall(r"^check\.\w+\(", code.source, re.MULTILINE)) == 1
+            folds = re.findall(r"<details><summary>(.*?)</summary>", folded.source)
+            assert [name.split(",")[0] for name in folds] == ["Hint 1", "Hint 2", "Solution"]
+    if numbers:
+        assert numbers == [f"{int(path.stem[:2])}.{i}" for i in range(1, len(numbers) + 1)]
+        assert re.search(r"\*\*Study time\.\*\* About \d+ minutes: \d+ to read, \d+ for", cells[0].source)

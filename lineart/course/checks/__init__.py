@@ -1,0 +1,58 @@
+"""Checks of the course's exercises, one function an exercise: `check.cross_attention(cross_attention)`.
+
+A module for a few lessons; `verdict` says how a check speaks.
+"""
+
+# ruff: noqa: F401 - to be re-exported is all that these imports are for
+from lineart.course.checks.attention import cross_attention, matched_attention, skip_gate
+from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
+from lineart.course.checks.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching,
+    l1_loss,
+    patch_stack,
+    power_iteration,
+    total_variation,
+)
+from lineart.course.checks.measurements import (
+    color_of_l1,
+    colorfulness_under_grey,
+    drawings_of_step_six,
+    improvement,
+    own_place,
+    parameters_of_a_block,
+    parameters_of_the_discriminator,
+    share_of_the_decoder,
+    standard_errors,
+)
+from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.pictures import (
+    area_answered,
+    crop_and_flip,
+    lloyd_step,
+    nearest_color,
+    palette_planes,
+    to_uint8,
+    xdog,
+)
+from lineart.course.checks.predictions import (
+    best_logit,
+    channels_into_decoder_3,
+    fourth_green,
+    ink_threshold,
+    mebibytes_of_scores,
+    patches_inside,
+    pull_along_a_filter,
+    rows_of_ink,
+    side_of_the_pupil,
+    step_of_grey,
+    steps_of_the_wrong_way,
+    ten_levels_off,
+    three_coins,
+    times_larger,
+    two_steps_of_kmeans,
+    wins_of_copying,
+)
+from lineart.course.checks.results import bleeding, error_near_ink, paired_gap, region_medians, right_slot
+from lineart.course.checks.training import learning_rate, training_step

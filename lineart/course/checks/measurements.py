@@ -1,0 +1,156 @@
+"""Numbers to find with what a page has at hand: its tensors, networks and rows come as arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from lineart.coloring.colorizer import Colorizer
+from lineart.course import exercises
+from lineart.course.checks.verdict import predict
+from lineart.layers import ResidualBlock
+from lineart.networks import Generator, PatchDiscriminator, count_parameters
+
+
+def parameters_of_a_block(answer: Any) -> None:
+    right = count_parameters(ResidualBlock(8, 16))
+    predict(
+        "parameters_of_a_block",
+        answer,
+        right,
+        tolerance=1e-6,
+        guesses=[
+            (right + 32, "The two 3x3 convolutions have no bias: the norm behind each adds a constant of its own."),
+            (right - 144, "The skip is missing: its widths differ, so it has a 1x1 convolution, with a bias."),
+            (right - 16, "The skip's convolution has a bias."),
+            (right - 32, "Each norm has a scale and a shift for every channel."),
+            (right - 64, "The norms have parameters, too: a scale and a shift for every channel."),
+        ],
+        means="Nearly all of them sit in the two 3x3 convolutions.",
+    )
+
+
+def own_place(answer: Any, attentions: list[torch.Tensor]) -> None:
+    predict(
+        "own_place",
+        answer,
+        [exercises.e04_own_place(attention) for attention in attentions],
+        guesses=[
+            (
+                [attention.amax(-1).mean().item() for attention in attentions],
+                "That is the largest weight of each place, wherever it lies. Ask for the weight of its own place.",
+            ),
+            (
+                [attention.flatten(1, 2).diagonal(dim1=1, dim2=2).sum(1).mean().item() for attention in attentions],
+                "That is the sum over the places. Take the mean.",
+            ),
+        ],
+        means="It is the diagonal of places by places: the attention to one's own address.",
+    )
+
+
+def share_of_the_decoder(answer: Any, generator: Generator) -> None:
+    right = exercises.e05_share_of_the_decoder(generator)
+    predict(
+        "share_of_the_decoder",
+        answer,
+        right,
+        tolerance=0.01,
+        guesses=[
+            (100 * right, "Give a share between 0 and 1."),
+            (right / (1 - right), "You divided by all the others. Divide by all of them."),
+        ],
+        means="All its blocks but the deepest read two maps, their own and the skip.",
+    )
+
+
+def parameters_of_the_discriminator(answer: Any) -> None:
+    right = count_parameters(PatchDiscriminator(33, 64))
+    predict(
+        "parameters_of_the_discriminator",
+        answer,
+        right,
+        tolerance=1e-7,
+        guesses=[
+            (
+                right - 64 - 128 - 256 - 512 - 1,
+                "Each convolution has a bias, one number for each channel that comes out.",
+            ),
+            (right - 27 * 64 * 16, "The first convolution reads 33 planes: line, palette and picture."),
+        ],
+        means="Three quarters of them sit in the fourth layer alone.",
+    )
+
+
+def color_of_l1(answer: Any, paintings: np.ndarray) -> None:
+    predict(
+        "color_of_l1",
+        answer,
+        exercises.e07_color_of_l1(paintings),
+        guesses=[
+            (paintings.mean(0), "That is the mean, what L2 would choose."),
+            ([1, 1, 1], "That is the most frequent colour. L1 looks at each channel alone."),
+        ],
+        means="The median of each channel, which need not be the most frequent colour.",
+    )
+
+
+def drawings_of_step_six(answer: Any, seed: int) -> None:
+    first = np.random.default_rng([seed, 0]).permutation(16)
+    order = np.random.default_rng([seed, 1]).permutation(16)
+    predict(
+        "drawings_of_step_six",
+        answer,
+        exercises.e08_drawings_of_step_six(seed),
+        guesses=[
+            (np.sort(first[8:12]), "Four steps are an epoch, and every epoch has an order of its own."),
+            (np.sort(order[4:8]), "Steps count from 0: step 6 is the third of its epoch."),
+            (order[8:12], "These are the right four. Sort them."),
+        ],
+        means="The step's number says everything: no order has to be saved.",
+    )
+
+
+def improvement(answer: Any, paper: dict[tuple[str, str], float]) -> None:
+    none, image = paper["none", "FID"], paper["image", "FID"]
+    predict(
+        "improvement",
+        answer,
+        exercises.e09_improvement(paper),
+        guesses=[
+            (
+                100 * (none / image - 1),
+                "You divided by the smaller number. An improvement is relative to where one began.",
+            ),
+            (1 - image / none, "That is a share. Give per cent."),
+            (none - image, "That is the difference. The paper gives it relative to the method without attention."),
+        ],
+        means="A decrease, relative to the network without attention.",
+    )
+
+
+def standard_errors(answer: Any, a: Any, b: Any) -> None:
+    """a, b: rows with `value`, `spread` and `n`."""
+    right = exercises.e09_standard_errors(a, b)
+    predict(
+        "standard_errors",
+        answer,
+        right,
+        guesses=[
+            (-right, "The sign is turned: how far does b lie above a?"),
+            (right / a.n**0.5, "You divided by the spread of single drawings. A mean of n is surer by the root of n."),
+        ],
+        means="Beyond about 2 the choice of drawings is an unlikely explanation. Of training it says nothing.",
+    )
+
+
+def colorfulness_under_grey(answer: Any, colorizer: Colorizer, line: np.ndarray, reference: np.ndarray) -> None:
+    predict(
+        "colorfulness_under_grey",
+        answer,
+        exercises.e10_colorfulness_under_grey(colorizer, line, reference),
+        guesses=[(0, "Guess again: does this network know no colour but the palette's?")],
+        means="So much colour comes through attention alone.",
+    )

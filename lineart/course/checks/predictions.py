@@ -1,0 +1,236 @@
+"""Numbers to predict before the page computes them. What is right is computed here, or in `exercises`, on no page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from lineart.course import exercises
+from lineart.course.checks.verdict import predict
+from lineart.losses import psnr
+
+
+def times_larger(answer: Any) -> None:
+    predict(
+        "times_larger",
+        answer,
+        exercises.e00_times_larger(),
+        tolerance=0.03,
+        guesses=[
+            (
+                4,
+                "Four times the width is not four times the parameters: a convolution has C_in x C_out of its filters.",
+            ),
+            (16, "Sixteen is what the width alone does. The paper's network also has one more level."),
+        ],
+        means="The square of the width, and one more level.",
+    )
+
+
+def rows_of_ink(answer: Any) -> None:
+    predict(
+        "rows_of_ink",
+        answer,
+        exercises.e01_rows_of_ink(),
+        guesses=[
+            (10, "So many border pixels must count as inked. But ink reaches further than it is drawn."),
+            (9, "Ink reaches two rows further, not one."),
+        ],
+        means="A line has a thickness and a smoothed edge, so a border counts as inked two pixels beyond it.",
+    )
+
+
+def ink_threshold(answer: Any) -> None:
+    right = exercises.e01_ink_threshold()
+    predict(
+        "ink_threshold",
+        answer,
+        right,
+        tolerance=0.01,
+        guesses=[
+            (-right, "The size is right, the sign is not: ink is darker than its surroundings."),
+            ((0.75 - 1) / 20, "There u is epsilon, where ink only begins. Middle grey lies a little further."),
+        ],
+        means="Three settings come down to one threshold, and a low one: dust reaches it.",
+    )
+
+
+def two_steps_of_kmeans(answer: Any) -> None:
+    predict(
+        "two_steps_of_kmeans",
+        answer,
+        exercises.e02_two_steps_of_kmeans(),
+        guesses=[
+            ([[5, 205], [5, 205]], "There it comes to rest. In the first step 10 still belongs to the centre at 10.")
+        ],
+        means="A bad start costs steps; it can cost the result, too.",
+    )
+
+
+def fourth_green(answer: Any) -> None:
+    right = exercises.e02_channel_of_the_fourth_green()
+    predict(
+        "fourth_green",
+        answer,
+        right,
+        guesses=[
+            (right + 1, "Channels are counted from 0."),
+            (right - 3, "The three planes of the line drawing come first."),
+            (3 + 9 + 3, "The planes go colour after colour, not all reds, then all greens."),
+        ],
+        means="Line first, then three planes a colour.",
+    )
+
+
+def pull_along_a_filter(answer: Any) -> None:
+    predict(
+        "pull_along_a_filter",
+        answer,
+        [2, 0],
+        guesses=[
+            ([1, 0], "The loss is a square: doubling a filter makes its part four times as large. Differentiate that."),
+            ([2, 2], "A standardised filter keeps its size. What does moving along it change?"),
+        ],
+        means="The first thing a step does to a plain filter is to shrink it; a standardised one is left alone.",
+    )
+
+
+def mebibytes_of_scores(answer: Any) -> None:
+    right = exercises.e04_mebibytes_of_scores()
+    predict(
+        "mebibytes_of_scores",
+        answer,
+        right,
+        guesses=[
+            (right / 4, "A factor of four is missing: four pictures in the batch, and four bytes a number."),
+            (right / 16, "Two factors of four are missing: the pictures of a batch, and the bytes of a number."),
+            (right * 2**20 / 1e6, "Those are megabytes, of a million bytes. A MiB has 2^20."),
+            (right * 16, "Level 1 of a 256 px picture has 128 positions a side, not 256."),
+        ],
+        means="A third of the paper's card, for one matrix of one layer: attention stays deep.",
+    )
+
+
+def channels_into_decoder_3(answer: Any) -> None:
+    right = exercises.e05_channels_into_decoder_3()
+    predict(
+        "channels_into_decoder_3",
+        answer,
+        right,
+        guesses=[
+            (right / 2, "That is one of the two maps. The skip comes with as many channels."),
+            (right * 3 / 4, "Both maps are of level 4: the block gives level 3, it does not get it."),
+        ],
+        means="A skip doubles what the next block has to read.",
+    )
+
+
+def patches_inside(answer: Any) -> None:
+    right = exercises.e06_patches_inside()
+    predict(
+        "patches_inside",
+        answer,
+        right,
+        guesses=[
+            (right**0.5, "So many rows. The map has columns, too."),
+            (25**2, "One too many a side: logit i sees the rows 8i - 23 to 8i + 46."),
+        ],
+        means="The others see the page's edge, and can tell from it where they are.",
+    )
+
+
+def side_of_the_pupil(answer: Any) -> None:
+    predict(
+        "side_of_the_pupil",
+        answer,
+        exercises.e07_side_of_the_pupil(),
+        guesses=[
+            (4, "A line has two borders; a square has four."),
+            (7, "There it still goes, if only just."),
+            (7.8643, "That is the limit, and a side is a whole number of pixels."),
+        ],
+        means="The eraser pays by the border, the pencil by the area.",
+    )
+
+
+def best_logit(answer: Any) -> None:
+    predict(
+        "best_logit",
+        answer,
+        exercises.e07_best_logit(),
+        tolerance=0.01,
+        guesses=[
+            (0.75, "That is D, the probability. Which logit has this sigmoid?"),
+            (np.log(0.75), "That is log D. The logit is the logarithm of D over 1 - D."),
+            (np.log(4), "Three to one is not four: compare real with fake, not with all."),
+        ],
+        means="A perfect generator makes every patch half real, half fake, and its logit 0.",
+    )
+
+
+def steps_of_the_wrong_way(answer: Any) -> None:
+    right = exercises.e08_steps_of_the_wrong_way()
+    predict(
+        "steps_of_the_wrong_way",
+        answer,
+        right,
+        guesses=[
+            (right - 1, "After so many it is still above zero, if only just."),
+            (10, "That is the length of its memory, 1/(1 - beta). The mean crosses zero before."),
+        ],
+        means="For all that time the weight walks the wrong way; with 0.5 it takes two.",
+    )
+
+
+def ten_levels_off(answer: Any) -> None:
+    picture = torch.full((1, 3, 8, 8), 100, dtype=torch.uint8)
+    right = psnr(picture, picture + 10).item()
+    predict(
+        "ten_levels_off",
+        answer,
+        right,
+        tolerance=0.01,
+        guesses=[
+            (10 * np.log10(255 / 100), "MAX is squared in Eq. 7."),
+            (10 * np.log10(255**2 / 10), "10 is the error; MSE is its square."),
+            (2 * right, "The factor is 10 of a ratio of squares, 20 of a ratio of roots. Not both."),
+        ],
+        means="A number to hold on to, for every PSNR that you will read.",
+    )
+
+
+def wins_of_copying(answer: Any) -> None:
+    predict(
+        "wins_of_copying",
+        answer,
+        exercises.e09_wins_of_copying(),
+        guesses=[([0, 1, 1, 1], "FID compares two sets, here results and references. How far is a set from itself?")],
+        means="So each column needs a companion: are the lines kept, and may the reference be somebody else?",
+    )
+
+
+def step_of_grey(answer: Any) -> None:
+    predict(
+        "step_of_grey",
+        answer,
+        exercises.e11_step_of_grey(),
+        tolerance=0.03,
+        guesses=[(1, "About 1 is what a person just sees. This is less.")],
+        means="Nobody sees one level of 255: a claim that fails at this line fails clearly.",
+    )
+
+
+def three_coins(answer: Any) -> None:
+    right = exercises.e11_three_coins()
+    predict(
+        "three_coins",
+        answer,
+        right,
+        guesses=[
+            (3 * right, "That is one of three, in any place. All three must fall the same way."),
+            (2 * right, "All alike, either way. Only one of the two ways counts as nearer."),
+        ],
+        means="A verdict by sides alone is right that often with no gain at all.",
+    )

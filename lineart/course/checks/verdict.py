@@ -1,0 +1,180 @@
+"""How a check speaks: not written yet; right, and what that means; not right yet, and what is probably wrong.
+
+A check calls the student's function and the right one on the same small, seeded inputs. Where the results differ, it
+tries the mistakes that people make here: each is a wrong version of the function, and the one that gives the student's
+result is named. A check prints one line, returns nothing and raises nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+NOT_WRITTEN = "not written yet (it returns None). The page goes on with the package's own."
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What to say to a mistake; it is known by a wrong version of the function, or by part of an error's text."""
+
+    words: str
+    wrong: Callable | None = None
+    raises: str | None = None
+
+
+class Unusable(Exception):
+    """A result that cannot be compared; the text says what it must be."""
+
+
+def call(function: Callable, *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def judge(
+    name: str,
+    student: Callable | None,
+    right: Callable,
+    cases: Sequence[tuple],
+    mistakes: Iterable[Mistake],
+    means: str,
+    run: Callable = call,
+    tolerance: float = 1e-4,
+) -> None:
+    """Print what there is to say about a student's function.
+
+    cases: the arguments of each call, copied for every call, so that nobody's changes reach another. run(function,
+    *arguments): what is compared, by default the result; None means not written yet. tolerance: relative to the largest
+    expected value.
+    """
+    with torch.random.fork_rng(devices=[]):  # the page's random numbers stay as they were
+        print(f"{name}: {_verdict(student, right, cases, mistakes, means, run, tolerance)}")
+
+
+def _verdict(student, right, cases, mistakes, means, run, tolerance) -> str:
+    if student is None:
+        return NOT_WRITTEN
+    if not callable(student):
+        return "not right yet. Give the check the function itself, without calling it."
+    try:
+        results = _results(student, cases, run)
+        if any(result is None for result in results):
+            return NOT_WRITTEN
+        found = _arrays(results)
+    except Unusable as error:
+        return f"not right yet. {error}"
+    except Exception as error:  # a student's code may raise anything, and the page has to go on
+        return f"not right yet. {_told(error, student, mistakes)}"
+    expected = _arrays(_results(right, cases, run))
+    if _same(found, expected, tolerance):
+        return f"right. {means}"
+    for mistake in mistakes:
+        if mistake.wrong and _same(found, _arrays(_results(mistake.wrong, cases, run)), tolerance):
+            return f"not right yet. {mistake.words}"
+    return f"not right yet. {_difference(found, expected, tolerance)}"
+
+
+def _results(function: Callable, cases: Sequence[tuple], run: Callable) -> list:
+    results = []
+    for arguments in cases:
+        torch.manual_seed(0)
+        results.append(run(function, *copy.deepcopy(arguments)))
+    return results
+
+
+def _arrays(result: Any) -> list[np.ndarray]:
+    """All numbers of a result, tensors and arrays inside lists, tuples and dictionaries, in their order."""
+    if torch.is_tensor(result):
+        return [result.detach().cpu().double().numpy()]
+    if isinstance(result, dict):
+        return _arrays([result[key] for key in sorted(result)])
+    if isinstance(result, (list, tuple)):
+        return [array for part in result for array in _arrays(part)]
+    array = np.asarray(result)
+    if array.dtype.kind not in "biuf":
+        raise Unusable(f"What you return must be numbers, it is {type(result).__name__}.")
+    return [array.astype(float)]
+
+
+def _same(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> bool:
+    if [array.shape for array in found] != [array.shape for array in expected]:
+        return False
+    return all(_close(a, b, tolerance).all() for a, b in zip(found, expected))
+
+
+def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
+    largest = np.abs(b[np.isfinite(b)]).max(initial=0.0)
+    return np.isclose(a, b, rtol=0, atol=tolerance * largest + 1e-12, equal_nan=True)
+
+
+def _difference(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> str:
+    """The first thing that differs: how many results, a shape, a number that is none, a common factor, one place."""
+    if len(found) != len(expected):
+        return f"On the check's inputs it must return {len(expected)} arrays or numbers, yours are {len(found)}."
+    for a, b in zip(found, expected):
+        if a.shape != b.shape:
+            return f"The shape must be {b.shape}, yours is {a.shape}."
+        if not np.isfinite(a).all():
+            return "Your result holds NaN or infinity."
+        wrong = ~_close(a, b, tolerance)
+        if not wrong.any():
+            continue
+        factor = (a * b).sum() / max((b * b).sum(), 1e-12)
+        if b.size > 1 and factor and _close(a, factor * b, tolerance).all():
+            return f"Every number is {factor:.3g} times what it should be."
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where = f"First at {list(place)}" if place else "On the check's inputs"
+        share = f"; {wrong.mean():.0%} of the numbers differ" if b.size > 1 else ""
+        return f"{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
+    return "It differs from case to case."
+
+
+def _told(error: Exception, student: Callable, mistakes: Iterable[Mistake]) -> str:
+    """An exception in one line, with the line of the student's cell; in the words of a mistake where it is known."""
+    code = getattr(student, "__code__", None)
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    lines = [line for file, line in frames if code and file == code.co_filename]
+    where = f"Line {lines[-1]} of your code" if lines else "Calling your function"
+    message = (str(error).strip() or "no message").splitlines()[0]
+    for mistake in mistakes:
+        if mistake.raises and mistake.raises in str(error):
+            return f"{mistake.words} ({where} raised {type(error).__name__}.)"
+    return f"{where} raised {type(error).__name__}: {message}"
+
+
+def predict(
+    name: str, answer: Any, expected: Any, means: str, guesses: Sequence[tuple[Any, str]] = (), tolerance: float = 1e-3
+) -> None:
+    """Print what there is to say about a predicted number, or a few; never the right one.
+
+    guesses: wrong answers that people give, and what to say to them. tolerance: as of `judge`.
+    """
+    print(f"{name}: {_verdict_of_number(answer, expected, means, guesses, tolerance)}")
+
+
+def _verdict_of_number(answer, expected, means, guesses, tolerance) -> str:
+    if answer is None:
+        return "not answered yet. Guess before you read on."
+    try:
+        found, right = _as_numbers(answer), _as_numbers(expected)
+    except Exception:  # an answer may be anything
+        return "not right yet. The answer must be a number, or a list of numbers as the exercise asks."
+    if found.shape != right.shape:
+        return f"not right yet. The shape must be {right.shape}, yours is {found.shape}."
+    if _close(found, right, tolerance).all():
+        return f"right. {means}"
+    for guess, words in guesses:
+        if _close(found, _as_numbers(guess), tolerance).all():
+            return f"not right yet. {words}"
+    if right.ndim:
+        return f"not right yet. {int(_close(found, right, tolerance).sum())} of {right.size} numbers are right."
+    return f"not right yet. Your number is too {'small' if found < right else 'large'}."
+
+
+def _as_numbers(answer: Any) -> np.ndarray:
+    return np.asarray(answer.detach().cpu() if torch.is_tensor(answer) else answer, dtype=float)

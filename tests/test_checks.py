@@ -1,0 +1,381 @@
+"""Checks of exercises, the mechanism and the lessons on pictures and numbers: they see what is right and name what is
+wrong. Each mistake is made here as a student would make it, not taken from the check."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy.linalg import sqrtm
+from scipy.ndimage import gaussian_filter
+
+from lineart.course import checks
+from lineart.data.lines import extract_lines
+from lineart.evaluation import metrics
+from lineart.evaluation.regions import region
+
+NOT_YET = "not right yet"
+
+
+@pytest.fixture
+def said(capsys):
+    def verdict(name, student, *more):
+        assert getattr(checks, name)(student, *more) is None
+        out = capsys.readouterr().out
+        assert out.count("\n") == 1 and out.startswith(f"{name}: ")
+        return out
+
+    return verdict
+
+
+WRITTEN = [
+    name
+    for name, check in inspect.getmembers(checks, inspect.isfunction)
+    if list(inspect.signature(check).parameters) == ["student"]
+]
+
+
+def test_the_course_has_its_exercises():
+    assert len(WRITTEN) >= 24
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_unwritten_broken_and_odd_functions_are_told_and_not_raised(name, said):
+    def broken(*arguments):
+        unused = 0
+        return arguments[0] / unused.missing
+
+    assert "not written yet" in said(name, None)
+    assert "not written yet" in said(name, lambda *arguments: None)
+    line = broken.__code__.co_firstlineno + 2
+    assert f"Line {line} of your code raised AttributeError" in said(name, broken)
+    assert "raised TypeError" in said(name, lambda: 0)
+    assert "function itself" in said(name, 0.5)
+    odd = said(name, lambda *arguments: torch.full((2, 7), 3.25))
+    assert NOT_YET in odd and "[[" not in odd
+    assert "What you return must be" in said(name, lambda *arguments: "text")
+
+
+def test_random_numbers_of_the_page_and_inputs_of_other_calls_stay(said):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+
+    def greedy(x, scale, generator):
+        torch.rand(100)
+        return x.mul_(0)
+
+    said("add_noise", greedy), said("residual_block", None)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_common_factor_and_the_first_place_are_told(said):
+    assert "3 times what it should be" in said("lloyd_step", lambda p, c: 3 * lloyd(p, c))
+    odd = torch.zeros(4, 3, dtype=torch.float64)
+    odd[2, 1] = 1.0
+    assert "First at [2, 1]: expected" in said("lloyd_step", lambda p, c: lloyd(p, c) + odd)
+    assert "shape must be (4, 3), yours is (3, 4)" in said("lloyd_step", lambda p, c: lloyd(p, c).T)
+
+
+def lloyd(pixels, centres, mean=lambda own: own.mean(0), pick="argmin"):
+    nearest = getattr(((pixels[:, None] - centres) ** 2).sum(-1), pick)(1)
+    return torch.stack([mean(pixels[nearest == j]) for j in range(len(centres))])
+
+
+def eight_bits(x, shift=1, clamp=True, rounded=True):
+    x = (x + shift) * (127.5 if shift else 255)
+    x = x.clamp(0, 255) if clamp else x
+    return (x.round() if rounded else x).to(torch.uint8)
+
+
+def nearest(picture, palette, power=2, pick=np.argmin):
+    best = np.zeros(picture.shape[:2], int)
+    for i, row in enumerate(picture.astype(float)):
+        for j, pixel in enumerate(row):
+            best[i, j] = pick(((pixel - palette) ** power).sum(1))
+    return best
+
+
+def area(mask, reference, all_pixels=False):
+    shown = sum((mask == slot).sum() for slot in range(6) if (reference == slot).any())
+    return shown / (mask.size if all_pixels else (mask < 6).sum())
+
+
+def move(picture, dy, dx, flip, mode="edge"):
+    padded = np.pad(picture, [(4, 4), (4, 4)] + [(0, 0)] * (picture.ndim - 2), mode=mode)
+    out = padded[4 + dy :, 4 + dx :][: picture.shape[0], : picture.shape[1]]
+    return out[:, ::-1] if flip else out
+
+
+def dog(grey, sigma, k, p, epsilon, phi, one=1, sign=1):
+    u = one + sign * p * (gaussian_filter(grey, sigma) - gaussian_filter(grey, k * sigma))
+    soft = 1 + np.tanh(phi * (u - epsilon))
+    soft[u >= epsilon] = 1
+    return soft
+
+
+def planes(palette, height, width):
+    numbers = [palette[:, i, c] for i in range(9) for c in range(3)]
+    return torch.stack([n.view(-1, 1, 1).expand(-1, height, width) for n in numbers], 1)
+
+
+def decibels(a, b, top=255**2, log=torch.log10, floats=True, factor=10):
+    error = ((a.float() - b.float()) if floats else (a - b).float()).pow(2).flatten(1).mean(1)
+    return factor * log(top / error)
+
+
+def similarity(a, b, blur, scale=255, centred=1, light=True, deviations=False):
+    c1, c2, ma, mb = (0.01 * scale) ** 2, (0.03 * scale) ** 2, blur(a), blur(b)
+    va, vb, cov = blur(a**2) - centred * ma**2, blur(b**2) - centred * mb**2, blur(a * b) - centred * ma * mb
+    cov = torch.sqrt(va) * torch.sqrt(vb) if deviations else cov
+    value = (2 * cov + c2) / (va + vb + c2)
+    return (value * ((2 * ma * mb + c1) / (ma**2 + mb**2 + c1) if light else 1)).flatten(1).mean(1)
+
+
+def frechet(a, b, bias=False, twice=2, root=sqrtm, power=2):
+    sa, sb = np.cov(a, rowvar=False, bias=bias), np.cov(b, rowvar=False, bias=bias)
+    return np.linalg.norm(a.mean(0) - b.mean(0)) ** power + np.trace(sa + sb - twice * root(sa @ sb).real)
+
+
+def mmd(a, b, self_pairs=False, d=5, twice=2):
+    def k(x, y):
+        return (x @ y / d + 1) ** 3
+
+    def inside(x):
+        return np.mean([k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if self_pairs or i != j])
+
+    return inside(a) + inside(b) - twice * np.mean([k(p, q) for p in a for q in b])
+
+
+def shuffled(n, seed):
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    while (order == np.arange(n)).any():
+        order = rng.permutation(n)
+    return order
+
+
+def stray(image, mask, slots, space=metrics.srgb_to_lab, cut=region, only_own=True):
+    insides = {i: cut(mask, i) for i in range(6)}
+    names = [i for i in insides if insides[i].any() or not only_own]
+    gap = np.stack([np.linalg.norm(space(image) - space(slots[i]), axis=-1) for i in names])
+    strayed = sum((insides[name] & (gap.argmin(0) != j)).sum() for j, name in enumerate(names))
+    return strayed / sum(inside.sum() for inside in insides.values())
+
+
+def near_share(result, truth, near, power=2, dtype=int):
+    error = abs(result.astype(dtype) - truth.astype(dtype)).astype(float) ** power
+    return error[near].sum() / error.sum()
+
+
+def slots_found(attention, asked, shown, axis=1):
+    n = len(asked)
+    found = sum(attention[i, j] * shown[j, asked[i]] for i in range(n) for j in range(n)) / n
+    own = np.mean([shown[i, asked[i]] for i in range(n)])
+    return found, own, np.mean([shown[:, slot].mean() for slot in asked])
+
+
+def flat(color, labels, middle=lambda p: np.median(p, axis=0), labelled=None):
+    out = color.copy()
+    for label in np.unique(labels):
+        if label or labelled:
+            out[labels == label] = middle(color[labels == label])
+    return out
+
+
+ANSWERS = {
+    "to_uint8": (
+        eight_bits,
+        [
+            (lambda x: eight_bits(x, rounded=False), "decimals"),
+            (lambda x: eight_bits(x, clamp=False), "clamp"),
+            (lambda x: eight_bits(x, shift=0), "-1 to 0"),
+            (lambda x: eight_bits(x) * 1.0, "type is not"),
+        ],
+    ),
+    "nearest_color": (
+        nearest,
+        [
+            (lambda *a: nearest(*a, pick=np.argmax), "farthest"),
+            (lambda *a: nearest(*a, power=1), "signs"),
+            (lambda p, c: abs(p.astype(float).sum(-1)[..., None] - c.sum(-1)).argmin(-1), "brightness"),
+        ],
+    ),
+    "area_answered": (
+        area,
+        [
+            (lambda *a: area(*a, all_pixels=True), "white and ink"),
+            (lambda m, r: area(r, m), "other way"),
+            (lambda m, r: len({*m[m < 6]} & {*r.flat}) / len({*m[m < 6]}), "counted slots"),
+        ],
+    ),
+    "crop_and_flip": (
+        lambda line, color, *how: (move(line, *how), move(color, *how)),
+        [
+            (lambda line, color, dy, dx, f: (move(line, dy, dx, f), move(color, dy, dx, False)), "Only the line"),
+            (lambda line, color, dy, dx, f: (move(line, dy, dx, f), move(color, 0, 0, f)), "different amounts"),
+            (lambda line, color, *how: (move(line, *how, "wrap"), move(color, *how, "wrap")), "np.roll"),
+            (lambda line, color, dy, dx, f: (move(line, -dy, -dx, f), move(color, -dy, -dx, f)), "the other way"),
+            (
+                lambda line, color, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (line, color)],
+                "before you moved",
+            ),
+        ],
+    ),
+    "xdog": (
+        dog,
+        [
+            (lambda *a: dog(*a, sign=-1).clip(0), "wrong way round"),
+            (lambda *a: dog(*a, one=0), "left out the 1"),
+            (lambda g, s, k, *a: dog_of_narrow(g, s, k, *a), "of the narrow one"),
+        ],
+    ),
+    "lloyd_step": (
+        lloyd,
+        [
+            (lambda *a: lloyd(*a, pick="argmax"), "farthest"),
+            (lambda *a: lloyd(*a, lambda x: x.sum(0) / 60), "all pixels"),
+            (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median"),
+            (lambda p, c: torch.stack([p[(p - x).norm(dim=1).argmin()] for x in c]), "pixel that is nearest"),
+        ],
+    ),
+    "palette_planes": (
+        planes,
+        [
+            (lambda p, h, w: planes(p.transpose(1, 2).reshape(p.shape), h, w), "All reds"),
+            (lambda p, h, w: p.reshape(-1, 27).tile(h * w).reshape(-1, 27, h, w), "not constant"),
+            (lambda p, h, w: planes(p[:1].repeat(len(p), 1, 1), h, w), "first picture"),
+        ],
+    ),
+    "psnr": (
+        decibels,
+        [
+            (lambda a, b: decibels(a, b, floats=False), "wraps"),
+            (lambda a, b: decibels(a, b, top=1), "took 1"),
+            (lambda a, b: decibels(a, b, top=255), "squared"),
+            (lambda a, b: decibels(a, b, log=torch.log), "natural"),
+            (lambda a, b: decibels(a, b, factor=20), "ratio of roots"),
+            (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch"),
+        ],
+    ),
+    "ssim": (
+        similarity,
+        [
+            (lambda *a: similarity(*a, scale=1), "0 to 1"),
+            (lambda *a: similarity(*a, centred=0), "means of squares"),
+            (lambda *a: similarity(*a, light=False), "brightness"),
+            (lambda *a: similarity(*a).mean(), "over the batch"),
+            (lambda *a: similarity(*a, deviations=True), "deviations"),
+        ],
+    ),
+    "frechet": (
+        frechet,
+        [
+            (lambda *a: frechet(*a, bias=True), "n - 1"),
+            (lambda *a: frechet(*a, twice=1), "factor 2"),
+            (lambda *a: frechet(*a) ** 0.5, "its root"),
+            (
+                lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))),
+                "entry",
+            ),
+            (lambda *a: frechet(*a, power=1), "be squared"),
+        ],
+    ),
+    "kid": (
+        mmd,
+        [
+            (lambda *a: mmd(*a, self_pairs=True), "itself"),
+            (lambda *a: mmd(*a, d=1), "divided by d"),
+            (lambda *a: mmd(*a, twice=1), "factor 2"),
+            (lambda *a: mmd(*a) ** 0.5, "its root"),
+        ],
+    ),
+    "derangement": (
+        shuffled,
+        [
+            (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
+            (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
+            (lambda n, seed: shuffled(n, None), "same seed"),
+            (
+                lambda n, seed: np.array(
+                    [np.random.default_rng([seed, i]).choice([j for j in range(n) if j != i]) for i in range(n)]
+                ),
+                "serve twice",
+            ),
+        ],
+    ),
+    "bleeding": (
+        stray,
+        [
+            (lambda *a: stray(*a, space=lambda x: x.astype(float)), "RGB"),
+            (lambda *a: stray(*a, only_own=False), "does not have"),
+            (lambda *a: 1 - stray(*a), "stays at home"),
+            (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim"),
+            (
+                lambda image, mask, slots: stray(image, mask, slots) * np.mean([region(mask, i) for i in range(6)]) * 6,
+                "all pixels",
+            ),
+        ],
+    ),
+    "error_near_ink": (
+        near_share,
+        [
+            (lambda *a: near_share(*a, power=1), "absolute"),
+            (lambda *a: near_share(*a, dtype=np.uint8), "wraps"),
+            (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means"),
+            (lambda r, t, n: n.sum() / n.size, "share of the pixels"),
+        ],
+    ),
+    "paired_gap": (
+        lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / np.sqrt(12)),
+        [
+            (lambda a, b: (b.mean() - a.mean(), np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 12)), "two samples"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1)), "spread of the differences"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / 12), "not by its root"),
+            (lambda a, b: (b.mean() - a.mean(), np.std(b - a) / np.sqrt(12)), "ddof=1"),
+            (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign"),
+        ],
+    ),
+    "right_slot": (
+        slots_found,
+        [
+            (lambda a, q, s: slots_found(a.T, q, s), "Rows and columns"),
+            (lambda a, q, s: slots_found(np.eye(16)[a.argmax(1)], q, s), "largest weight"),
+            (lambda a, q, s: (slots_found(a, q, s)[0], *slots_found(a, q, s)[:0:-1]), "yardsticks"),
+            (lambda a, q, s: (*slots_found(a, q, s)[:2], 1 / 6), "one sixth"),
+        ],
+    ),
+    "region_medians": (
+        flat,
+        [
+            (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"),
+            (lambda *a: flat(*a, middle=np.median), "grey"),
+            (lambda *a: flat(*a, labelled=True), "ink"),
+            (lambda color, mask: flat(color, mask, middle=lambda p: np.median(color, axis=(0, 1))), "whole picture"),
+        ],
+    ),
+}
+
+
+def dog_of_narrow(grey, sigma, k, p, epsilon, phi):
+    narrow = gaussian_filter(grey, sigma)
+    u = 1 + p * (narrow - gaussian_filter(narrow, k * sigma))
+    return np.where(u >= epsilon, 1, 1 + np.tanh(phi * (u - epsilon)))
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_right_is_right_and_every_mistake_has_its_name(name, said):
+    right, mistakes = ANSWERS[name]
+    assert f"{name}: right." in said(name, right)
+    assert len(mistakes) >= 2
+    for wrong, words in mistakes:
+        out = said(name, wrong)
+        assert NOT_YET in out and any(word in out for word in words.split("|")), out
+
+
+def test_the_page_s_xdog_is_the_package_s():
+    picture = np.random.default_rng(0).integers(0, 256, (20, 24), dtype=np.uint8)
+    by_formula = 255 * dog(picture / 255, 0.6, 1.6, 20.0, 0.75, 12.0)
+    np.testing.assert_allclose(extract_lines(Image.fromarray(picture).convert("RGB")), by_formula, atol=1)

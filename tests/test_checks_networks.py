@@ -1,0 +1,379 @@
+"""Checks of exercises, the lessons on networks, losses and the training step: right is right, and each mistake is made
+here as a student would make it."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from lineart.course import checks
+from lineart.networks import Generator
+
+
+def standardize(w, dims=(1, 2, 3), fan_in=True, **how):
+    fan = w.shape[1] * w.shape[2] * w.shape[3] if fan_in else 1
+    how = how or {"correction": 0}
+    return (w - w.mean(dims, keepdim=True)) / (w.std(dims, keepdim=True, **how) * fan**0.5)
+
+
+def group_norm(x, groups, gamma, beta, eps, root=True, affine=True, unbiased=False, over_batch=False):
+    y = torch.empty_like(x)
+    for part in range(groups):
+        size = x.shape[1] // groups
+        some = slice(part * size, (part + 1) * size)
+        dims = (0, 1, 2, 3) if over_batch else (1, 2, 3)
+        mean, var = x[:, some].mean(dims, keepdim=True), x[:, some].var(dims, keepdim=True, unbiased=unbiased)
+        y[:, some] = (x[:, some] - mean) / (torch.sqrt(var + eps) if root else var + eps)
+    return y * gamma.view(1, -1, 1, 1) + beta.view(1, -1, 1, 1) if affine else y
+
+
+def block(x, b, slope=0.2, skip=True, pool=True, early=False, end=True, middle=True):
+    act = nn.LeakyReLU(slope)
+    h = b.norm1(b.conv1(x))
+    h = b.norm2(b.conv2(act(h) if middle else h))
+    h = act(h) if early else h
+    h = h + b.skip(F.avg_pool2d(x, 2) if pool else x) if skip else h
+    return act(h) if end and not early else h
+
+
+def attention(x, tokens, to_q, to_k, to_v, to_out, root=0.5, dim=2, plus=True, transpose=True):
+    n, c, h, w = x.shape
+    q, k, v = to_q(x.permute(0, 2, 3, 1).reshape(n, h * w, c)), to_k(tokens), to_v(tokens)
+    weights = torch.einsum("npc,ntc->npt", q, k).div(c**root).softmax(dim)
+    out = to_out(torch.bmm(weights, v))
+    out = out.permute(0, 2, 1).reshape(n, c, h, w) if transpose else out.reshape(n, c, h, w)
+    return x + out if plus else out
+
+
+def gate(skip, up, from_skip, from_gate, to_map, relu=torch.relu, end=torch.sigmoid):
+    return end(to_map(relu(from_gate(up) + from_skip(skip)))) * skip
+
+
+def noise(x, scale, generator, channels=1, pictures=None, draw=torch.randn):
+    n, _, h, w = x.shape
+    return x + scale * draw(pictures or n, channels, h, w, generator=generator)
+
+
+def decode(maps, blocks, to_rgb, end=torch.tanh, order=1):
+    *skips, x = maps
+    for up in list(blocks)[:0:-1]:
+        x = torch.cat([up(x), skips.pop()][::order], dim=1)
+    return end(to_rgb(blocks[0](x)))
+
+
+def stack(channels, width, norm=spectral_norm, strides=(2, 2, 2, 1, 1), slope=0.2, end=()):
+    outs = [width, width * 2, width * 4, width * 8, 1]
+    layers = []
+    for out, stride in zip(outs, strides):
+        layers += [norm(nn.Conv2d(channels, out, kernel_size=4, stride=stride, padding=1)), nn.LeakyReLU(slope)]
+        channels = out
+    return nn.Sequential(*layers[:-1], *end)
+
+
+def sigma(W, v, steps, length=True):
+    for _ in range(steps):
+        u = W @ v
+        u = u / u.norm() if length else u
+        v = W.t() @ u
+        v = v / v.norm() if length else v
+    return torch.dot(u, W @ v)
+
+
+def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0):
+    def flat(z):
+        return z.permute(0, 2, 3, 1).flatten(1, 2)
+
+    q = own * layer.to_q(flat(x)) + query * layer.match_q(flat(match))
+    k = own * layer.to_k(tokens) + key * layer.match_k(flat(there))
+    v = layer.to_v(tokens) + value * layer.match_k(flat(there))
+    return x + layer.to_out(F.scaled_dot_product_attention(q, k, v)).mT.reshape(x.shape)
+
+
+def bce(logits, target):
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(target)))
+
+
+def matching(fake, color, term=F.mse_loss):
+    return sum(term(fake[name], color[name]) for name in fake)
+
+
+def step(
+    generator,
+    discriminator,
+    optimizer_g,
+    optimizer_d,
+    line,
+    palette,
+    color,
+    detach=True,
+    wipe="dg",
+    calls=1,
+    target=1,
+    before=False,
+    hide=False,
+    keep=False,
+):
+    fake = generator(line, palette, color)
+    seen = fake.detach() if detach else fake
+    real_in, fake_in = torch.cat([line, color], 1), torch.cat([line, seen], 1)
+    if calls == 1:
+        real, made = discriminator(torch.cat([real_in, fake_in]), torch.cat([palette] * 2)).split(len(line))
+    else:
+        real, made = discriminator(real_in, palette), discriminator(fake_in, palette)
+    loss_d = bce(real, 1) + bce(made, 0)
+    for name, optimizer in (("d", optimizer_d), ("g", optimizer_g)):
+        if name in wipe:
+            optimizer.zero_grad()
+    if before:
+        verdict = discriminator(torch.cat([line, fake], 1), palette)
+    loss_d.backward(retain_graph=keep)
+    optimizer_d.step()
+    if not before:
+        verdict = discriminator(torch.cat([line, fake.detach() if hide else fake], 1), palette)
+    loss_g = 50 * (fake - color).abs().mean() + bce(verdict, target)
+    loss_g.backward()
+    optimizer_g.step()
+    return loss_d, loss_g
+
+
+def early_judge(g, d, opt_g, opt_d, line, palette, color):
+    fake = g(line, palette, color)
+    both = torch.cat([torch.cat([line, color], 1), torch.cat([line, fake.detach()], 1)])
+    real, made = d(both, palette.repeat(2, 1, 1)).chunk(2)
+    loss_d = bce(real, 1) + bce(made, 0)
+    loss_g = 50 * F.l1_loss(fake, color) + bce(d(torch.cat([line, fake], 1), palette), 1)
+    grad_d = torch.autograd.grad(loss_d, list(d.parameters()))
+    grad_g = torch.autograd.grad(loss_g, list(g.parameters()))
+    for network, grads, optimizer in ((d, grad_d, opt_d), (g, grad_g, opt_g)):
+        for p, grad in zip(network.parameters(), grads):
+            p.grad = grad
+        optimizer.step()
+    return loss_d, loss_g
+
+
+def rate(step, per_epoch, base, every, gamma, epoch=None):
+    value = base
+    for _ in range((step // per_epoch if epoch is None else epoch) // every):
+        value *= gamma
+    return value
+
+
+def variations(function, *pairs):
+    """(a wrong version by its settings, words of the verdict)"""
+    return [(lambda *a, how=how: function(*a, **how), words) for how, words in pairs]
+
+
+ANSWERS = {
+    "standardize": (
+        standardize,
+        variations(
+            standardize,
+            ({"fan_in": False}, "not 1/fan_in"),
+            ({"dims": (2, 3)}, "slice"),
+            ({"dims": (0, 1, 2, 3)}, "whole layer"),
+            ({"unbiased": True}, "n - 1"),
+        )
+        + [
+            (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too"),
+            (lambda w: standardize(w) / w.flatten(1).std(1, unbiased=False)[:, None, None, None], "not by its root"),
+        ],
+    ),
+    "group_norm": (
+        group_norm,
+        variations(group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma"))
+        + [
+            (lambda x, g, *a: group_norm(x, 8, *a), "by itself"),
+            (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
+            (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm"),
+        ],
+    ),
+    "residual_block": (
+        block,
+        variations(
+            block,
+            ({"skip": False}, "skip is missing"),
+            ({"early": True}, "before the sum"),
+            ({"slope": 0.01}, "0.01"),
+            ({"end": False}, "after the sum is missing"),
+            ({"middle": False}, "between the two"),
+            ({"pool": False}, "2x2 average"),
+        ),
+    ),
+    "cross_attention": (
+        attention,
+        variations(
+            attention,
+            ({"root": 1}, "not by its root"),
+            ({"root": 0}, "did not divide"),
+            ({"dim": 1}, "last axis"),
+            ({"plus": False}, "X is missing"),
+            ({"transpose": False}, "Transpose"),
+        )
+        + [
+            (lambda x, t, q, k, v, o: attention(x, t, q, v, k, o), "exchanged"),
+            (lambda x, t, q, k, v, o: attention(x, t, lambda rows: q(x.flatten(2)), k, v, o), "Rows are positions"),
+        ],
+    ),
+    "skip_gate": (
+        gate,
+        variations(
+            gate,
+            ({"relu": lambda x: x}, "ReLU"),
+            ({"end": lambda x: torch.softmax(x, 1)}, "softmax"),
+            ({"end": lambda x: x}, "sigmoid is missing"),
+        )
+        + [
+            (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map"),
+            (lambda s, g, a, b, m: torch.sigmoid(m(F.relu(a(s) * b(g)))) * s, "multiplied"),
+        ],
+    ),
+    "add_noise": (
+        noise,
+        variations(
+            noise,
+            ({"channels": 4}, "Every channel"),
+            ({"pictures": 1}, "All pictures"),
+            ({"draw": torch.rand}, "uniform"),
+        )
+        + [(lambda x, s, g: noise(x, s, None), "without `generator`"), (lambda x, s, g: noise(x, 1, g), "not scaled")],
+    ),
+    "decode": (
+        decode,
+        variations(
+            decode,
+            ({"end": lambda x: x}, "tanh is missing"),
+            ({"end": torch.sigmoid}, "0 to 1"),
+            ({"order": -1}, "stands before"),
+        )
+        + [
+            (lambda m, b, r: decode([m[1], m[0], m[2]], b, r), "size"),
+            (lambda m, b, r: r(b[0](b[1](b[2](m[2])))), "wrong width"),
+        ],
+    ),
+    "patch_stack": (
+        stack,
+        variations(
+            stack,
+            ({"norm": lambda conv: conv}, "spectral_norm"),
+            ({"slope": 0.01}, "0.01"),
+            ({"strides": (2,) * 5}, "All five"),
+            ({"end": [nn.Sigmoid()]}, "sigmoid"),
+            ({"end": [nn.LeakyReLU(0.2)]}, "follows the last"),
+        ),
+    ),
+    "power_iteration": (
+        sigma,
+        variations(sigma, ({"length": False}, "length 1"))
+        + [(lambda *a: sigma(*a) ** 2, "square"), (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius")],
+    ),
+    "l1_loss": (
+        lambda a, b: (a - b).abs().mean(),
+        [
+            (lambda a, b: (a - b).abs().sum(), "sum"),
+            (lambda a, b: ((a - b) ** 2).mean(), "L2"),
+            (lambda a, b: a.mean() - b.mean(), "signs"),
+            (lambda a, b: (a - b).abs().sum((1, 2, 3)).mean(), "batch only"),
+        ],
+    ),
+    "total_variation": (
+        lambda x: (x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()) / x.numel(),
+        [
+            (lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum(), "eraser"),
+            (lambda x: (x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()) / x.numel(), "squared"),
+            (lambda x: x.diff(dim=3).abs().sum() / x.numel(), "column are missing"),
+            (lambda x: x.diff(dim=2).abs().sum() / x.numel(), "row are missing"),
+            (lambda x: (x.diff(dim=2).sum() + x.diff(dim=3).sum()) / x.numel(), "cancel"),
+            (lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(), "two means"),
+        ],
+    ),
+    "feature_matching": (
+        matching,
+        variations(
+            matching,
+            ({"term": F.l1_loss}, "absolute"),
+            ({"term": lambda a, b: (a - b).norm() ** 2}, "1/N"),
+            ({"term": lambda a, b: F.mse_loss(a, b) ** 0.5}, "root"),
+        )
+        + [(lambda a, b: matching(a, b) / len(a), "number of layers")],
+    ),
+    "adversarial_loss": (
+        lambda z: bce(z, 1),
+        [
+            (lambda z: -torch.log(torch.sigmoid(z)).mean(), "breaks"),
+            (lambda z: bce(z, 0), "ones, not zeros"),
+            (lambda z: F.binary_cross_entropy(z.sigmoid(), torch.ones_like(z)), "cut off"),
+            (lambda z: -bce(z, 0), "saturating"),
+            (lambda z: bce(z, 1) * z.numel(), "sum over the patches"),
+            (lambda z: (-z).mean(), "mean logit"),
+        ],
+    ),
+    "discriminator_loss": (
+        lambda r, f: bce(r, 1) + bce(f, 0),
+        [
+            (lambda r, f: (bce(r, 1) + bce(f, 0)) / 2, "averaged"),
+            (lambda r, f: bce(r, 0) + bce(f, 1), "exchanged"),
+            (lambda r, f: bce(r, 1) + bce(f, 1), "everything real"),
+            (lambda r, f: bce(r, 1), "real half"),
+            (lambda r, f: -(torch.log(r.sigmoid()) + torch.log(1 - f.sigmoid())).mean(), "after the sigmoid"),
+        ],
+    ),
+    "training_step": (
+        step,
+        variations(
+            step,
+            ({"detach": False, "keep": True}, "was not detached: the generator got"),
+            ({"detach": False}, "used its graph up"),
+            ({"wipe": ""}, "`zero_grad`"),
+            ({"wipe": "g"}, "left in it"),
+            ({"wipe": "d"}, "optimizer_g.zero_grad"),
+            ({"calls": 2}, "two calls"),
+            ({"target": 0}, "targets are ones"),
+            ({"hide": True}, "no gradient"),
+            ({"before": True}, "changed between"),
+        )
+        + [(early_judge, "before its update")],
+    ),
+    "learning_rate": (
+        rate,
+        [
+            (lambda s, n, *a: rate(s, n, *a, epoch=s), "counted steps"),
+            (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
+            (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
+            (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice"),
+        ],
+    ),
+    "matched_attention": (
+        matched,
+        variations(
+            matched,
+            ({"query": 0, "key": 0}, "paper's attention again"),
+            ({"key": 0}, "add it to K"),
+            ({"value": 1}, "into V"),
+            ({"own": 0}, "Only the matching"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_right_is_right_and_every_mistake_has_its_name(name, capsys):
+    def said(student):
+        getattr(checks, name)(student)
+        return capsys.readouterr().out
+
+    right, mistakes = ANSWERS[name]
+    assert f"{name}: right." in said(right)
+    assert len(mistakes) >= 2
+    for wrong, words in mistakes:
+        out = said(wrong)
+        assert "not right yet" in out and words in out, out
+
+
+def test_the_decoder_of_the_exercise_is_the_package_s():
+    torch.manual_seed(0)
+    generator = Generator(4, 3, attention="none", noise=False)
+    line, palette = torch.randn(1, 3, 16, 16), torch.randn(1, 9, 3)
+    blocks = [generator.decoder[str(i)] for i in range(3)]
+    by_hand = decode(generator.encode(line, palette, None), blocks, generator.to_rgb)
+    torch.testing.assert_close(by_hand, generator(line, palette))

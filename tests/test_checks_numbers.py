@@ -1,0 +1,83 @@
+"""Checks of predicted and measured numbers: asked for, right, each usual guess answered in its words, never told."""
+
+import inspect
+import re
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from lineart.coloring.colorizer import Colorizer
+from lineart.config import ROOT
+from lineart.course import checks
+from lineart.networks import Generator
+
+PREDICTED = [
+    name
+    for name, check in inspect.getmembers(checks, inspect.isfunction)
+    if list(inspect.signature(check).parameters)[:1] == ["answer"]
+]
+
+
+def said(capsys, name, answer, *more):
+    assert getattr(checks, name)(answer, *more) is None
+    return capsys.readouterr().out
+
+
+def test_the_course_has_numbers_to_predict():
+    assert len(PREDICTED) >= 8
+
+
+def at_hand(name):
+    """What a page hands to a check of a number beside the answer."""
+    picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    return {
+        "own_place": lambda: ([torch.rand(2, 2, 3, 6).softmax(-1), torch.rand(2, 1, 2, 2).softmax(-1)],),
+        "share_of_the_decoder": lambda: (Generator(4, 2),),
+        "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
+        "drawings_of_step_six": lambda: (0,),
+        "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
+        "standard_errors": lambda: [SimpleNamespace(value=v, spread=s, n=25) for v, s in ((10, 3), (12, 4))],
+        "colorfulness_under_grey": lambda: (Colorizer.from_pretrained("toon-none"), picture[..., 0], picture),
+    }.get(name, tuple)()
+
+
+@pytest.fixture
+def kept(name, monkeypatch):
+    """What a check gives to `predict`."""
+    kept = {"more": at_hand(name)}
+    with monkeypatch.context() as patch:
+        module = sys.modules[getattr(checks, name).__module__]
+        patch.setattr(module, "predict", lambda *a, **k: kept.update(args=a, **k))
+        getattr(checks, name)(0, *kept["more"])
+    return kept
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_a_prediction_is_asked_for_and_never_told(name, kept, capsys):
+    more, (_, _, right) = kept["more"], kept["args"]
+    assert "not answered yet" in said(capsys, name, None, *more)
+    assert f"{name}: right. " in said(capsys, name, right, *more)
+    assert "must be a number" in said(capsys, name, "seven", *more)
+    for guess, words in kept["guesses"]:
+        assert words in said(capsys, name, guess, *more)
+    off = said(capsys, name, (np.asarray(right, float) + 1000).tolist(), *more)
+    assert "not right yet" in off and ("too large" in off or "0 of" in off)
+
+
+@pytest.mark.parametrize("name", [name for name in PREDICTED if not at_hand(name)])
+def test_no_page_prints_an_answer_before_it_has_asked(name, kept):
+    answers = np.ravel(np.asarray(kept["args"][2], float))
+    known = {f"{x:{form}}" for x in answers if x % 1 for form in (".4g", ".1f", ".2f")}
+    known |= {f"{x:{form}}" for x in answers if x >= 20 for form in (".0f", ",.0f")}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells, before = nbformat.read(path, as_version=4).cells, ""
+        asked = [i for i, cell in enumerate(cells) if f"check.{name}(" in cell.source]
+        for cell in cells[: asked[0] + 1] if asked else []:
+            printed = "".join(out.get("text", "") for out in cell.get("outputs", []))
+            before += re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL) + "\n" + printed
+        told = {*re.findall(r"(?<![\d.,])\d[\d,]*(?:\.\d+)?(?![\d.]*\d)", before)} & known
+        assert not told, (path.name, told)
