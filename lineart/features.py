@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lineart.config import MissingFile
+from lineart.config import InputError, MissingFile
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # widths of the convolutions
@@ -28,12 +27,14 @@ class FeatureExtractor(nn.Module):
 
     layers: any of `LAYERS`, in any order; nothing behind the deepest one is built or computed.
     weights: "imagenet" (Simonyan & Zisserman 2015, torchvision) or "bundled" (ST-LPIPS, with blurred pooling).
-    Raises MissingFile where the weights are not there.
+    Raises InputError for another source, MissingFile where the weights are not there.
     """
 
     def __init__(self, layers: Sequence[str] = LAYERS[:4], weights: str = "imagenet") -> None:
         super().__init__()
-        state = {"imagenet": imagenet_vgg16, "bundled": partial(bundled_network, "vgg")}[weights]()
+        if weights not in ("imagenet", "bundled"):
+            raise InputError(f"weights must be 'imagenet' or 'bundled', got {weights!r}")
+        state = imagenet_vgg16() if weights == "imagenet" else bundled_network("vgg")
         stages = 1 + max(LAYERS.index(layer) for layer in layers)
         self.scale = InputScale()
         # On "meta" nothing is drawn at random, so building a frozen network leaves the run's random numbers alone.

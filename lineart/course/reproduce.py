@@ -191,8 +191,8 @@ class Course:
             for file in needed:
                 shutil.copy(self.figures / file, own)
             environment = {"LINEART_PROFILE": self.profile, "LINEART_FIGURES": str(own)}
-            if jobs > 1:  # a thread that waits leaves its core to another kernel
-                environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
+            if jobs > 1:  # a core for each kernel: threads of two that share both wait for each other
+                environment["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
             began = time.perf_counter()
             peak_mb = kernel.execute(notebook, self.parameters, self.output, environment, timeout)
             record = {
