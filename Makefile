@@ -52,7 +52,8 @@ LONG := $(addprefix notebooks/,08_training.ipynb 09_table_1.ipynb 11_claims.ipyn
 
 test: env lint
 	@set -e; folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; trap 'exit 1' INT TERM; cp -R figures "$$folder"; \
-	export LINEART_FIGURES="$$folder/figures" OMP_NUM_THREADS=1; set -x; \
+	export LINEART_FIGURES="$$folder/figures" OMP_NUM_THREADS=1; \
+	export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824; set -x; \
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/; \
 	LINEART_PROFILE=smoke $(BIN)/python $(NBVAL) $(LONG); \
 	$(BIN)/python $(NBVAL) $(filter-out $(LONG),$(wildcard notebooks/*.ipynb))

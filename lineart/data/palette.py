@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from PIL import Image
 
@@ -41,8 +43,15 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
 def _cluster(colors: np.ndarray, counts: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """k cluster centres (k, 3) and their sizes in pixels (k,)."""
     from sklearn.cluster import KMeans  # a second that colouring with a given palette need not wait
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with _threads().limit(limits=1):
         means = KMeans(k, n_init=1, random_state=seed).fit(colors.astype(np.float64), sample_weight=counts)
     return means.cluster_centers_.round(2), np.bincount(means.labels_, weights=counts, minlength=k)
+
+
+@cache
+def _threads():
+    """The thread pools of this process; to find them takes as long as half a palette, so once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
