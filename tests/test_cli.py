@@ -171,7 +171,7 @@ def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary
         ("train smoke --betas 0.5", "betas"),
         ("train smoke --source nowhere", "nowhere"),
         ("evaluate --weights nothing", "nothing"),
-        ("evaluate --scale --n 0", "--n"),
+        ("evaluate --scale --n 1", "--n must be at least 2"),
         ("evaluate", "--weights"),
         ("compare nothing.csv", "nothing.csv"),
     ],

@@ -199,8 +199,9 @@ def evaluate_weights(
     """
     if not names and not scale:
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
-    if n is not None and n < 1:
-        raise InputError(f"--n must be at least 1, got {n}")
+    needed = 2 if {"P3", "P4"} & {*protocols} else 1  # there the reference is another drawing
+    if n is not None and n < needed:
+        raise InputError(f"--n must be at least {needed} for {', '.join(protocols)}, got {n}")
     _check_out(out)
     paths = [checkpoint_path(name) for name in names]
     networks = [load_generator(path) for path in paths]
