@@ -187,7 +187,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     ("request_", "said"),
     [
         (dict(names=[]), "--weights, or --scale"),
-        (dict(n=0), "--n must be at least 1, got 0"),
+        (dict(n=0), "--n must be at least 2 for P1, P3, got 0"),
         (dict(out="rows.txt"), "ends in .csv, got rows.txt"),
         (dict(source="pictures"), "toon is drawn and takes no --source"),
         (dict(names=["toon-none", "small"]), r"one size and k, got \(32, 9\), \(128, 9\)"),
