@@ -38,7 +38,7 @@ def declared(*extras: str) -> list[Requirement]:
     return [Requirement(line) for group in (PROJECT["dependencies"], *(EXTRAS[e] for e in extras)) for line in group]
 
 
-LOCKED = declared("notebooks", "test")
+LOCKED = declared("notebooks", "test", "studio", "site", "hub")
 
 
 @functools.cache
