@@ -48,7 +48,7 @@ reproduce: env
 # thread each: what is so small only waits for other threads. Three notebooks take longer than all others together and
 # compare nothing that depends on how long they train and how many pictures they measure: they run at the smallest size.
 NBVAL := -m pytest --nbval-lax --nbval-cell-timeout=300 --nbval-current-env -n 2 --dist loadscope
-LONG := $(addprefix notebooks/,08_training.ipynb 09_table_1.ipynb 11_claims.ipynb)
+LONG := $(sort $(wildcard $(addprefix notebooks/,08*.ipynb 09*table_1.ipynb 11*.ipynb)))
 
 test: env lint
 	@set -e; folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; trap 'exit 1' INT TERM; cp -R figures "$$folder"; \

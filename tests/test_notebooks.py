@@ -30,14 +30,18 @@ def tags(cell):
 
 
 def test_they_are_numbered_without_a_gap_and_together_small():
-    assert [int(name[:2]) for name in NAMES] == [*range(len(NAMES))] and len(NAMES) >= 12
+    """A lesson in two parts is called 01a and 01b."""
+    numbers = [name.partition("_")[0] for name in NAMES]
+    lessons = {int(number[:2]): [own[2:] for own in numbers if own[:2] == number[:2]] for number in numbers}
+    assert [*lessons] == [*range(len(lessons))] and len(lessons) >= 12
+    assert all(parts in ([""], ["a", "b"]) for parts in lessons.values()), lessons
     assert sum(path.stat().st_size for path in PATHS) <= 6_000_000
 
 
 @every
 def test_opening(path):
     opening = read(path).cells[0].source
-    assert re.match(rf"# {path.stem[:2]} · \S", opening)
+    assert re.match(rf"# {path.stem.partition('_')[0]} · \S", opening)
     assert re.search(r"\*\*Question\.\*\* .*\?", opening)
     goals = re.search(r"\*\*You will be able to\*\*\n\n((?:- .*\n)+)", opening).group(1)
     assert 3 <= goals.count("- ") <= 5
@@ -70,7 +74,7 @@ def test_pace(path):
     cells = read(path).cells
     code = sorted(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
     words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    assert 25 <= len(cells) <= 60 and 1_000 <= words <= 3_500, (len(cells), words)
+    assert 20 <= len(cells) <= 50 and 1_000 <= words <= 3_000, (len(cells), words)
     assert code[len(code) // 2] <= 7 and code[-1] <= 40 and sum(lines <= 20 for lines in code) >= 0.9 * len(code)
     pairs = zip(cells[1:], cells[2:])
     assert not [a.source for a, b in pairs if a.cell_type == b.cell_type == "code"], "a sentence between code cells"
@@ -86,6 +90,25 @@ def test_outputs_are_those_of_one_clean_run_in_order(path):
     assert path.stat().st_size <= 400_000
     assert not [cell for cell in code if {"papermill", "execution"} & set(cell.metadata)]
     assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", path.read_text()), "a path of a machine"
+
+
+@every
+def test_every_picture_has_a_text_that_says_what_it_shows(path):
+    for cell in code_cells(path):
+        for out in cell.outputs:
+            if "image/png" in out.get("data", {}):
+                alt = out.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt.split()) >= 4, cell.source
+
+
+@every
+def test_a_page_does_not_open_with_a_wall_of_imports(path):
+    """More than five lines of them are a cell of their own, folded in JupyterLab and on the site."""
+    for cell in code_cells(path):
+        lines = [line for line in cell.source.splitlines() if re.match(r"(import|from) \S+", line)]
+        if len(lines) > 5:
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") and "hide-input" in tags(cell), cell.source
+            assert not cell.outputs
 
 
 @every
@@ -131,7 +154,7 @@ def test_an_exercise_has_its_form(path):
     """Heading with stars and minutes, a stub with its check, two hints and a solution, numbered as they come."""
     cells, numbers = read(path).cells, []
     for cell, code, folded in zip(cells, cells[1:], cells[2:]):
-        if found := re.search(r"^### Exercise (\d+\.\d+) · .* (★+☆*) · \d+ minutes$", cell.source, re.MULTILINE):
+        if found := re.search(r"^### Exercise (\d+[ab]?\.\d+) · .* (★+☆*) · \d+ minutes$", cell.source, re.MULTILINE):
             numbers.append(found.group(1))
             assert len(found.group(2)) == 5 and cell.source.count("### Exercise") == 1
             assert re.search(r"^(answer = None|    return None)  # ", code.source, re.MULTILINE)
@@ -139,5 +162,6 @@ def test_an_exercise_has_its_form(path):
             folds = re.findall(r"<details><summary>(.*?)</summary>", folded.source)
             assert [name.split(",")[0] for name in folds] == ["Hint 1", "Hint 2", "Solution"]
     if numbers:
-        assert numbers == [f"{int(path.stem[:2])}.{i}" for i in range(1, len(numbers) + 1)]
+        page = re.sub(r"^0(?=\d)", "", path.stem.partition("_")[0])  # 1a of 01a
+        assert numbers == [f"{page}.{i}" for i in range(1, len(numbers) + 1)]
         assert re.search(r"\*\*Study time\.\*\* About \d+ minutes: \d+ to read, \d+ for", cells[0].source)

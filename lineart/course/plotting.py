@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from pathlib import Path
@@ -144,6 +145,19 @@ def compact(figure: Figure, colors: int = 256) -> Image.Image:
     plt.close(figure)
     # Median cut, Pillow's default, averages the few pixels of a rare colour away.
     return Image.open(buffer).convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE)
+
+
+def show(figure: Figure, alt: str, colors: int = 256) -> None:
+    """Put a figure on the page, with the text that stands for it where it is read aloud or can't be shown.
+
+    alt: one or two sentences that say what is to be seen. colors: see `compact`.
+    """
+    from IPython.display import display  # there in a notebook; the package works without it
+
+    buffer = io.BytesIO()
+    compact(figure, colors).save(buffer, "PNG", optimize=True)
+    picture = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    display(picture, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, **details) -> Path:

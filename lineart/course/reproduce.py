@@ -51,10 +51,10 @@ def reproduce(
 ) -> int:
     """Bring the results up to date, with `publish` write them to `figures/` and into the notebooks, then compare.
 
-    profile is of `PROFILES`; only holds names or numbers of notebooks ("09_table_1", "09"), none for all. Every chosen
-    notebook must assign each of the `parameters`. `notebooks` is their folder, in which the kernels work, too; executed
-    ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds, `jobs`
-    notebooks run at a time, with `force` also unchanged ones.
+    profile is of `PROFILES`; only holds names or numbers of notebooks ("09b_table_1", "09b", "09"), none for all. Every
+    chosen notebook must assign each of the `parameters`. `notebooks` is their folder, in which the kernels work, too;
+    executed ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds,
+    `jobs` notebooks run at a time, with `force` also unchanged ones.
 
     Returns 1 if `strict` and a result is not as committed, else 0. Raises InputError; a notebook that failed is then in
     `output` as `NAME.failed.ipynb`.
@@ -98,13 +98,13 @@ class Course:
         self.figures, self.committed = config.figures_dir(profile), config.ROOT / "figures"
         if self.output == folder:
             raise InputError(f"output must be another folder than that of the notebooks, got {folder}")
-        paths = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+        paths = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]*_*.ipynb"))}
         if not paths:
             raise MissingFile(f"there must be notebooks called NN_name.ipynb in {folder}, found none")
         for wanted in only:
-            if not any(wanted in (name, name[:2]) for name in paths):
+            if not any(wanted in _called(name) for name in paths):
                 raise InputError(f"no notebook {wanted!r}; there are {', '.join(paths)}")
-        self.notebooks = [kernel.read(path) for name, path in paths.items() if not only or {name, name[:2]} & {*only}]
+        self.notebooks = [kernel.read(path) for name, path in paths.items() if not only or _called(name) & {*only}]
         for notebook in self.notebooks:
             for need in notebook.needs:
                 if need not in paths or need >= notebook.name:
@@ -286,3 +286,8 @@ def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], str], jobs:
 
 def _digest(path: Path) -> str | None:
     return sha256(path) if path.is_file() else None
+
+
+def _called(name: str) -> set[str]:
+    """What a notebook may be called by: its name, its number, and the number of the lesson that it is a part of."""
+    return {name, name.partition("_")[0], name[:2]}
