@@ -43,7 +43,7 @@ VARIANTS = {
     "colors": ("matching by colours", BENT | dict(keys="colors")),
     "lines": ("matching by lines", BENT | dict(keys="lines")),
     "lines-fine": ("matching by lines, one finer level", BENT | dict(keys="lines", fine_levels=1)),
-    "lines-fine3": ("matching by lines, three finer levels", BENT | dict(keys="lines", fine_levels=3)),
+    "lines-fine2": ("matching by lines, two finer levels", BENT | dict(keys="lines", fine_levels=2)),
     "self-today": ("no encoder for matching", {}),
     "self-colors": ("matching by colours", dict(keys="colors")),
     "self-lines": ("matching by lines", dict(keys="lines")),
