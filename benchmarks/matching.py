@@ -1,4 +1,4 @@
-"""What matching apart from colour brings, and what of it: nine networks of equal steps, three seeds each, on `toon`.
+"""What matching apart from colour brings, and what of it: eleven trainings of equal steps, three seeds each, on `toon`.
 
     python benchmarks/matching.py                        all; about six minutes of one core for a training
     python benchmarks/matching.py lines wide --seeds 0   some of them, such as one process a core
@@ -11,10 +11,13 @@ run folders lie under `runs/matching`, or where --runs says. P1, P2 and P4 on 25
 
 import argparse
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import torch
+from warps import pinned_warp
 
 from lineart.checkpoint import load_generator, read_checkpoint
 from lineart.config import ROOT, Config, figures_dir
@@ -36,15 +39,18 @@ VARIANTS = {
     "today": ("no encoder for matching", BENT),
     "wide": ("no encoder for matching, width 18", BENT | dict(width=18)),
     "fine": ("no encoder for matching, one finer level", BENT | dict(fine_levels=1)),
+    "pinned": ("no encoder for matching, the warp of benchmarks/warps.py", BENT),
     "colors": ("matching by colours", BENT | dict(keys="colors")),
     "lines": ("matching by lines", BENT | dict(keys="lines")),
     "lines-fine": ("matching by lines, one finer level", BENT | dict(keys="lines", fine_levels=1)),
+    "lines-fine2": ("matching by lines, two finer levels", BENT | dict(keys="lines", fine_levels=2)),
     "self-today": ("no encoder for matching", {}),
     "self-colors": ("matching by colours", dict(keys="colors")),
     "self-lines": ("matching by lines", dict(keys="lines")),
 }
 METRICS = {("P1", "PSNR"): "P1 dB", ("P2", "PSNR"): "P2 dB", ("P4", "PSNR"): "P4 dB"}
 METRICS |= {("P4", "CIEDE2000"): "P4 CIEDE2000", ("P4", "bleeding"): "P4 bleeding %"}
+METRICS |= {("P4", f"CIEDE2000, {slot}"): f"P4 {slot}" for slot in ("eyes", "accessories")}
 SHOWN = [*METRICS.values(), "position dB"]
 
 
@@ -72,9 +78,11 @@ def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None
         for variant in variants:
             config = Config.from_profile("classroom", **(COMMON | VARIANTS[variant][1]), seed=seed)
             run = runs / f"{variant}-s{seed}"
-            if (run / "measured.json").exists():
+            known = json.loads((run / "measured.json").read_text()) if (run / "measured.json").exists() else {}
+            if {*SHOWN} <= {*known}:
                 continue
-            train(config, run, resume=bool(checkpoints(run)))
+            with mock.patch("lineart.training.random_warp", pinned_warp) if variant == "pinned" else nullcontext():
+                train(config, run, resume=bool(checkpoints(run)))
             if read_checkpoint(run / LAST)[1] < config.total_steps:
                 raise SystemExit(f"{run.name} was stopped; the same command goes on")
             evaluator = evaluator or Evaluator(load(config, "test", 256), config.weights, "toon")
