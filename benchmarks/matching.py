@@ -50,7 +50,6 @@ VARIANTS = {
 }
 METRICS = {("P1", "PSNR"): "P1 dB", ("P2", "PSNR"): "P2 dB", ("P4", "PSNR"): "P4 dB"}
 METRICS |= {("P4", "CIEDE2000"): "P4 CIEDE2000", ("P4", "bleeding"): "P4 bleeding %"}
-METRICS |= {("P4", f"CIEDE2000, {slot}"): f"P4 {slot}" for slot in ("eyes", "accessories")}
 SHOWN = [*METRICS.values(), "position dB"]
 
 
