@@ -2,8 +2,9 @@
 
     python benchmarks/finishes.py
 
-Flat and exact colours of every method, and soft shading of the bent one, beside the network's own picture, on 512
-drawings. Writes `figures/finishes_toon.csv` and `.md`.
+Four methods, each with the network's own picture (smooth), shading blurred within regions (soft), one colour a region
+(flat), and one colour of the reference's palette a region (exact), on 512 drawings. Writes
+`figures/finishes_toon.csv` and `.md`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from lineart.evaluation.rows import write_csv
 from lineart.evaluation.tables import markdown, of_protocol
 from lineart.files import provenance, sha256, write_sidecar, write_text
 
+METHODS = ("image-warped", "none", "image", "image-other")
 FINISHES = ("smooth", "soft", "flat", "exact")
 
 
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=512, help="drawings (512)")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    weights = {method: path for (method, seed), path in weights_in(args.weights, "toon").items() if seed == 0}
+    weights = {method: weights_in(args.weights, "toon")[method, 0] for method in METHODS}
     config = Colorizer.from_pretrained(next(iter(weights.values()))).config
     evaluator = Evaluator(load(config, "test", args.n), config.weights, "toon")
     rows = []
