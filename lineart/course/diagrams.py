@@ -34,41 +34,6 @@ def mark(axis: Axes, point: tuple[float, float], color: str, marker: str = "o", 
     axis.plot(column, row, marker, markeredgecolor=color, **look)
 
 
-def soft_lookup(scores: torch.Tensor, colors: torch.Tensor, factors: tuple[float, ...] = (1, 4, 16)) -> Figure:
-    """A panel a factor: the weights softmax(factor * scores), on a ground of the colour that they mix.
-
-    scores (k,), colors (k, 3) in [-1, 1].
-    """
-    figure, axes = plt.subplots(1, len(factors), figsize=(8.5, 2.2), sharey=True)
-    rgb = ((colors + 1) / 2).clamp(0, 1)
-    for axis, factor in zip(axes, factors):
-        weights = (factor * scores).softmax(0)
-        axis.bar(range(len(scores)), weights, color=rgb.tolist(), edgecolor="black")
-        axis.set_facecolor((weights @ rgb).tolist())
-        axis.set_title(f"scores × {factor}", fontsize=9)
-        axis.set_xticks(range(len(scores)))
-    axes[0].set_ylabel("weight")
-    return figure
-
-
-def how_decided(scores: dict[int, torch.Tensor]) -> Figure:
-    """Entropy and slope of a softmax with and without the division by the root of d_k; scores: d_k -> (n, tokens)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.6))
-    for name, power, style in (("plain", 0, "o-"), ("divided by √d_k", 0.5, "s--")):
-        weights = [(raw / width**power).softmax(-1) for width, raw in scores.items()]
-        entropy = [-(p * p.clamp_min(1e-20).log()).sum(-1).mean() / math.log(p.shape[-1]) for p in weights]
-        left.plot([*scores], entropy, style, label=name)
-        right.plot([*scores], [(p * (1 - p)).sum(-1).mean() for p in weights], style)
-    left.set_ylabel("entropy / its largest value")
-    right.set_ylabel("sum of p (1 − p)")
-    for axis in (left, right):
-        axis.set(xscale="log", xlabel="$d_k$", ylim=(0, 1.05))
-        axis.set_xticks([*scores], [*scores], minor=False)
-    left.legend(frameon=False)
-    figure.tight_layout()
-    return figure
-
-
 def inside(mask: np.ndarray, part: str, count: int = 1) -> list[tuple[int, int]]:
     """The (row, column) of the pixels deepest inside a part of a mask of `toon`, far from one another."""
     area, found = mask == SLOTS.index(part), []
@@ -171,19 +136,4 @@ def points_look(line, looks: list[tuple[str, Any, torch.Tensor]], points: list[t
         show_attention(line, reference, attention, points, row)
         row[0].text(-0.08, 0.5, name, rotation=90, va="center", transform=row[0].transAxes)
     figure.subplots_adjust(hspace=0.16)
-    return figure
-
-
-def bars(groups: dict[str, tuple[float, ...]], labels: tuple[str, ...], ylabel: str) -> Figure:
-    """Shares as groups of bars: a group's name to one value for each of the labels."""
-    figure, axis = plt.subplots(figsize=(7.5, 2.6))
-    places, width = np.arange(len(groups)), 0.75 / len(labels)
-    for i, (label, color, hatch) in enumerate(zip(labels, (OWN, MEANT, "#bbbbbb"), ("", "//", ".."))):
-        own = places + width * (i - (len(labels) - 1) / 2)
-        heights = [values[i] for values in groups.values()]
-        found = axis.bar(own, heights, width, label=label, color=color, hatch=hatch, edgecolor="white")
-        axis.bar_label(found, fmt="{:.0%}", fontsize=8)
-    axis.set_xticks(places, groups)
-    axis.set(ylim=(0, 1.25), ylabel=ylabel)
-    axis.legend(frameon=False, ncol=len(labels))
     return figure
