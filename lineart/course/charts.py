@@ -127,3 +127,12 @@ def influence(names: list[str], sizes: dict[str, list[float]]) -> Figure:
         axis.tick_params(labelsize=8)
     figure.tight_layout()
     return figure
+
+
+def falls_from(history: list[float], guess: float, ylabel: str) -> Figure:
+    """A loss over the steps, with a dotted line at the loss of one that guesses."""
+    figure, axis = plt.subplots(figsize=(5, 1.8))
+    axis.plot(history, color=BLUE)
+    axis.axhline(guess, color="grey", ls=":")
+    axis.set(xlabel="step", ylabel=ylabel)
+    return figure

@@ -137,3 +137,55 @@ def points_look(line, looks: list[tuple[str, Any, torch.Tensor]], points: list[t
         row[0].text(-0.08, 0.5, name, rotation=90, va="center", transform=row[0].transAxes)
     figure.subplots_adjust(hspace=0.16)
     return figure
+
+
+def patch_sizes(drawings: dict[int, np.ndarray], window: torch.Tensor) -> Figure:
+    """Drawings by their size, at one scale, with the patch of a logit near the middle; and the gradient (70, 70)."""
+    figure, (pictures, gradient) = plt.subplots(1, 2, figsize=(7, 2.8), width_ratios=(7, 3))
+    left = 0
+    for size, drawing in drawings.items():
+        pictures.imshow(drawing, extent=(left, left + size, size, 0))
+        first = 8 * ((size // 8 - 2) // 2) - 23  # of the rows of this logit
+        frame = {"fill": False, "edgecolor": ASKS, "linewidth": 2}
+        pictures.add_patch(Rectangle((left + first, first), 70, 70, **frame))
+        pictures.text(left, -6, f"{size} px", fontsize=9)
+        left += size + 30
+    pictures.set(xlim=(-2, left - 30 + 2), ylim=(max(drawings) + 1, -20))
+    pictures.axis("off")
+    quarter = len(window) // 4
+    middle = window[quarter:-quarter, quarter:-quarter].sum() / window.sum()
+    gradient.imshow(window, cmap="magma", interpolation="nearest")
+    gradient.set_title(f"{middle:.0%} in the middle quarter", fontsize=9)
+    gradient.axis("off")
+    return figure
+
+
+def logit_maps(pictures: dict[str, torch.Tensor], maps: dict[str, torch.Tensor], rows: int) -> Figure:
+    """The first pictures (N, 3, H, W) of each kind, each beside its map of logits (N, h, w)."""
+    figure, axes = plt.subplots(rows, 2 * len(pictures), figsize=(9, 1.15 * rows))
+    for k, (name, images) in enumerate(pictures.items()):
+        for row, image, logits in zip(axes, images, maps[name]):
+            picture(row[2 * k], image)
+            drawn = row[2 * k + 1].imshow(logits, cmap="RdBu", vmin=-3, vmax=3, interpolation="nearest")
+            row[2 * k + 1].axis("off")
+        axes[0, 2 * k].set_title(name, fontsize=9)
+    figure.tight_layout(pad=0.3)
+    figure.colorbar(drawn, ax=axes, fraction=0.02, label="logit")
+    return figure
+
+
+def pushes(image, where: dict[str, torch.Tensor]) -> Figure:
+    """How hard each of two losses pushes a logit, per patch and as one number, and where on the image it does so."""
+    figure, axes = plt.subplots(1, 2 + len(where), figsize=(7.5, 1.9), width_ratios=(1.5, *[1] * (1 + len(where))))
+    z = torch.linspace(-6, 6, 100)
+    axes[0].plot(z, torch.sigmoid(-z), color=OWN, label="per patch")
+    axes[0].plot(z, torch.sigmoid(z) * torch.sigmoid(-z), "--", color=MEANT, label="one number")
+    axes[0].set_xlabel("logit")
+    axes[0].legend(frameon=False, fontsize=7, loc=(0.45, 0.7), handlelength=1.5)
+    axes[0].set_title("push (up to a factor)", fontsize=9)
+    picture(axes[1], image)
+    for axis, (name, push) in zip(axes[2:], where.items()):
+        axis.imshow(push, cmap="magma", interpolation="nearest")
+        axis.set_title(name, fontsize=9)
+        axis.axis("off")
+    return figure

@@ -1,4 +1,4 @@
-"""The paper's Figure 2, drawn from the sizes and channels of our generator at 256 px: encoder, decoder, what attends."""
+"""The paper's Figure 2, from the sizes and channels of our generator at 256 px."""
 
 from __future__ import annotations
 
