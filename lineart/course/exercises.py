@@ -84,7 +84,7 @@ def e05_channels_into_decoder_3() -> int:
 
 
 def e05_share_of_the_decoder(generator: Generator) -> float:
-    """Of all trainable numbers."""
+    """Of all parameters."""
     return count_parameters(generator.decoder) / count_parameters(generator)
 
 
