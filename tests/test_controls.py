@@ -42,10 +42,10 @@ def middle(what):
 @pytest.mark.parametrize("case", ["asked for", "no server"])
 def test_without_a_person_it_is_one_picture_with_its_text(page, monkeypatch, case):
     monkeypatch.setenv("LINEART_STATIC", "1") if case == "asked for" else monkeypatch.delenv("JPY_SESSION_NAME")
-    control(patch_of, "A square of one colour.", color=("red", ["blue", "red"]), grey=(0, [0, 64]))
+    control(patch_of, "A square of one colour, {color}.", color=("red", ["blue", "red"]), grey=(0, [0, 64]))
     (picture,) = page["pictures"]
     assert middle(picture) == (255, 0, 0) and not page["widgets"] and not picture["transient"]
-    assert picture["metadata"]["image/png"]["alt"] == picture["data"]["text/plain"] == "A square of one colour."
+    assert picture["metadata"]["image/png"]["alt"] == picture["data"]["text/plain"] == "A square of one colour, red."
 
 
 def test_a_moved_slider_draws_into_the_same_place_and_says_what_is_there_now(page):

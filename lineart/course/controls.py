@@ -21,13 +21,13 @@ def control(draw: Callable[..., Figure], alt: str | Callable[..., str], **choice
 
     choices: for each argument of `draw` its name and either (start, options), a slider through the options, which must
     hold the start, or a colour "#rrggbb", a field to pick one. An underscore in a name is a space beside the slider.
-    alt: what is to be seen, for the values at the start; or a function that says it for any values.
+    alt: what is to be seen; a name in braces stands for its value. Or a function that says it for any values.
     Drawing should take less than half a second.
     """
     from IPython.display import display, publish_display_data  # there in a notebook
 
     def picture(values: dict[str, Any]) -> dict[str, dict]:
-        return on_page(draw(**values), alt(**values) if callable(alt) else alt)
+        return on_page(draw(**values), alt(**values) if callable(alt) else alt.format(**values))
 
     start = {name: _start(choice) for name, choice in choices.items()}
     place = {"display_id": f"control-{os.urandom(8).hex()}"} if is_live() else {}

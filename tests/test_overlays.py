@@ -1,11 +1,11 @@
-"""Diagrams and charts show what was computed: marks where they belong, weights as they are, sizes from the networks."""
+"""Overlays and charts show what was computed: marks where they belong, weights as they are, sizes from the networks."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from lineart.course import charts, diagrams, figure_2
+from lineart.course import charts, figure_2, overlays
 from lineart.data import toon
 from lineart.networks import level_channels
 
@@ -33,14 +33,14 @@ def pair():
 
 @pytest.mark.parametrize("part", ["hair", "skin"])
 def test_points_inside_a_part_are_inside_and_apart(pair, part):
-    found = diagrams.inside(pair.mask, part, 2)
+    found = overlays.inside(pair.mask, part, 2)
     assert [toon.SLOTS[pair.mask[point]] for point in found] == [part, part]
     assert np.linalg.norm(np.subtract(*found)) > 3
 
 
 def test_keys_have_the_share_of_their_scores_and_give_their_colours(pair):
-    keys = [*diagrams.inside(pair.mask, "hair"), *diagrams.inside(pair.mask, "skin")]
-    figure = diagrams.query_keys_values(pair.line, pair.color, (5, 9), keys, [np.log(3), 0])
+    keys = [*overlays.inside(pair.mask, "hair"), *overlays.inside(pair.mask, "skin")]
+    figure = overlays.query_keys_values(pair.line, pair.color, (5, 9), keys, [np.log(3), 0])
     left, middle, right = figure.axes
     assert texts(figure)[-2:] == ["75%", "25%"]
     assert set(marked(left)) == {(5, 9)} and marked(right) == [tuple(map(float, key)) for key in keys]
@@ -53,14 +53,14 @@ def test_the_surest_points_lie_in_their_parts(pair):
     for shown in (0, 2):
         for i, part in enumerate(("hair", "skin", "clothes")):
             masks[shown, 16 * i : 16 * i + 16, : 32 * shown or 8] = toon.SLOTS.index(part)
-    shown, points = diagrams.surest_points(masks, masks, 4)
+    shown, points = overlays.surest_points(masks, masks, 4)
     assert shown == 2 and [row for row, _ in points] == [0, 1, 2]
 
 
 def test_a_look_is_that_of_the_asking_cell(pair):
     attention = torch.zeros(2, 2, 4)
     attention[1, 0, 3] = 0.5
-    figure = diagrams.looks_at(pair.line, pair.color, attention, row=0.75, column=0.25)
+    figure = overlays.looks_at(pair.line, pair.color, attention, row=0.75, column=0.25)
     assert set(marked(figure.axes[0])) == {(48, 16)}
     assert np.asarray(figure.axes[1].images[1].get_array()).tolist() == [[0, 0], [0, 0.5]]
     assert "50%" in figure.axes[1].get_title()
@@ -68,7 +68,7 @@ def test_a_look_is_that_of_the_asking_cell(pair):
 
 def test_the_mirror_test_marks_own_place_and_the_same_part_on_the_other_side(pair):
     attention = torch.eye(16).view(4, 4, 16)
-    figure = diagrams.mirror_test(pair.line, pair.color, (1, 0), {"one": attention, "two": attention})
+    figure = overlays.mirror_test(pair.line, pair.color, (1, 0), {"one": attention, "two": attention})
     asks, *others = figure.axes
     assert len(others) == 3 and set(marked(asks)) == {(24, 8)}
     assert all(set(marked(axis)) == {(24, 8), (24, 56)} for axis in others)
@@ -79,7 +79,7 @@ def test_a_patch_frame_lies_where_its_logit_looks():
     drawings = {size: np.zeros((size, size, 3), np.uint8) for size in (64, 128, 256)}
     window = torch.zeros(70, 70)
     window[30:40, 30:40] = 1
-    figure = diagrams.patch_sizes(drawings, window)
+    figure = overlays.patch_sizes(drawings, window)
     frames = figure.axes[0].patches
     assert [frame.get_width() for frame in frames] == [70, 70, 70]
     assert frames[2].get_y() == 8 * 15 - 23 and "100%" in figure.axes[1].get_title()

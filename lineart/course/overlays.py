@@ -1,4 +1,4 @@
-"""Ideas as pictures: what a formula does, drawn over the drawings it works on."""
+"""Ideas as pictures drawn over the drawings: who asks where, what a patch holds, where a loss pushes."""
 
 from __future__ import annotations
 
