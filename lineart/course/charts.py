@@ -25,7 +25,7 @@ def soft_lookup(scores: torch.Tensor, colors: torch.Tensor, factors: tuple[float
     rgb = ((colors + 1) / 2).clamp(0, 1)
     for axis, factor in zip(axes, factors):
         weights = (factor * scores).softmax(0)
-        axis.bar(range(len(scores)), weights, color=rgb.tolist(), edgecolor="black")
+        axis.bar(range(len(scores)), weights.numpy(), color=rgb.tolist(), edgecolor="black")
         axis.set_facecolor((weights @ rgb).tolist())
         axis.set_title(f"scores × {factor}", fontsize=9)
         axis.set_xticks(range(len(scores)))

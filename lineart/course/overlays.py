@@ -79,7 +79,7 @@ def looks_at(line, reference, attention: torch.Tensor, row: float, column: float
     """Where the position at `row` and `column`, shares of the height and width, looks; attention (H, W, T)."""
     height, width, tokens = attention.shape
     side, drawing = math.isqrt(tokens), as_picture(line)
-    heat = attention[int(row * height), int(column * width)].reshape(side, side)
+    heat = attention[int(row * height), int(column * width)].reshape(side, side).numpy()
     figure, (left, right) = plt.subplots(1, 2, figsize=(5.2, 2.8))
     picture(left, drawing, "this position asks")
     mark(left, (row * drawing.shape[0], column * drawing.shape[1]), ASKS)
@@ -106,7 +106,7 @@ def mirror_test(line, mirrored, point: tuple[int, int], attentions: dict[str, to
     extent = (0, width * pixels, height * pixels, 0)
     for axis, (name, attention) in zip(axes[2:], attentions.items()):
         picture(axis, mirrored, name)
-        heat = attention[point].reshape(height, width)
+        heat = attention[point].reshape(height, width).numpy()
         axis.imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="nearest")
     for axis in axes[1:]:
         mark(axis, place, OWN, "o")
@@ -154,7 +154,7 @@ def patch_sizes(drawings: dict[int, np.ndarray], window: torch.Tensor) -> Figure
     pictures.axis("off")
     quarter = len(window) // 4
     middle = window[quarter:-quarter, quarter:-quarter].sum() / window.sum()
-    gradient.imshow(window, cmap="magma", interpolation="nearest")
+    gradient.imshow(window.numpy(), cmap="magma", interpolation="nearest")
     gradient.set_title(f"{middle:.0%} in the middle quarter", fontsize=9)
     gradient.axis("off")
     return figure
@@ -166,7 +166,7 @@ def logit_maps(pictures: dict[str, torch.Tensor], maps: dict[str, torch.Tensor],
     for k, (name, images) in enumerate(pictures.items()):
         for row, image, logits in zip(axes, images, maps[name]):
             picture(row[2 * k], image)
-            drawn = row[2 * k + 1].imshow(logits, cmap="RdBu", vmin=-3, vmax=3, interpolation="nearest")
+            drawn = row[2 * k + 1].imshow(logits.numpy(), cmap="RdBu", vmin=-3, vmax=3, interpolation="nearest")
             row[2 * k + 1].axis("off")
         axes[0, 2 * k].set_title(name, fontsize=9)
     figure.tight_layout(pad=0.3)
@@ -185,7 +185,7 @@ def pushes(image, where: dict[str, torch.Tensor]) -> Figure:
     axes[0].set_title("push (up to a factor)", fontsize=9)
     picture(axes[1], image)
     for axis, (name, push) in zip(axes[2:], where.items()):
-        axis.imshow(push, cmap="magma", interpolation="nearest")
+        axis.imshow(push.numpy(), cmap="magma", interpolation="nearest")
         axis.set_title(name, fontsize=9)
         axis.axis("off")
     return figure
