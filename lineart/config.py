@@ -17,6 +17,7 @@ DataSet = Literal["toon", "kaggle", "faces", "folder", "pairs"]
 Weights = Literal["imagenet", "bundled"]
 TrainReference = Literal["self", "warped", "other"]
 DATA: tuple[str, ...] = get_args(DataSet)
+RETIRED = ("tensorboard",)  # settings that run folders and weights of an older version hold
 MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
 
@@ -97,7 +98,6 @@ class Config(BaseModel):
     sample_every: Count = Field(500, description="steps between two samples")
     checkpoint_every: Count = Field(500, description="steps between two checkpoints")
     checkpoint_minutes: Positive = Field(10.0, description="a checkpoint also whenever so many have passed")
-    tensorboard: bool = Field(False, description="a log for TensorBoard, too")
 
     def __init__(self, **values) -> None:
         try:
@@ -152,7 +152,7 @@ class Config(BaseModel):
     @classmethod
     def from_dict(cls, values: dict) -> Config:
         """Inverse of `to_dict`; unknown names are refused, missing ones have the paper's value."""
-        return cls(**values)
+        return cls(**{name: value for name, value in values.items() if name not in RETIRED})
 
     def to_dict(self) -> dict:
         """Plain values, for JSON."""
