@@ -8,8 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from lineart.coloring.colorizer import Colorizer
-from lineart.coloring.drawing import clean, to_srgb
-from lineart.coloring.fit import join, shrink, squares
+from lineart.coloring.drawing import clean, join, shrink, squares, to_srgb
 from lineart.config import InputError
 from lineart.data.lines import extract_lines
 from lineart.data.toon import draw

@@ -12,7 +12,7 @@ from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.config import Config, InputError
 from lineart.data.references import random_references
 from lineart.data.sets import Pairs, load
-from lineart.evaluation import measure, metrics, scale
+from lineart.evaluation import measure, metrics
 from lineart.evaluation.measure import (
     Evaluator,
     copy_the_reference,
@@ -134,8 +134,8 @@ def test_each_result_set_is_held_against_its_own_list_and_the_spread_is_over_the
 
 
 def test_p4_has_the_regions_and_counts_only_slots_that_the_reference_shows(evaluator, pairs):
-    right = values(evaluator.rows("oracle", "P4", scale.oracle))
-    copied = values(evaluator.rows("copy", "P4", scale.reference_alone))
+    right = values(evaluator.rows("oracle", "P4", measure.oracle))
+    copied = values(evaluator.rows("copy", "P4", measure.reference_alone))
     assert right["PSNR"] > 25 and right["bleeding"] < 0.02 and right["CIEDE2000"] < 1.5
     assert copied["PSNR"] < 20 and copied["CIEDE2000"] > 10 * right["CIEDE2000"]
     (trial,) = evaluator.plan("P4")
