@@ -5,7 +5,7 @@ import torch
 
 from lineart.data.lines import lines_of
 from lineart.layers import palette_planes
-from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
+from lineart.networks import Generator, PatchDiscriminator, count_parameters
 
 METHODS = [
     dict(attention="none"),
@@ -24,10 +24,6 @@ def seed():
 
 def inputs(n=2, size=32):
     return torch.rand(n, 3, size, size) * 2 - 1, torch.rand(n, 9, 3) * 2 - 1, torch.rand(n, 3, size, size) * 2 - 1
-
-
-def test_widths_of_the_paper_profile():
-    assert level_channels(64, 7) == [64, 128, 256, 512, 512, 512, 512]
 
 
 def test_attention_noise_and_skips_sit_where_figure_2_has_them():
