@@ -1,7 +1,5 @@
 """Every setting of an experiment, once: its type, its limits, what it means. The defaults are the paper's."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -106,7 +104,7 @@ class Config(BaseModel):
             raise InputError(_sentence(error, values)) from None
 
     @model_validator(mode="after")
-    def _settings_fit_each_other(self) -> Config:
+    def _settings_fit_each_other(self) -> "Config":
         if self.size % 2**self.depth:
             raise InputError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
         if self.data == "toon" and self.source:
@@ -142,7 +140,7 @@ class Config(BaseModel):
         return self.steps if self.steps is not None else self.epochs * self.steps_per_epoch
 
     @classmethod
-    def from_profile(cls, profile: str | None = None, **changes) -> Config:
+    def from_profile(cls, profile: str | None = None, **changes) -> "Config":
         """The config of a profile, by default the one that LINEART_PROFILE names, else `classroom`."""
         profile = profile or os.environ.get("LINEART_PROFILE", "classroom")
         if profile not in PROFILES:
@@ -150,7 +148,7 @@ class Config(BaseModel):
         return cls(**{**PROFILES[profile], **changes})
 
     @classmethod
-    def from_dict(cls, values: dict) -> Config:
+    def from_dict(cls, values: dict) -> "Config":
         """Inverse of `to_dict`; unknown names are refused, missing ones have the paper's value."""
         return cls(**{name: value for name, value in values.items() if name not in RETIRED})
 
@@ -158,7 +156,7 @@ class Config(BaseModel):
         """Plain values, for JSON."""
         return self.model_dump()
 
-    def replace(self, **changes) -> Config:
+    def replace(self, **changes) -> "Config":
         """The same but for `changes`, validated again."""
         return Config(**{**self.to_dict(), **changes})
 

@@ -1,7 +1,5 @@
 """What a training leaves to look at: `metrics.csv`, sample grids, its progress, and the signs of a failing run."""
 
-from __future__ import annotations
-
 import csv
 import time
 from pathlib import Path

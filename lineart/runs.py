@@ -1,7 +1,5 @@
 """A run's folder: who may train in it, its checkpoints and settings, and how a signal ends it between two steps."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

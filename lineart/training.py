@@ -4,8 +4,6 @@ Everything random in a step (order, crop, flip, noise) is drawn from a seed made
 number. So the step's number is all the state there is to save, and a resumed run is the run that was not killed.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -187,9 +187,9 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     ("request_", "said"),
     [
         (dict(names=[]), "--weights, or --scale"),
-        (dict(n=0), "--n must be at least 2 for P1, P3, got 0"),
+        (dict(n=0), "--n must be at least 2, got 0"),
         (dict(out="rows.txt"), "ends in .csv, got rows.txt"),
-        (dict(source="pictures"), "toon is drawn and takes no --source"),
+        (dict(source="pictures"), "toon is drawn and takes no source"),
         (dict(names=["toon-none", "small"]), r"one size and k, got \(32, 9\), \(128, 9\)"),
         (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known"),
         (dict(names=["nobody"]), "nobody"),

@@ -1,7 +1,5 @@
 """Many drawings in the colours of one reference, from files to files."""
 
-from __future__ import annotations
-
 import glob
 import importlib.util
 import re

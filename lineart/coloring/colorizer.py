@@ -1,7 +1,5 @@
 """Colour one drawing with trained weights."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -57,7 +55,7 @@ class Colorizer:
         self.generator, self.config, self.device = generator.to(device).eval(), config, torch.device(device)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, device: str | torch.device = "cpu") -> Colorizer:
+    def from_pretrained(cls, name_or_path: str | Path, device: str | torch.device = "cpu") -> "Colorizer":
         """From shipped weights ("toon", "toon-none", ...), a checkpoint file, or a run folder."""
         return cls(*load_generator(checkpoint_path(name_or_path)), device)
 

@@ -3,8 +3,6 @@
 And from there to the size that the network sees, and back: thin lines stay dark, a strip goes through in squares.
 """
 
-from __future__ import annotations
-
 import io
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ The network colours a small picture; the drawing has its own size. So the drawin
 colour from the network's picture, ink takes the region beneath it, and the drawing's own lines are laid over.
 """
 
-from __future__ import annotations
-
 import typing
 import warnings
 

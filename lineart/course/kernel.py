@@ -1,7 +1,5 @@
 """One notebook: read and checked, then run by papermill in a kernel of this very interpreter, and why it failed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

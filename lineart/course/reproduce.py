@@ -10,8 +10,6 @@ jupyter-cache knows only of code cells, and doit must be told beforehand what a 
 Results go to `runs/<profile>/figures` and are compared with the committed `figures/`, which only `publish` writes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Pictures to arrays, once: decode, square, lines, palette, in several processes; whole at the end or not there."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

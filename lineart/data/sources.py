@@ -1,7 +1,5 @@
 """Where pictures come from: a folder, a zip that is never unpacked, or Kaggle; and which of its files make a set."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -35,7 +33,7 @@ class Entry:
     reason: str = ""
     inside: str = ""
     split: str = ""
-    sketch: Entry | None = None
+    sketch: "Entry | None" = None
 
 
 def locate(name: str, source: str | Path | None) -> Path:

@@ -11,8 +11,6 @@
 Rows are sorted by split, then by name; so a split is one slice of the arrays.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence

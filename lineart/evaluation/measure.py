@@ -1,7 +1,5 @@
 """Measuring: a method's results under the protocols, as rows that say how to get them again."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -243,9 +241,8 @@ def evaluate_weights(
     """
     if not names and not scale:
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
-    needed = 2 if {"P3", "P4"} & {*protocols} else 1  # there the reference is another drawing
-    if n is not None and n < needed:
-        raise InputError(f"--n must be at least {needed} for {', '.join(protocols)}, got {n}")
+    if n is not None and n < 2:  # in P3 and P4 the reference is another drawing
+        raise InputError(f"--n must be at least 2, got {n}")
     _check_out(out)
     paths = [checkpoint_path(name) for name in names]
     networks = [load_generator(path) for path in paths]
@@ -277,8 +274,6 @@ def _common_config(configs: list[Config], data: str | None, source: str | Path |
         raise InputError(f"weights of one table must have one size and k, got {', '.join(map(str, kinds))}")
     first = configs[0] if configs else Config.from_profile()
     data = data or first.data
-    if data == "toon" and source:
-        raise InputError(f"toon is drawn and takes no --source, got {source}")
     source = str(source) if source else (first.source if data == first.data else None)
     # Nothing is trained, and only `toon` takes every setting
     return first.replace(data=data, source=source, weights=backbone or first.weights, train_reference="self")
