@@ -112,9 +112,7 @@ class Config(BaseModel):
         if self.train_reference == "other" and self.data != "toon":
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
-            raise InputError(
-                f"keys need attention 'cross' and reference 'image', got {self.attention}, {self.reference}"
-            )
+            raise InputError(f"keys need attention to the image, got {self.attention!r} and {self.reference!r}")
         if self.precision.startswith("16"):  # it would need a loss scale
             raise InputError(f"precision must have float32's range, such as 'bf16-mixed', got {self.precision!r}")
         return self

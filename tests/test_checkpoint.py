@@ -9,29 +9,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lineart import checkpoint
-from lineart.checkpoint import (
-    load_generator,
-    load_module,
-    load_optimizer,
-    make_generator,
-    read_checkpoint,
-    save_checkpoint,
-)
+from lineart.checkpoint import load_generator, load_module, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import Config, InputError
 
 CONFIG = Config.from_profile("smoke", size=32, seed=7, feature_layers=("relu1_2", "relu2_2"))
-
-
-def adam(module, fused=False):
-    return torch.optim.Adam(module.parameters(), lr=1e-3, betas=(0.5, 0.99), fused=fused)
-
-
-def step(module, optimizer, seed=0):
-    """One update from a made-up batch."""
-    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
-    optimizer.zero_grad()
-    module(x).square().mean().backward()
-    optimizer.step()
 
 
 def small():
@@ -69,43 +50,6 @@ def header_of(path):
 def test_equal_weights_are_equal_files(tmp_path, trained):
     files = [save_checkpoint(tmp_path / f"{i}.safetensors", CONFIG, 12, {"generator": trained[0]}) for i in range(8)]
     assert len({path.read_bytes() for path in files}) == 1
-
-
-def test_config_step_and_every_tensor_come_back(tmp_path):
-    torch.manual_seed(1)
-    module = small()
-    optimizer = adam(module)
-    step(module, optimizer)
-    path = save_checkpoint(tmp_path / "deep" / "run" / "x.safetensors", CONFIG, 12, {"d": module}, {"o": optimizer})
-    config, number, tensors = read_checkpoint(path)
-    assert config == CONFIG and number == 12
-    assert isinstance(config.betas, tuple) and isinstance(config.feature_layers, tuple)
-    state = {f"d.{key}": value for key, value in module.state_dict().items()}
-    moments = {f"o.{i}.{key}": value for i, s in optimizer.state_dict()["state"].items() for key, value in s.items()}
-    assert len(moments) == 4 * 3  # four parameters: two moments and a count each
-    assert tensors.keys() == (state | moments).keys()
-    assert all(torch.equal(tensors[key], value) for key, value in (state | moments).items())
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("fused", [False, True])
-def test_the_next_update_is_the_one_that_would_have_come(tmp_path, layout, fused):
-    """Fused Adam walks through memory: moments in another order than their weights would belong to other weights."""
-    torch.manual_seed(1)
-    module, other = small().to(memory_format=layout), small().to(memory_format=layout)
-    optimizer, other_optimizer = adam(module, fused), adam(other, fused)
-    step(module, optimizer)
-    _, _, tensors = read_checkpoint(save_checkpoint(tmp_path / "x", CONFIG, 1, {"d": module}, {"o": optimizer}))
-    load_module(other, tensors, "d")
-    step(module, optimizer, seed=5)
-    fresh = {key: value.clone() for key, value in other.state_dict().items()}
-    load_optimizer(other_optimizer, tensors, "o")
-    step(other, other_optimizer, seed=5)
-    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
-    # Without its moments the optimiser takes another step: so the moments are what made them equal.
-    other.load_state_dict(fresh)
-    step(other, adam(other, fused), seed=5)
-    assert not any(torch.equal(a, b) for a, b in zip(module.parameters(), other.parameters()))
 
 
 def test_the_generator_paints_the_same_and_is_ready_to_use(saved, trained):

@@ -114,14 +114,6 @@ def test_what_is_no_drawing_is_a_sentence(what):
     assert "\n" not in str(caught.value)
 
 
-def test_transparency_is_kept_where_the_paper_is_opaque():
-    alpha = np.full_like(LINE, 255)
-    alpha[:, : SIDE // 3] = 0
-    drawing = clean(Image.fromarray(np.dstack([LINE] * 3 + [alpha])))
-    assert np.array_equal(drawing.alpha, alpha)
-    assert (drawing.full[:, : SIDE // 3] == 255).all() and np.array_equal(drawing.full[:, 70:], LINE[:, 70:])
-
-
 def swapped_profile():
     """sRGB with red and blue exchanged, under another name."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -44,16 +44,10 @@ def test_parameters_of_the_paper_profile(method, expected):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_shape_range_and_gradients_to_every_parameter(method):
-    generator = Generator(4, 4, **method)
+def test_shape_and_range(method):
     line, palette, reference = inputs()
-    out = generator(line, palette, reference)
+    out = Generator(4, 4, **method)(line, palette, reference)
     assert out.shape == line.shape and out.abs().max() <= 1
-    out.square().mean().backward()
-    # At 1x1 positions a softmax over one token has no gradient to its query and key.
-    silent = [name for name, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not [name for name in silent if not name.endswith(("to_q.weight", "to_k.weight"))]
-    assert len(silent) <= 4
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -60,10 +60,8 @@ def check_parameters(notebook: Notebook, parameters: dict) -> None:
     known = inspect_notebook(without_outputs(notebook.text))
     for name in parameters:
         if name not in known:
-            raise InputError(
-                f"{notebook.name} has no parameter {name!r}; its parameters cell assigns "
-                f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)"
-            )
+            assigns = ", ".join(known) or "nothing"
+            raise InputError(f"{notebook.name} has no parameter {name!r}; its parameters cell assigns {assigns}")
 
 
 def without_outputs(text: str):

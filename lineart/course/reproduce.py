@@ -57,9 +57,7 @@ def reproduce(
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
-        raise InputError(
-            "publish and strict are for the classroom's own results, without parameters and LINEART_SOURCE"
-        )
+        raise InputError("publish and strict are for the classroom's own results: no parameters, no LINEART_SOURCE")
     course = Course(profile, only, parameters, notebooks, output)
     course.run(timeout, force, jobs)
     if publish:
