@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lineart.coloring import flats
+from lineart.coloring import flats, regions
 from lineart.data.toon import INK, draw
 
 RED, BLUE = np.array([200, 40, 60]), np.array([60, 90, 220])
@@ -40,9 +40,9 @@ def test_a_gap_up_to_the_chosen_width_lets_nothing_through(gap, side):
 
 def test_behind_a_wider_opening_it_is_one_region():
     line, _ = circle(60)
-    labels, _ = flats.regions(line, 8)
+    labels, _ = regions.regions(line, 8)
     assert labels[128, 128] == labels[2, 2]
-    labels, _ = flats.regions(line, 80)
+    labels, _ = regions.regions(line, 80)
     assert labels[128, 128] != labels[2, 2]
 
 
@@ -123,8 +123,8 @@ def test_every_drawing_ends_in_few_regions(what):
         "a strip": np.full((2000, 20), 255),
     }[what]
     line = line.astype(np.uint8)
-    labels, _ = flats.regions(line, 8)
-    assert labels.min() == 0 and labels.max() < flats.MAX_REGIONS and labels.shape == line.shape
+    labels, _ = regions.regions(line, 8)
+    assert labels.min() == 0 and labels.max() < regions.MAX_REGIONS and labels.shape == line.shape
     for name in ("soft", "flat"):
         result = flats.finish(line, np.full((*line.shape, 3), 200, np.uint8), name=name)
         assert (np.abs(result[line == 255].astype(int) - 200) <= 1).all() and (result[line == 0] == 0).all()

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
+from standin import StandIn
 
 from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.config import Config, InputError
 from lineart.data.references import random_references
-from lineart.data.sets import Pairs, load
+from lineart.data.sets import Pairs
 from lineart.evaluation import measure, metrics
 from lineart.evaluation.measure import (
     Evaluator,
@@ -28,23 +28,6 @@ from lineart.images import paint
 CONFIG = Config.from_profile("smoke")
 P1 = ["PSNR", "MS-SSIM", "ST-LPIPS"]
 P3 = ["Fréchet distance (ST-VGG)", "KID (ST-VGG)", "palette distance", "line consistency"]
-
-
-class StandIn(nn.Module):
-    """A generator that answers with one of its inputs, and insists on being called without noise."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer, self.anchor = answer, nn.Parameter(torch.zeros(1))
-
-    def forward(self, line, palette, reference, noise):
-        assert noise is None and not torch.is_grad_enabled()
-        return self.answer(line, palette, reference)
-
-
-@pytest.fixture(scope="module")
-def pairs():
-    return load(CONFIG, "test")
 
 
 @pytest.fixture(scope="module")
