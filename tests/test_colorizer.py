@@ -151,6 +151,8 @@ def test_a_finish_takes_the_networks_colours_and_the_drawings_lines(finish):
     assert (result[10] == 0).all() and (result[:, 12] == 0).all()
     expected = (250, 20, 20) if finish == "exact" else (242, 26, 26)
     assert np.abs(result[40, 50].astype(int) - expected).max() <= 1
+    small = np.asarray(red.colorize(line_art(SIZE, SIZE), palette=[(250, 20, 20)], finish=finish))
+    assert (small[SIZE // 8] == 0).all()  # of a drawing of the network's size, too
 
 
 # --- what decides the colours

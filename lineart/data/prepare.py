@@ -109,7 +109,7 @@ def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes
                 return
             shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
             work.mkdir()
-            jobs = (delayed(_work)(source, entry, record["name"], record["size"], record["k"]) for entry in entries)
+            jobs = (delayed(_work)(source, entry, record) for entry in entries)
             results = Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
             _write(work, results, record, len(entries), allow_grey)
             if out.exists():
@@ -123,15 +123,15 @@ def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _work(source: Path, entry: Entry, name: str, size: int, k: int) -> tuple[list, list]:
+def _work(source: Path, entry: Entry, record: dict) -> tuple[list, list]:
     """The pictures of an entry, (line, color, palette, row of the index) each, or its row of `rejected.csv`."""
     try:
-        return _pictures(source, entry, name, size, k), []
+        return _pictures(source, entry, record), []
     except Unfit as error:
         return [], [{"file": entry.name, "reason": str(error)}]
 
 
-def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[tuple]:
+def _pictures(source: Path, entry: Entry, record: dict) -> list[tuple]:
     data = sources.read(source, entry)
     color, sketch, note = decode(data), None, ""
     row = {
@@ -144,10 +144,11 @@ def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[
     }
     if entry.sketch:
         sketch = _own_sketch(source, entry.sketch, color)
-    elif name in sources.PAIRED:
+    elif record["name"] in sources.PAIRED:
         color, sketch, swapped = split_pair(color)
         wide = row["width"] > row["height"]
         note = f"sketch {'left of' if wide else 'above'} the colours" if swapped else ""
+    size, k = record["size"], record["k"]
     colors = squares(color, size)
     lines = map(extract_lines, colors) if sketch is None else [s.convert("L") for s in squares(sketch, size)]
     pictures = []
