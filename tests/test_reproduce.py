@@ -96,6 +96,34 @@ def test_what_is_refused_before_anything_runs(course):
     refused(course, "02_b must have one code cell tagged 'parameters', it has 0")
 
 
+@pytest.mark.parametrize(
+    ("assignment", "good", "bad"),
+    [
+        ("x: int = 1", [2, -1], [True, 1.5, "2", None]),
+        ("x: float = 1.0", [2, 2.5], [True, "2"]),
+        ("x: str = os.environ.get('X', '')", ["a", ""], [1, None, {1}]),
+        ("x: Optional[list[int]] = None", [None, [1, 2], []], [[1, "a"], 1]),
+        (
+            "x: tuple[float, ...] = (0.5,)",
+            [],
+            [[0.5]],
+        ),  # which papermill cannot read: refused, never injected unchecked
+        ("x: dict[str, int] = {}", [{"a": 1}], [{"a": "b"}, [1]]),
+        ("x: Path = Path()", [], ["x"]),
+        ("x = 3", [4], ["a", 0.5, True]),  # no annotation: the default's type
+        ("x = None", [4, "a", None], []),
+        ("x = int(os.environ.get('X', 1))", [4, "a"], []),  # cannot be told
+    ],
+)
+def test_a_value_of_another_type_is_refused(course, assignment, good, bad):
+    course("01_a", parameters=assignment)
+    for value in good:
+        Course(parameters={"x": value})
+    for value in bad:
+        with pytest.raises(InputError, match="01_a: parameter 'x' must be .*, got |01_a has no parameter 'x'"):
+            Course(parameters={"x": value})
+
+
 @pytest.mark.parametrize("part", ["cells", "metadata", "nbformat"])
 def test_a_damaged_notebook_is_named(course, part):
     path = course("01_a") / "notebooks" / "01_a.ipynb"

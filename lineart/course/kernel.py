@@ -1,10 +1,12 @@
 """One notebook: read and checked, then run by papermill in a kernel of this very interpreter, and why it failed."""
 
+import ast
 import json
 import logging
 import os
 import re
 import sys
+import typing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +56,29 @@ def read(path: Path) -> Notebook:
 
 
 def check_parameters(notebook: Notebook, parameters: dict) -> None:
-    """Refuse what the parameters cell does not assign, which papermill only warns of."""
+    """Refuse what the parameters cell does not assign, as papermill reads it, and a value of another type."""
     from papermill import inspect_notebook
+    from pydantic import TypeAdapter, ValidationError
 
     known = inspect_notebook(without_outputs(notebook.text))
-    for name in parameters:
+    for name, value in parameters.items():
         if name not in known:
-            assigns = ", ".join(known) or "nothing"
-            raise InputError(f"{notebook.name} has no parameter {name!r}; its parameters cell assigns {assigns}")
+            raise InputError(
+                f"{notebook.name} has no parameter {name!r}; its parameters cell assigns "
+                f"{', '.join(known) or 'nothing'} (choose the notebooks that have it with only)"
+            )
+        kind = known[name]["inferred_type_name"]
+        try:
+            if kind == "None":  # no annotation: the default's type, where that is written out and not None itself
+                kind = type(ast.literal_eval(known[name]["default"])).__name__
+            if kind != "NoneType":
+                adapter = TypeAdapter(eval(kind, dict(vars(typing))))
+                adapter.validate_json(json.dumps(value), strict=True)  # as JSON, where a list may stand for a tuple
+        except (ValidationError, NameError, TypeError):  # the last of what JSON does not know
+            what = f"{notebook.name}: parameter {name!r}"
+            raise InputError(f"{what} must be {kind}, got {value!r} ({type(value).__name__})") from None
+        except (ValueError, SyntaxError):
+            pass  # a computed default says nothing about the type
 
 
 def without_outputs(text: str):
