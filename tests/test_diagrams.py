@@ -32,10 +32,7 @@ def test_the_panels_of_lloyd_start_where_scikit_learn_is_after_as_many_steps():
 
 @pytest.mark.parametrize(
     ("name", "norm"),
-    [
-        ("batch", lambda x: F.batch_norm(x, None, None, training=True)),
-        ("group", lambda x: F.group_norm(x, 2)),
-    ],
+    [("batch", lambda x: F.batch_norm(x, None, None, training=True)), ("group", lambda x: F.group_norm(x, 2))],
 )
 def test_what_is_marked_is_what_the_norm_of_the_first_channel_depends_on(name, norm):
     torch.manual_seed(0)
