@@ -43,11 +43,25 @@ def mirror_test():
 SHAPES = {"line": (3, 16, 16), "palette": (9, 3), "color": (3, 16, 16)}
 
 
+def painted_pairs():
+    """Three pictures in stripes of fourteen colours, the last of them the eyes'; the first has the widest gamut."""
+    rng = np.random.default_rng(0)
+    slots = rng.integers(0, 256, (3, 6, 3), dtype=np.uint8)
+    color, mask = np.empty((3, 14, 56, 3), np.uint8), np.zeros((3, 14, 56), np.uint8)
+    for i, gamut in enumerate((255, 120, 90)):
+        paints = rng.integers(0, gamut, (14, 3), dtype=np.uint8)
+        slots[i, 4] = paints[13]
+        stripes = np.repeat(np.arange(14), [10, 8, 7, 6, 5, 4, 4, 3, 2, 2, 2, 1, 1, 1])
+        color[i], mask[i] = paints[stripes], 4 * (stripes == 13)
+    return SimpleNamespace(color=color, mask=mask, slots=slots)
+
+
 def at_hand(name):
     """What a page hands to a check of a number beside the answer."""
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     return {
         "mirror_test": mirror_test,
+        "colors_needed": lambda: (painted_pairs(),),
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),

@@ -49,6 +49,9 @@ def test_a_grid_has_its_pictures_in_their_places():
     assert [[int(shown(axis)[0, 0]) for axis in row if axis.images] for row in axes] == [[0, 10, 20], [30, 40]]
     assert axes[0, 1].get_title() == "b" and axes[1, 0].get_ylabel() == "two"
     assert axes[0, 1].images[0].get_clim() == (0, 255)  # grey is not stretched
+    captions = [["a", "b"], ["c", "d"]]
+    below = show_grid([pictures[:2], pictures[2:4]], captions=captions)
+    assert [axis.get_title() for axis in below.axes] == ["a", "b", "c", "d"]
 
 
 def test_swatches_and_maps_come_in_their_order():

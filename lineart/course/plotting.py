@@ -40,9 +40,16 @@ def _bare_axes(rows: int, columns: int, width: float, height: float) -> tuple[Fi
 
 
 def show_grid(
-    rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None, side: float = 1.5
+    rows: list[list],
+    titles: list[str] | None = None,
+    labels: list[str] | None = None,
+    side: float = 1.5,
+    captions: list[list[str]] | None = None,
 ) -> Figure:
-    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
+    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture.
+
+    captions: a text over every picture, in rows as these.
+    """
     columns = max(len(row) for row in rows)
     figure, axes = _bare_axes(len(rows), columns, side * columns, side * len(rows) + 0.3)
     for row, places in zip(rows, axes):
@@ -52,7 +59,10 @@ def show_grid(
         axis.set_ylabel(label, fontsize=9)
     for axis, title in zip(axes[0], titles or []):
         axis.set_title(title, fontsize=9)
-    figure.tight_layout(pad=0.3)
+    for texts, places in zip(captions or [], axes):
+        for text, axis in zip(texts, places):
+            axis.set_title(text, fontsize=8)
+    figure.tight_layout(pad=0.3, h_pad=1.0 if captions else None)
     return figure
 
 

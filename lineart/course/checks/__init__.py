@@ -18,6 +18,7 @@ from lineart.course.checks.losses import (
 from lineart.course.checks.measurements import (
     color_of_l1,
     colorfulness_under_grey,
+    colors_needed,
     drawings_of_step_six,
     improvement,
     mirror_test,
