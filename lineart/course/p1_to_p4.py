@@ -1,4 +1,4 @@
-"""Ideas as pictures: what stands beside what in a protocol, and what is compared with what."""
+"""The picture of P1 to P4: what stands beside the drawing, and what its result is held against."""
 
 from __future__ import annotations
 
