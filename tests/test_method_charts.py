@@ -9,7 +9,7 @@ from lineart.course import method_charts as charts
 from lineart.course.p1_to_p4 import four_protocols
 from lineart.course.plotting import marked, strip
 from lineart.data import toon
-from lineart.methods import METHODS
+from lineart.methods import METHODS, method_title
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,8 @@ def test_bars_of_slots_are_the_means_in_the_methods_colours():
     assert [bar.get_height() for bar in pale] == [*range(6)] and pale[0].get_alpha() == 0.5 and full[0].get_alpha() == 1
     assert np.isnan(full[1].get_height()) and full[2].get_height() == 3
     assert plt.matplotlib.colors.to_hex(full[0].get_facecolor()) == METHODS["image"].color
-    assert legend(figure) == ["no attention, truth", "attention to the image (the paper), another"]
+    titles = method_title("none"), method_title("image")
+    assert legend(figure) == [f"{titles[0]}, truth", f"{titles[1]}, another"]
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()][1] == "skin\nin 1"
 
 
