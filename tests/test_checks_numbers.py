@@ -13,6 +13,9 @@ import torch
 from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import checks
+from lineart.course.checks.measurements import shares_that_arrive
+from lineart.data import toon
+from lineart.data.palette import extract_palette
 from lineart.networks import Generator
 
 PREDICTED = [
@@ -67,8 +70,18 @@ def at_hand(name):
         "drawings_of_step_six": lambda: (0,),
         "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
         "standard_errors": lambda: [SimpleNamespace(value=v, spread=s, n=25) for v, s in ((10, 3), (12, 4))],
+        "two_handles": handles,
         "colorfulness_under_grey": lambda: (Colorizer.from_pretrained("toon-none"), picture[..., 0], picture),
     }.get(name, tuple)()
+
+
+def handles():
+    """A network that attends, a drawing, another one in its colours, and an edited palette and the colour in it."""
+    drawing = toon.draw(toon.seed_of("test", 5))
+    lender, wish = toon.draw(toon.seed_of("test", 7), slots=drawing.slots), np.array([40, 40, 220])
+    edited = extract_palette(lender.color)
+    edited[np.linalg.norm(edited - drawing.slots[toon.SLOTS.index("skin")], axis=1).argmin()] = wish
+    return Colorizer.from_pretrained("toon-image-warped"), drawing, lender, edited, wish
 
 
 @pytest.fixture
@@ -107,3 +120,19 @@ def test_no_page_prints_an_answer_before_it_has_asked(name, kept):
             before += re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL) + "\n" + printed
         told = {*re.findall(r"(?<![\d.,])\d[\d,]*(?:\.\d+)?(?![\d.]*\d)", before)} & known
         assert not told, (path.name, told)
+
+
+def test_what_arrives_is_nothing_without_a_change_and_all_of_it_where_the_skin_is_as_asked():
+    class Obedient:  # paints the whole picture in the palette's last colour
+        def colorize(self, line, reference, palette):
+            return np.broadcast_to(palette[-1], (*line.size[::-1], 3))
+
+    drawing = toon.draw(toon.seed_of("test", 0))
+    kept = extract_palette(drawing.color)
+    wish = np.array([40, 220, 40])
+    assert shares_that_arrive(Obedient(), drawing, drawing, kept, wish) == [0, 0]
+    half = np.vstack([kept[:-1], (kept[-1] + wish) / 2])
+    assert shares_that_arrive(Obedient(), drawing, drawing, half, wish) == pytest.approx([0.5, 0], abs=1e-4)
+    assert shares_that_arrive(Obedient(), drawing, drawing, np.vstack([kept[:-1], wish]), wish) == pytest.approx(
+        [1, 0], abs=1e-4
+    )

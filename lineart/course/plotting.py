@@ -74,6 +74,18 @@ def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | 
     return axis
 
 
+def strip(palette: np.ndarray, side: int = 14) -> np.ndarray:
+    """The colours (k, 3), 0..255, as a picture (side, k * side, 3), first one left."""
+    colors = np.asarray(palette).clip(0, 255).astype(np.uint8)
+    return np.repeat(np.repeat(colors[None], side, 0), side, 1)
+
+
+def marked(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the picture in pale grey, and in strong crimson, as dark as middle grey, the pixels `where`."""
+    pale = picture.mean(-1, keepdims=True) / 2 + 127
+    return np.where(where[..., None], (190, 0, 90), pale).astype(np.uint8)
+
+
 def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
     """The first n channels of feature maps (C, H, W), each from its own smallest to its largest value."""
     n = min(n, len(maps))

@@ -26,6 +26,7 @@ from lineart.course.checks.measurements import (
     parameters_of_the_discriminator,
     share_of_the_decoder,
     standard_errors,
+    two_handles,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
 from lineart.course.checks.pictures import (
