@@ -36,6 +36,7 @@ from lineart.course.checks.pictures import (
     to_uint8,
     xdog,
 )
+from lineart.course.checks.patients import six_patients
 from lineart.course.checks.predictions import (
     best_logit,
     channels_into_decoder_3,
