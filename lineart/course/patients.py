@@ -143,6 +143,7 @@ def curves(ward: dict[str, Patient]) -> Figure:
 def batch_as_seen(patient: Patient, n: int = 6) -> Figure:
     """The first training batch as the step gets it: above the pictures that count as true, below their palettes."""
     batch = patient.trainer.batch(0)
+    n = min(n, len(batch["color"]))
     figure, axes = plt.subplots(2, n, figsize=(1.1 * n, 1.5), height_ratios=(4, 1))
     for (top, bottom), picture, palette in zip(axes.T, batch["color"], batch["palette"]):
         top.imshow(as_picture(picture), interpolation="nearest")

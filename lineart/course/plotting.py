@@ -128,6 +128,45 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
     return axis
 
 
+def plot_health(curve: dict[str, np.ndarray], free: dict[str, float]) -> Figure:
+    """Six panels of one `metrics.csv`: losses, validation beside the PSNR of answers that need no network, health."""
+    panels = {
+        "L1, one batch": ["l1"],
+        "discriminator's loss": ["loss_d"],
+        "validation PSNR, dB": ["psnr_val"],
+        "logits": ["real_logit", "fake_logit"],
+        "gradient norms": ["grad_d", "grad_g"],
+        "colour spread / truth's": ["spread"],
+    }
+    figure, axes = plt.subplots(2, 3, figsize=(8, 4))
+    for axis, (title, columns) in zip(axes.flat, panels.items()):
+        for column, marker in zip(columns, ("o-", "s--")):
+            kept = ~np.isnan(curve[column])
+            axis.plot(curve["step"][kept], curve[column][kept], marker, markersize=2.5, label=column)
+        axis.set_title(title, fontsize=9)
+    axes[0, 1].axhline(2 * np.log(2), color="#777777", ls=":", label="2 log 2: a guess")
+    for (name, value), style in zip(free.items(), ("--", ":")):
+        axes[0, 2].axhline(value, color="#777777", ls=style, label=name)
+    for axis in (*axes[0, 1:], *axes[1, :2]):
+        axis.legend(frameon=False, fontsize=7)
+    axes[1, 1].set_yscale("log")
+    figure.tight_layout()
+    return figure
+
+
+def plot_sizes(curves: dict[tuple[str, int], dict[str, np.ndarray]]) -> Figure:
+    """L1 and PSNR of long runs, a row a size; curves: (method, size) -> columns."""
+    sizes = sorted({size for _, size in curves})
+    figure, axes = plt.subplots(len(sizes), 2, figsize=(7, 2.1 * len(sizes)), squeeze=False)
+    for row, size in zip(axes, sizes):
+        here = {method: curve for (method, other), curve in curves.items() if other == size}
+        for axis, (column, label) in zip(row, (("l1", "L1"), ("psnr_val", "PSNR, dB"))):
+            plot_curves(here, column, f"{size} px: {label}", axis)
+        row[0].get_legend().remove()
+    figure.tight_layout()
+    return figure
+
+
 def read_curve(path: str | Path) -> dict[str, np.ndarray]:
     """The columns of a `metrics.csv`; an empty cell is NaN."""
     import pandas as pd  # half a second that a page without curves need not wait

@@ -27,6 +27,7 @@ from lineart.course.checks.measurements import (
     standard_errors,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.patients import six_patients
 from lineart.course.checks.pictures import (
     area_answered,
     crop_and_flip,
@@ -36,10 +37,10 @@ from lineart.course.checks.pictures import (
     to_uint8,
     xdog,
 )
-from lineart.course.checks.patients import six_patients
 from lineart.course.checks.predictions import (
     best_logit,
     channels_into_decoder_3,
+    complaints_of_a_row,
     fourth_green,
     ink_threshold,
     mebibytes_of_scores,
@@ -56,4 +57,4 @@ from lineart.course.checks.predictions import (
     wins_of_copying,
 )
 from lineart.course.checks.results import bleeding, error_near_ink, paired_gap, region_medians, right_slot
-from lineart.course.checks.training import learning_rate, training_step
+from lineart.course.checks.training import color_spread, learning_rate, training_step

@@ -10,7 +10,7 @@ from lineart.course.patients import HAS
 REASONS = {
     "rate": (
         "One step was too long, the tanh was far out, and there its slope is zero: nothing has been learned since.",
-        "With such a rate the generator's gradient is gone after a few steps. Is it? And are there lines on the sheet?",
+        "With such a rate the generator's gradient is gone almost at once. Is it? And are there lines on the sheet?",
     ),
     "bgr": (
         "Nothing is wrong inside the training, so only what is compared with true pictures can show it.",
@@ -30,7 +30,7 @@ REASONS = {
     ),
     "few": (
         "It knows its few drawings by heart and no others: look at the two first curves side by side.",
-        "Then its L1 would fall far below the healthy one's while its PSNR falls, too. Does it?",
+        "Then its L1 would lie far below the healthy one's, and its PSNR would lie far below, too. Do they?",
     ),
     "discriminator": (
         "",
@@ -66,5 +66,7 @@ def _verdict(letter: str, cause: Any) -> str:
     if cause == HAS[letter]:
         return f"right. {REASONS[cause][0]}"
     if {cause, HAS[letter]} == ALIKE:
-        return "nearly. Of two causes that look alike on the sheet it is the other or this: look at one batch."
+        return (
+            "not right yet, but near: two causes look alike on the sheet. Look at one batch, as the second hint says."
+        )
     return f"not right yet. {REASONS[cause][1]}"
