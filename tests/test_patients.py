@@ -1,4 +1,4 @@
-"""The patients of notebook 08b: what they have does what is said of it, and the check speaks of them without telling."""
+"""The patients of notebook 08b: what each has is what is said of it, and the check speaks without telling."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ DATA, OF_G, OF_D, LOSS = "#f2f2f2", "#cfe0f7", "#f7e3c4", "#ffffff"
 
 
 def alternating_step() -> Figure:
-    """One training step as data flow: above the discriminator's half, below the generator's; dashed: what is updated."""
+    """One training step as data flow: above the discriminator's half, below the generator's; dashed: who is updated."""
     boxes = [
         ("drawing, palette,\nreference", 0.0, 0.5, DATA),
         ("generator G", 1.2, 0.5, OF_G),

@@ -67,7 +67,7 @@ def settings(profile: str, seed: int) -> Config:
 
 
 def admit(profile: str, seed: int, folder: Path, letters: Iterable[str] = (HEALTHY, *HAS)) -> dict[str, Patient]:
-    """Train the healthy one and the patients A to F, each into a folder of its own; on one thread, they are so small."""
+    """Train the healthy one and the patients A to F, each into its own folder; on one thread, they are so small."""
     config, threads = settings(profile, seed), torch.get_num_threads()
     torch.set_num_threads(1)
     ward = {letter: _train(config, HAS.get(letter), folder / letter) for letter in letters}
@@ -103,7 +103,7 @@ def _spoilt(pairs: Pairs, cause: str | None) -> Pairs:
 
 
 def sheets(ward: dict[str, Patient], truth: bool = True) -> Figure:
-    """The last results of all, a row each, eight drawings that none of them was trained on; first how they should be."""
+    """The last results of all, a row each, of eight drawings that nobody was trained on; first how they should be."""
     samples = {letter: patient.sample() for letter, patient in ward.items()}
     rows = {"truth": next(iter(samples.values()))[:, 1]} if truth else {}
     rows |= {letter: sample[:, 2] for letter, sample in samples.items()}

@@ -182,8 +182,8 @@ def color_spread(student: Callable | None) -> None:
                 lambda image: (image - image.mean(1, keepdim=True)).std(dim=(2, 3), correction=0).mean(1),
             ),
             Mistake(
-                "You took one variance over channels and pixels together. Each channel has a mean of its own: a flat tint "
-                "spreads 0.",
+                "You took one variance over channels and pixels together. Each channel has a mean of its own, so that "
+                "a flat tint spreads 0.",
                 lambda image: (image - image.mean(1, keepdim=True)).var(dim=(1, 2, 3), correction=0).sqrt(),
             ),
         ],
