@@ -57,3 +57,10 @@ def two_players(paths: dict[str, np.ndarray]) -> Figure:
         axis.set_title(title, fontsize=9)
         axis.set(aspect="equal", xlabel="x", ylabel="y")
     return figure
+
+
+def label_map(labels: np.ndarray) -> np.ndarray:
+    """Regions (H, W) in colours of their own, (H, W, 3) uint8; neighbours in number are far apart in hue and light."""
+    turns = np.arange(labels.max() + 1) * 0.618  # of the colour circle: the golden ratio repeats no hue
+    colors = plt.get_cmap("hsv")(turns % 1)[:, :3] * (0.55 + 0.45 * (np.arange(len(turns)) % 3) / 2)[:, None]
+    return (255 * colors).astype(np.uint8)[labels]

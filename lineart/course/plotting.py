@@ -40,14 +40,21 @@ def _bare_axes(rows: int, columns: int, width: float, height: float) -> tuple[Fi
 
 
 def show_grid(
-    rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None, side: float = 1.5
+    rows: list[list],
+    titles: list[str] | None = None,
+    labels: list[str] | None = None,
+    side: float = 1.5,
+    interpolation: str = "nearest",
 ) -> Figure:
-    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
+    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture.
+
+    interpolation: "nearest" shows pixels as they are; "antialiased" is for pictures larger than their place.
+    """
     columns = max(len(row) for row in rows)
     figure, axes = _bare_axes(len(rows), columns, side * columns, side * len(rows) + 0.3)
     for row, places in zip(rows, axes):
         for picture, axis in zip(row, places):
-            axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
     for axis, label in zip(axes[:, 0], labels or []):
         axis.set_ylabel(label, fontsize=9)
     for axis, title in zip(axes[0], titles or []):

@@ -24,6 +24,7 @@ from lineart.course.checks.measurements import (
     parameters_of_a_block,
     parameters_of_the_discriminator,
     share_of_the_decoder,
+    smallest_gap,
     standard_errors,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
