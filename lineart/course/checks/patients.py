@@ -22,11 +22,11 @@ REASONS = {
     ),
     "shuffled": (
         "The palette says nothing about this picture, so colour can't be learned, and brightness can.",
-        "Then the condition is worth nothing: the lines would come out, on one greyish tint with a spread near 0.2.",
+        "Then the palette would be worth nothing: lines on one greyish tint, and a spread near 0.2. Is it so?",
     ),
     "zero to one": (
         "All palettes are nearly black, and so they say nothing.",
-        "Then the condition is worth nothing: the lines would come out, on one greyish tint with a spread near 0.2.",
+        "Then the palette would be worth nothing: lines on one greyish tint, and a spread near 0.2. Is it so?",
     ),
     "few": (
         "It knows its few drawings by heart and no others: look at the two first curves side by side.",
