@@ -1,4 +1,4 @@
-"""Notebook 08: the alternating step, and the schedule of the learning rate."""
+"""Notebooks 08a and 08b: the alternating step, the schedule of the learning rate, and how far colours spread."""
 
 from __future__ import annotations
 
