@@ -60,8 +60,9 @@ def verdicts(capsys, named):
 def test_nobody_is_named_at_first_and_what_is_odd_is_told(capsys):
     assert "not named yet" in verdicts(capsys, None)["six_patients"]
     assert "dictionary" in verdicts(capsys, ["rate"])["six_patients"]
-    told = verdicts(capsys, {"A": "measles", "X": "rate"})
-    assert "not on the list" in told["A"] and "no such patient" in told["X"] and told["B"] == "not named yet."
+    told = verdicts(capsys, {"A": "measles", "C": ["few"], "X": "rate"})
+    assert all("not on the list" in told[letter] for letter in "AC")
+    assert "no such patient" in told["X"] and told["B"] == "not named yet."
 
 
 def test_the_right_cause_is_right(capsys):

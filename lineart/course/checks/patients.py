@@ -61,7 +61,7 @@ def _verdict(letter: str, cause: Any) -> str:
         return f"no such patient; they are {', '.join(HAS)}."
     if cause is None:
         return "not named yet."
-    if cause not in REASONS:
+    if not isinstance(cause, str) or cause not in REASONS:
         return f"{cause!r} is not on the list; its words are {', '.join(REASONS)}."
     if cause == HAS[letter]:
         return f"right. {REASONS[cause][0]}"
