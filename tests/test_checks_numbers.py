@@ -68,6 +68,7 @@ def at_hand(name):
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),
+        "smallest_gap": lambda: (np.pad(np.pad(np.full((31, 31), 255), 3)[:, :-3], 9, constant_values=255),),
         "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
         "standard_errors": lambda: [SimpleNamespace(value=v, spread=s, n=25) for v, s in ((10, 3), (12, 4))],
         "two_handles": handles,

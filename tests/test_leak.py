@@ -10,7 +10,6 @@ from standin import StandIn
 from lineart.checkpoint import make_generator
 from lineart.config import Config
 from lineart.data import toon
-from lineart.data.sets import load
 from lineart.evaluation.leak import PALETTES, REFERENCES, attention_by_slot, attention_shares, leak_grid, shares
 from lineart.evaluation.metrics import psnr
 from lineart.evaluation.protocols import trials

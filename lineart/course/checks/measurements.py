@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from lineart.coloring.colorizer import Colorizer
+from lineart.coloring.regions import regions
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
 from lineart.data import toon
@@ -181,6 +182,27 @@ def drawings_of_step_six(answer: Any, seed: int) -> None:
             (order[8:12], "These are the right four. Sort them."),
         ],
         means="The step's number says everything: no order has to be saved.",
+    )
+
+
+def smallest_gap(answer: Any, drawing: np.ndarray) -> None:
+    """The smallest whole `gap` at which middle and corner of a drawing (H, W) are two regions."""
+
+    def held(gap: int) -> bool:
+        labels, _ = regions(drawing, gap)
+        return labels[len(labels) // 2, labels.shape[1] // 2] != labels[0, 0]
+
+    right = next(gap for gap in range(max(drawing.shape)) if held(gap))
+    predict(
+        "smallest_gap",
+        answer,
+        right,
+        guesses=[
+            (right - 1, "So wide is the opening, and a ball of half that radius can just pass. One more."),
+            (right / 2, "That is the radius. A gap is as wide as a ball, so twice that."),
+            (1, "Any gap above it would do as well. Does this one part the two?"),
+        ],
+        means="The first balls must be wider than the opening, or two regions are one from the start.",
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
+from lineart.log import complaints
 from lineart.losses import psnr
 from lineart.networks import Generator, count_parameters
 
@@ -185,6 +186,21 @@ def steps_of_the_wrong_way(answer: Any) -> None:
             (10, "That is the length of its memory, 1/(1 - beta). The mean crosses zero before."),
         ],
         means="For all that time the weight walks the wrong way; with 0.5 it takes two.",
+    )
+
+
+def complaints_of_a_row(answer: Any) -> None:
+    row = {"spread": 0.1, "loss_d": 0.02, "psnr_val": 14.1, "psnr_swapped": 14.3}
+    predict(
+        "complaints_of_a_row",
+        answer,
+        len(complaints(400, row)),
+        guesses=[
+            (3, "By how much must the exchanged result be better to count?"),
+            (1, "It names signs, not causes: each sign that shows is said."),
+            (0, "At step 400 the grey time is over."),
+        ],
+        means="Each sign is said once; which of them is the cause, only the order in the curves can tell.",
     )
 
 
