@@ -1,0 +1,80 @@
+"""What the site needs of Sphinx beyond its extensions: formulas without a script, and the pictures' texts.
+
+Formulas become MathML when the site is built. Every current browser draws it and every screen reader speaks it, without
+a script or a font of ours; a formula that cannot be translated is a warning, which ends the build.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+SIDES = {"(": "l", "[": "l", r"\{": "l", ")": "r", "]": "r", r"\}": "r"}
+
+
+def mathml(tex: str, block: bool = False) -> str:
+    r"""A formula in LaTeX as MathML. Raises docutils' MathError where it has a command that is not known.
+
+    `\big(` says only the size, and the translation wants to know the side, too: `\bigl(`. A bar has no side.
+    """
+    tex = re.sub(r"\\([Bb]igg?)(\(|\)|\[|\]|\\\{|\\\})", lambda found: _sided(*found.groups()), tex)
+    return tex2mathml(re.sub(r"\\[Bb]igg?(?=\\?\|)", "", tex).strip(), as_block=block)
+
+
+def _sided(size: str, bracket: str) -> str:
+    return rf"\{size}{SIDES[bracket]}{bracket}"
+
+
+def visit_math(self, node: nodes.math) -> None:
+    self.body.append(_translated(node))
+    raise nodes.SkipNode
+
+
+def visit_math_block(self, node: nodes.math_block) -> None:
+    self.body.append(f'<div class="math">{_translated(node, block=True)}</div>\n')
+    raise nodes.SkipNode
+
+
+def _translated(node: nodes.math | nodes.math_block, block: bool = False) -> str:
+    try:
+        return mathml(node.astext(), block)
+    except MathError as error:
+        logger.warning("a formula has no MathML, %s: %s", error, node.astext(), location=node)
+        return ""
+
+
+def picture_texts(notebook: Path) -> dict[str, str]:
+    """The alternative texts of a notebook's pictures, by the SHA-256 of the PNG, which is how MyST-NB names its file."""
+    texts = {}
+    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            text = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if text:
+                png = base64.b64decode("".join(output["data"]["image/png"]))
+                texts[hashlib.sha256(png).hexdigest()] = text
+    return texts
+
+
+def give_texts(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    """MyST-NB shows a picture without the text that its output carries."""
+    path = Path(app.env.doc2path(name))
+    if path.suffix == ".ipynb":
+        texts = picture_texts(path)
+        for image in doctree.findall(nodes.image):
+            image.setdefault("alt", texts.get(Path(image["uri"]).stem, ""))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math_block, None))
+    app.connect("doctree-resolved", give_texts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
