@@ -19,7 +19,7 @@ nb_execution_mode = "off"  # the committed outputs are the course
 # A control lives in JupyterLab; here its committed picture stands for it, and no script is fetched to revive it
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js = {}
-myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_enable_extensions = ["dollarmath", "amsmath", "attrs_inline"]
 myst_heading_anchors = 4
 myst_update_mathjax = False
 html_math_renderer = "mathml"
@@ -33,6 +33,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "use_download_button": True,
     "use_fullscreen_button": False,
+    "navbar_persistent": [],  # one field for the search is enough
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

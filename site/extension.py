@@ -54,7 +54,7 @@ def _translated(node: nodes.math | nodes.math_block, block: bool = False) -> str
 
 
 def picture_texts(notebook: Path) -> dict[str, str]:
-    """The alternative texts of a notebook's pictures, by the SHA-256 of the PNG, which is how MyST-NB names its file."""
+    """The alternative texts of a notebook's pictures, by the SHA-256 of the PNG, after which MyST-NB names its file."""
     texts = {}
     for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
         for output in cell.get("outputs", []):
