@@ -80,7 +80,7 @@ paper: env
 	$(BIN)/lineart compare runs/classroom/figures/extended_kaggle.csv
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache htmlcov .coverage
+	rm -rf build dist site/_build *.egg-info .pytest_cache .ruff_cache htmlcov .coverage
 	find . -name .venv -prune -o -name .git -prune -o -type d \
 		\( -name __pycache__ -o -name .ipynb_checkpoints -o -name .pytest_cache \) -prune -exec rm -rf {} +
 

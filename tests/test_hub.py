@@ -13,7 +13,8 @@ from lineart.coloring.colorizer import checkpoint_path, pretrained_path
 from lineart.config import InputError, MissingFile
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
-constants, errors = huggingface_hub.constants, huggingface_hub.errors
+constants = pytest.importorskip("huggingface_hub.constants")
+errors = pytest.importorskip("huggingface_hub.errors")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
