@@ -15,7 +15,7 @@ from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-BUILD, STUDIO = HERE / "_build", ROOT / "lineart" / "studio" / "build"
+BUILD, STUDIO = HERE / "_build", HERE / "studio"  # where `make studio` puts it
 SOURCE, HTML = BUILD / "source", BUILD / "html"
 FOLDERS = ("notebooks", "figures", "data", "benchmarks", "lineart", "teaching")
 UNUSED = shutil.ignore_patterns("*.safetensors", "*.onnx", "__pycache__", "node_modules", "build", ".*")
@@ -39,11 +39,11 @@ def stage() -> None:
 def main() -> int:
     stage()
     options = ["-b", "html", "-W", "--keep-going", "-q", "-c", str(HERE), "-d", str(BUILD / "doctrees")]
-    if STUDIO.is_dir():
+    if (STUDIO / "index.html").is_file():
         options += ["-t", "studio"]
     if code := sphinx([*options, str(SOURCE), str(HTML)]):
         return code
-    if STUDIO.is_dir():
+    if (STUDIO / "index.html").is_file():
         shutil.copytree(STUDIO, HTML / "studio", dirs_exist_ok=True)
     found = complaints(HTML)
     print(*found, f"{len(list(HTML.rglob('*.html')))} pages in {HTML.relative_to(ROOT)}", sep="\n")

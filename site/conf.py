@@ -35,7 +35,7 @@ html_theme_options = {
     "use_fullscreen_button": False,
     "navbar_persistent": [],  # one field for the search is enough
     "pygments_light_style": "a11y-high-contrast-light",
-    "pygments_dark_style": "a11y-high-contrast-dark",
+    "pygments_dark_style": "github-dark",
 }
 html_copy_source = True
 html_show_sourcelink = False

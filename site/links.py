@@ -50,5 +50,7 @@ def _of_page(path: Path, pages: dict[Path, Page], folder: Path) -> Iterator[str]
         target = target / "index.html" if target.is_dir() else target
         if not target.is_relative_to(folder.resolve()) or not target.is_file():
             yield f"leads to {address}, which is not there"
+        elif "=" in parts.fragment:  # settings of the studio, not a place
+            continue
         elif parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
             yield f"leads to {address}, but that page has no such place"

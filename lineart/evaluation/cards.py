@@ -35,7 +35,7 @@ def write_cards(path: str | Path = PRETRAINED / "README.md") -> Path:
     if not cards:
         raise MissingFile(f"weights with their cards must lie in {PRETRAINED}, found none")
     head = yaml.safe_dump(metadata(cards), sort_keys=False, allow_unicode=True, width=110)
-    text = TEMPLATE.read_text("utf-8").replace("{{networks}}", markdown(overview(cards)))
+    text = TEMPLATE.read_text("utf-8").replace("{{networks}}", markdown(overview(cards), align="---"))
     sections = "\n\n".join(section(card) for card in cards)
     return write_text(path, f"---\n{head}---\n\n" + text.replace("{{cards}}", sections))
 
