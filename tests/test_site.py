@@ -94,6 +94,14 @@ def test_hints_open_code_folds_and_controls_are_what_was_committed(page):
     assert "require.js" not in page.text and "widget-view" not in page.text
 
 
-def test_a_formula_that_cannot_be_translated_is_an_error():
-    with pytest.raises(extension.MathError, match="nonsense"):
-        extension.mathml(r"\nonsense{x}")
+@pytest.mark.parametrize(
+    ("tex", "spaces"), [(r"\log x", 1), (r"\log(x)", 0), (r"2 \log x", 2), (r"\log_{10}\frac12", 1), (r"a b", 0)]
+)
+def test_a_function_keeps_its_distance(tex, spaces):
+    assert extension.mathml(tex).count("<mspace") == spaces
+
+
+@pytest.mark.parametrize("tex", [r"\nonsense{x}", r"x^{\frac{12}}"])
+def test_a_formula_that_cannot_be_translated_is_an_error(tex):
+    with pytest.raises(extension.MathError):
+        extension.mathml(tex)
