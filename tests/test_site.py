@@ -12,7 +12,7 @@ from nbformat import v4
 from lineart.config import ROOT
 
 pytest.importorskip("myst_nb")
-extension = pytest.importorskip("extension")
+formulas = pytest.importorskip("lineart.course.formulas")
 sphinx = pytest.importorskip("sphinx.cmd.build").main
 
 pytestmark = pytest.mark.filterwarnings("ignore:'sphinx_book_theme:DeprecationWarning")  # the theme's own
@@ -51,7 +51,7 @@ def test_every_formula_of_a_page_has_its_mathml(path):
     prose = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
     prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
     for block, inline in FORMULA.findall(prose):
-        assert "<math" in extension.mathml(block or inline, block=bool(block))
+        assert "<math" in formulas.mathml(block or inline, block=bool(block))
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +98,15 @@ def test_hints_open_code_folds_and_controls_are_what_was_committed(page):
     ("tex", "spaces"), [(r"\log x", 1), (r"\log(x)", 0), (r"2 \log x", 2), (r"\log_{10}\frac12", 1), (r"a b", 0)]
 )
 def test_a_function_keeps_its_distance(tex, spaces):
-    assert extension.mathml(tex).count("<mspace") == spaces
+    assert formulas.mathml(tex).count("<mspace") == spaces
+
+
+def test_an_index_stands_beside_its_letter_and_not_below():
+    assert re.search(r"<msub>.*<mover.*x.*</mover>.*i.*</msub>", formulas.mathml(r"\hat x_i"), re.DOTALL)
+    assert formulas.mathml(r"\frac12") == formulas.mathml(r"\frac{1}{2}")
 
 
 @pytest.mark.parametrize("tex", [r"\nonsense{x}", r"x^{\frac{12}}"])
 def test_a_formula_that_cannot_be_translated_is_an_error(tex):
-    with pytest.raises(extension.MathError):
-        extension.mathml(tex)
+    with pytest.raises(formulas.MathError):
+        formulas.mathml(tex)
