@@ -232,12 +232,13 @@ class Check:
 
 @dataclass
 class Results:
-    """Write RESULTS.md and the numbers of the README from figures/."""
+    """Write RESULTS.md, the numbers of the README and the model cards, from figures/ and data/pretrained/."""
 
     def run(self) -> int:
+        from lineart.evaluation.cards import write_cards
         from lineart.evaluation.results import write_results
 
-        print(write_results())
+        print(write_results(), write_cards(), sep="\n")
         return 0
 
 
