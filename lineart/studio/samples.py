@@ -20,18 +20,18 @@ ARTISTS = {
 }
 # Drawing of the test set: what is seen, and the colours of background, skin, hair, clothes, eyes and accessories
 CHARACTERS = {
-    4: ("Laughing, with a long fringe", "#f2d8a7 #e8a583 #3f7fb5 #6c8f5e #4a9a6a #c8433f"),
-    13: ("Curly hair and half-closed eyes", "#8ec9c0 #c98a5e #d2562f #5a5fa8 #3f8f57 #e3b341"),
-    19: ("Long wavy hair", "#f4c6b8 #f0c29c #6a4c93 #2f8f83 #b8573a #e9c46a"),
-    15: ("Glasses and a turban", "#5d7fa3 #d99a6c #e7b93e #a83f5b #3d9a8b #8fd0d6"),
-    12: ("A cap and a patterned sweater", "#e9c9d8 #9a6240 #3f7d4f #e0803a #4f7fc0 #c94a4a"),
-    25: ("A ponytail and red lips", "#a9cfe8 #b9764a #8a3f7d #d8b04a #3fa06a #d9475a"),
-    6: ("A wreath of flowers", "#6f5f9e #eab48e #57a66a #d86a86 #3f8fc0 #f3e2a0"),
+    4: ("Laughing, with a long fringe", "#f2d8a7 #e8a583 #3f7fb5 #b05f9e #4a9a6a #c8433f"),
+    13: ("Curly hair and half-closed eyes", "#8ec9c0 #c98a5e #d2562f #5a5fa8 #3f8f57 #f0d23c"),
+    19: ("Long wavy hair", "#b9dcd0 #f0c29c #6a4c93 #2f8f83 #4f9a3f #d9475a"),
+    15: ("Glasses and a turban", "#5d7fa3 #e8a87c #e7b93e #a83f5b #3f8f4f #8fd0d6"),
+    12: ("A cap and a patterned sweater", "#e9c9d8 #9a6240 #3f7d4f #e0803a #4f7fc0 #d63a5c"),
+    25: ("A ponytail and red lips", "#a9cfe8 #b9764a #8a3f7d #d8b04a #3fa06a #e0405f"),
+    6: ("A wreath of flowers", "#6f5f9e #eab48e #57a66a #d86a86 #3f8fc0 #f6f0b8"),
     31: ("Short hair and round glasses", "#f0dca8 #d8a07a #b8433f #3f6f9e #5f9e4a #86c5b8"),
-    2: ("A bun and an angry look", "#d6e3b4 #f2bf95 #c0603a #5a8fb0 #6a4fa0 #e0a030"),
-    35: ("A quiff and a smile", "#b9a7d6 #e9b07f #4f8a5a #d9c04f #3f7fb0 #c94f6f"),
-    8: ("Wild hair", "#f3b990 #8a5636 #4a8fa8 #b94f7a #6fae4f #f0dc8c"),
-    16: ("A turban and closed eyes", "#9ed0a8 #c58a66 #4f5fa8 #e3a34a #b0485a #f0d0c0"),
+    2: ("A bun and an angry look", "#c6e6b0 #f2bf95 #c0603a #5a8fb0 #6a4fa0 #e0a030"),
+    35: ("A quiff and a smile", "#b9a7d6 #e9b07f #4f8a5a #e3d94f #3f7fb0 #c94f6f"),
+    8: ("Wild hair", "#f3b990 #8a5636 #4a8fa8 #b94f7a #6fae4f #f7f0b0"),
+    16: ("A turban and closed eyes", "#9ed0a8 #c58a66 #4f5fa8 #f0b43a #b0485a #f0d0c0"),
 }
 
 
