@@ -205,21 +205,20 @@ function shrink(full, size) {
     }
   }
   const ink = small.data.map((value) => 255 - value);
-  const wanted = around(darkest, width, height, 1, Math.max), there = around(ink, width, height, 1, Math.max);
-  const near = around(around(ink, width, height, [2, 0], sum), width, height, [0, 2], sum);
+  const wanted = around(darkest, width, height, [1, 1], Math.max), there = around(ink, width, height, [1, 1], Math.max);
+  const near = around(around(ink, width, height, [2, 0], add), width, height, [0, 2], add);
   const data = ink.map((value, i) => {
     const gain = Math.min((0.75 * Math.max(1, wanted[i])) / Math.max(1, there[i]), (0.4 * Math.max(1, wanted[i])) / Math.max(1, near[i]));
     return Math.round(Math.max(0, 255 - value * Math.min(reduction, Math.max(1, gain))));
   });
   return { data, width, height };
-
-  function sum(a, b) { return a + b; }
 }
 
+const add = (a, b) => a + b;
+
 /** The largest, or the rounded mean, of the values around each pixel; the picture's edge is repeated. */
-function around(plane, width, height, radius, join) {
-  const [rx, ry] = Array.isArray(radius) ? radius : [radius, radius], count = (2 * rx + 1) * (2 * ry + 1);
-  const result = new Uint8Array(plane.length);
+function around(plane, width, height, [rx, ry], join) {
+  const count = (2 * rx + 1) * (2 * ry + 1), result = new Uint8Array(plane.length);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       let value = 0;
@@ -350,7 +349,7 @@ const INK = 200, ALIKE = 12, APART = 40; // grey level of ink; distances in CIEL
 
 function flat(full, color) {
   const factor = Math.ceil(Math.sqrt(full.width * full.height) / 512);
-  const line = reduced(full, factor, Math.min), shades = factor > 1 ? resize(color, line.width, line.height) : color;
+  const line = reduced(full, factor), shades = factor > 1 ? resize(color, line.width, line.height) : color;
   const lab = toLab(shades.data), { labels, distance } = regionsOf(line, Math.min(full.width, full.height) / 20 / factor);
   joinAlike(labels, distance, lab, line.width);
   const medians = mediansOf(labels, distance, lab), mixed = mixedOf(labels, distance, lab, medians);
@@ -387,7 +386,9 @@ function nearest(wanted, width, height) {
       for (let y = rows[0], last = -1; y !== rows[1]; y += rows[2]) {
         const i = y * width + x;
         if (wanted[i]) last = y;
-        if (last >= 0 && (y - last) ** 2 < column[i]) [column[i], from[i]] = [(y - last) ** 2, last * width + x];
+        if (last < 0 || (y - last) ** 2 >= column[i]) continue;
+        column[i] = (y - last) ** 2;
+        from[i] = last * width + x;
       }
   const distance = new Float32Array(width * height), index = new Int32Array(width * height);
   const hull = new Int32Array(width), bound = new Float64Array(width + 1);
@@ -395,10 +396,14 @@ function nearest(wanted, width, height) {
     let top = -1;
     for (let x = 0; x < width; x++) {
       if (column[row + x] === Infinity) continue;
-      const meet = (a) => (column[row + x] + x * x - column[row + a] - a * a) / (2 * (x - a));
-      while (top >= 0 && meet(hull[top]) <= bound[top]) top--;
-      bound[top + 1] = top < 0 ? -Infinity : meet(hull[top]);
-      hull[++top] = x;
+      let meet = -Infinity; // from where on x is nearer than the last of the hull
+      for (; top >= 0; top--) {
+        const a = hull[top];
+        meet = (column[row + x] + x * x - column[row + a] - a * a) / (2 * (x - a));
+        if (meet > bound[top]) break;
+      }
+      bound[++top] = top ? meet : -Infinity;
+      hull[top] = x;
     }
     for (let x = 0, k = 0; x < width; x++) {
       while (k < top && bound[k + 1] < x) k++;
@@ -432,102 +437,115 @@ function newPieces(distance, labels, width, radius, count) {
     seen[start] = 1;
     for (let k = 0; k < size; k++) {
       known ||= labels[piece[k]] >= 0;
-      for (const i of neighbours(piece[k], width, labels.length))
-        if (!seen[i] && distance[i] > radius) [seen[i], piece[size++]] = [1, i];
+      for (let n = neighbours(piece[k], width, labels.length); n--; ) {
+        const i = NEAR[n];
+        if (seen[i] || distance[i] <= radius) continue;
+        seen[i] = 1;
+        piece[size++] = i;
+      }
     }
-    if (!known) {
-      for (let k = 0; k < size; k++) labels[piece[k]] = count;
-      count++;
-    }
+    if (known) continue;
+    for (let k = 0; k < size; k++) labels[piece[k]] = count;
+    count++;
   }
   return count;
 }
 
+const NEAR = new Int32Array(4); // filled anew by each call, so that millions of calls make no garbage
+
+/** How many pixels touch pixel i; they stand in `NEAR`. */
 function neighbours(i, width, n) {
-  const x = i % width, found = [];
-  if (i >= width) found.push(i - width);
-  if (x > 0) found.push(i - 1);
-  if (x < width - 1) found.push(i + 1);
-  if (i + width < n) found.push(i + width);
-  return found;
+  const x = i % width;
+  let count = 0;
+  if (i >= width) NEAR[count++] = i - width;
+  if (x > 0) NEAR[count++] = i - 1;
+  if (x < width - 1) NEAR[count++] = i + 1;
+  if (i + width < n) NEAR[count++] = i + width;
+  return count;
 }
 
 /** Labels grow over paper until they meet, the widest places first: a watershed. */
 function flood(distance, labels, width) {
-  const levels = [], level = (i) => Math.min(4095, Math.round(4 * distance[i]));
+  const levels = Array.from({ length: 2048 }, () => []), heads = new Int32Array(levels.length); // quarters of a pixel
   let highest = 0;
   const push = (i) => {
-    (levels[level(i)] ??= []).push(i);
-    highest = Math.max(highest, level(i));
+    const level = Math.min(levels.length - 1, Math.round(4 * distance[i]));
+    levels[level].push(i);
+    highest = Math.max(highest, level);
   };
-  labels.forEach((label, i) => label >= 0 && push(i));
-  const heads = [];
+  for (let i = 0; i < labels.length; i++) if (labels[i] >= 0) push(i);
   while (highest > 0) {
-    const queue = levels[highest] ?? [], head = heads[highest] ?? 0;
-    if (head >= queue.length) {
+    if (heads[highest] === levels[highest].length) {
       highest--;
       continue;
     }
-    heads[highest] = head + 1;
-    const i = queue[head];
-    for (const j of neighbours(i, width, labels.length))
-      if (labels[j] < 0 && distance[j] > 0) {
-        labels[j] = labels[i];
-        push(j);
-      }
+    const i = levels[highest][heads[highest]++];
+    for (let n = neighbours(i, width, labels.length); n--; ) {
+      const j = NEAR[n];
+      if (labels[j] >= 0 || distance[j] <= 0) continue;
+      labels[j] = labels[i];
+      push(j);
+    }
   }
 }
 
 /** Regions that touch on paper and are alike, or tiny, become one; `labels` is changed in place and numbered anew. */
 function joinAlike(labels, distance, lab, width) {
-  const colors = mediansOf(labels, distance, lab), area = new Float64Array(colors.length), meetings = new Map();
-  labels.forEach((label) => area[label]++);
-  for (let i = 0; i < labels.length; i++)
-    for (const j of [i % width < width - 1 ? i + 1 : i, i + width < labels.length ? i + width : i]) {
-      if (labels[i] === labels[j] || distance[i] <= 0 || distance[j] <= 0) continue;
-      const pair = [labels[i], labels[j]].sort((a, b) => a - b);
-      meetings.set(pair.join(), pair);
+  const colors = mediansOf(labels, distance, lab), area = new Float64Array(colors.length), pairs = new Set();
+  for (let i = 0; i < labels.length; i++) {
+    const a = labels[i];
+    area[a]++;
+    for (const j of [i + 1, i + width]) {
+      const b = labels[j];
+      if (a === b || j >= labels.length || (j === i + 1 && j % width === 0) || distance[i] <= 0 || distance[j] <= 0) continue;
+      pairs.add(Math.min(a, b) * colors.length + Math.max(a, b));
     }
-  const apart = (a, b) => Math.hypot(...colors[a].map((value, c) => value - colors[b][c]));
+  }
   const parent = colors.map((_, i) => i), rootOf = (i) => (parent[i] === i ? i : rootOf(parent[i]));
-  const closest = [...meetings.values()].map((pair) => [apart(...pair), pair]).sort((a, b) => a[0] - b[0]);
-  for (const [, pair] of closest) {
+  const meetings = [...pairs].map((pair) => [Math.floor(pair / colors.length), pair % colors.length]);
+  const closest = meetings.map(([a, b]) => [apart(colors[a], colors[b]), a, b]).sort((p, q) => p[0] - q[0]);
+  for (const [, ...pair] of closest) {
     const [a, b] = pair.map(rootOf).sort((p, q) => area[q] - area[p]);
-    if (a === b || (apart(a, b) >= ALIKE && area[b] >= 6)) continue;
+    if (a === b || (apart(colors[a], colors[b]) >= ALIKE && area[b] >= 6)) continue;
     colors[a] = colors[a].map((value, c) => (area[a] * value + area[b] * colors[b][c]) / (area[a] + area[b]));
     area[a] += area[b];
     parent[b] = a;
   }
-  const names = new Map();
-  const renamed = colors.map((_, i) => {
-    if (!names.has(rootOf(i))) names.set(rootOf(i), names.size);
-    return names.get(rootOf(i));
-  });
-  labels.forEach((label, i) => (labels[i] = renamed[label]));
+  const roots = [...new Set(colors.map((_, i) => rootOf(i)))], renamed = colors.map((_, i) => roots.indexOf(rootOf(i)));
+  for (let i = 0; i < labels.length; i++) labels[i] = renamed[labels[i]];
 }
 
-/** The median colour of each region away from its ink, where the network paints its own lines. */
+const apart = (a, b) => Math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2);
+
+const countOf = (labels) => labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+
+/** The median colour of each region away from its ink, where the network paints its own lines; in quarters of a unit. */
 function mediansOf(labels, distance, lab) {
-  const n = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
-  const widest = new Float32Array(n), values = Array.from({ length: n }, () => [[], [], []]);
-  labels.forEach((label, i) => (widest[label] = Math.max(widest[label], distance[i])));
-  labels.forEach((label, i) => {
-    if (distance[i] >= 0.3 * widest[label]) for (let c = 0; c < 3; c++) values[label][c].push(lab[3 * i + c]);
-  });
-  return values.map((channels) => channels.map((channel) => {
-    const sorted = Float32Array.from(channel).sort(), half = sorted.length >> 1;
-    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  const n = countOf(labels), bins = 1024, low = -128;
+  const widest = new Float32Array(n), counts = new Uint32Array(3 * n * bins), sizes = new Uint32Array(n);
+  for (let i = 0; i < labels.length; i++) widest[labels[i]] = Math.max(widest[labels[i]], distance[i]);
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i];
+    if (distance[i] < 0.3 * widest[label]) continue;
+    sizes[label]++;
+    for (let c = 0; c < 3; c++) counts[(3 * label + c) * bins + Math.min(bins - 1, Math.max(0, Math.round(4 * (lab[3 * i + c] - low))))]++;
+  }
+  return Array.from(sizes, (size, label) => [0, 1, 2].map((c) => {
+    let bin = 0;
+    for (let below = counts[(3 * label + c) * bins]; 2 * below < size; below += counts[(3 * label + c) * bins + bin]) bin++;
+    return bin / 4 + low;
   }));
 }
 
 /** Which regions show more than one colour. */
 function mixedOf(labels, distance, lab, medians) {
-  const far = new Float64Array(medians.length), all = new Float64Array(medians.length);
-  labels.forEach((label, i) => {
-    if (distance[i] <= 0) return;
-    all[label]++;
-    far[label] += Math.hypot(...medians[label].map((value, c) => value - lab[3 * i + c])) > APART;
-  });
+  const far = new Float64Array(medians.length), all = new Float64Array(medians.length), color = [0, 0, 0];
+  for (let i = 0; i < labels.length; i++) {
+    if (distance[i] <= 0) continue;
+    for (let c = 0; c < 3; c++) color[c] = lab[3 * i + c];
+    all[labels[i]]++;
+    if (apart(medians[labels[i]], color) > APART) far[labels[i]]++;
+  }
   return Array.from(far, (count, i) => count > 0.25 * all[i]);
 }
 
