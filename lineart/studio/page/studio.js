@@ -19,6 +19,22 @@ let palette; // nine colours, [r, g, b] each, changed ones too
 let attention = null; // {data, height, width, places} of the last picture, and what it looked at
 let box = null; // the place of the drawing in the network's square, as shares of it
 
+// What a method is, below its title
+const ABOUT = {
+  none: "It sees the drawing and nine colours, and no reference.",
+  gate: "As in the authors’ public code: gates weigh the drawing’s features, and no reference enters.",
+  palette: "Every place of the drawing asks the nine colours, as in the paper’s Figure 2.",
+  image: "Every place asks all places of the reference. Trained with the answer itself as the reference.",
+  "image-warped": "Attention to the image, trained on references that were bent and mirrored.",
+  "image-other":
+    "Attention to the image, trained on other drawings in the right colours, which only drawn data can give.",
+  "colors-warped":
+    "A second encoder compares drawing and reference. Trained on references that were bent and mirrored.",
+  "lines-warped": "A second encoder compares lines with lines. Trained on references that were bent and mirrored.",
+  lines: "A second encoder compares lines with lines. Trained with the answer itself as the reference.",
+  "lines-other": "A second encoder compares lines with lines. Trained on other drawings in the right colours.",
+};
+
 // ---------------------------------------------------------------------------------------------- What is being done
 
 function say(text, bad = false) {
@@ -65,7 +81,8 @@ function fromRgba(image) {
 
 /** The browser's four bytes a pixel, of one (grey) or three. */
 function toRgba(picture) {
-  const { data, width, height } = picture, channels = data.length / (width * height);
+  const { data, width, height } = picture,
+    channels = data.length / (width * height);
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = data[channels * i + (channels === 3 ? c : 0)];
@@ -81,7 +98,8 @@ function show(canvas, picture) {
 }
 
 function mirrored(picture) {
-  const { data, width, height } = picture, turned = new Uint8Array(data.length);
+  const { data, width, height } = picture,
+    turned = new Uint8Array(data.length);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++)
       for (let c = 0; c < 3; c++) turned[3 * (y * width + x) + c] = data[3 * (y * width + width - 1 - x) + c];
@@ -93,21 +111,29 @@ function mirrored(picture) {
  * made white, and of a coloured picture the lines are drawn. Python knows shaded paper, too, and refuses photographs.
  */
 function cleanDrawing(picture) {
-  const { data, width, height } = picture, n = width * height;
-  let grey = new Uint8Array(n), colored = 0, dark = 0;
+  const { data, width, height } = picture,
+    n = width * height;
+  let grey = new Uint8Array(n),
+    colored = 0,
+    dark = 0;
   for (let i = 0; i < n; i++) {
-    const [r, g, b] = data.subarray(3 * i, 3 * i + 3), high = Math.max(r, g, b);
+    const [r, g, b] = data.subarray(3 * i, 3 * i + 3),
+      high = Math.max(r, g, b);
     grey[i] = Math.min(r, g, b); // yellow is ink
     colored += high > 50 && grey[i] < 0.75 * high;
     dark += high < 128;
   }
-  if (colored > 0.3 * n) return [{ data: linesOf(picture), width, height }, "It is in colour, so its lines were drawn first."];
+  if (colored > 0.3 * n)
+    return [{ data: linesOf(picture), width, height }, "It is in colour, so its lines were drawn first."];
   if (dark > 0.6 * n) {
     for (let i = 0; i < n; i++) grey[i] = 255 - Math.max(data[3 * i], data[3 * i + 1], data[3 * i + 2]);
     return [{ data: grey, width, height }, "White lines on black were turned over."];
   }
-  const sorted = Uint8Array.from(grey).sort(), paper = sorted[n >> 1], ink = sorted[Math.floor(0.01 * n)];
-  if (sorted.at(-1) - sorted[0] < 40) throw new Refused("A drawing is lines on paper, and this picture is nearly one grey.");
+  const sorted = Uint8Array.from(grey).sort(),
+    paper = sorted[n >> 1],
+    ink = sorted[Math.floor(0.01 * n)];
+  if (sorted.at(-1) - sorted[0] < 40)
+    throw new Refused("A drawing is lines on paper, and this picture is nearly one grey.");
   if (paper >= 250) return [{ data: grey, width, height }, ""];
   const white = 0.92 * paper;
   grey = grey.map((value) => Math.round(255 * Math.min(1, Math.max(0, (value - ink) / (white - ink)))));
@@ -117,9 +143,11 @@ function cleanDrawing(picture) {
 /** Lines of a coloured picture by XDoG, with the settings of `lineart.data.lines.xdog`. */
 function linesOf({ data, width, height }) {
   const grey = new Float32Array(width * height);
-  for (let i = 0; i < grey.length; i++) grey[i] = (0.299 * data[3 * i] + 0.587 * data[3 * i + 1] + 0.114 * data[3 * i + 2]) / 255;
+  for (let i = 0; i < grey.length; i++)
+    grey[i] = (0.299 * data[3 * i] + 0.587 * data[3 * i + 1] + 0.114 * data[3 * i + 2]) / 255;
   const sigma = 0.6 * Math.max(1, Math.min(width, height) / 256);
-  const narrow = blur(grey, width, height, sigma), wide = blur(grey, width, height, 1.6 * sigma);
+  const narrow = blur(grey, width, height, sigma),
+    wide = blur(grey, width, height, 1.6 * sigma);
   return Uint8Array.from(grey, (_, i) => {
     const response = 1 + 20 * (narrow[i] - wide[i]);
     return response >= 0.75 ? 255 : Math.round(255 * Math.max(0, 1 + Math.tanh(12 * (response - 0.75))));
@@ -128,16 +156,24 @@ function linesOf({ data, width, height }) {
 
 /** Gaussian blur; pixels outside are the nearest inside. */
 function blur(plane, width, height, sigma) {
-  const radius = Math.floor(4 * sigma + 0.5), kernel = [];
+  const radius = Math.floor(4 * sigma + 0.5),
+    kernel = [];
   for (let i = -radius; i <= radius; i++) kernel.push(Math.exp(-0.5 * (i / sigma) ** 2));
-  const sum = kernel.reduce((a, b) => a + b), clamp = (i, n) => Math.min(n - 1, Math.max(0, i));
+  const sum = kernel.reduce((a, b) => a + b),
+    clamp = (i, n) => Math.min(n - 1, Math.max(0, i));
   const rows = plane.map((_, i) => {
-    const y = Math.floor(i / width), x = i % width;
-    return kernel.reduce((total, weight, k) => total + weight * plane[y * width + clamp(x + k - radius, width)], 0) / sum;
+    const y = Math.floor(i / width),
+      x = i % width;
+    return (
+      kernel.reduce((total, weight, k) => total + weight * plane[y * width + clamp(x + k - radius, width)], 0) / sum
+    );
   });
   return rows.map((_, i) => {
-    const y = Math.floor(i / width), x = i % width;
-    return kernel.reduce((total, weight, k) => total + weight * rows[clamp(y + k - radius, height) * width + x], 0) / sum;
+    const y = Math.floor(i / width),
+      x = i % width;
+    return (
+      kernel.reduce((total, weight, k) => total + weight * rows[clamp(y + k - radius, height) * width + x], 0) / sum
+    );
   });
 }
 
@@ -145,12 +181,15 @@ function blur(plane, width, height, sigma) {
 
 /** Lanczos as in Pillow, to the byte: for each target pixel the source pixels from `first` on, and their weights. */
 function lanczosWeights(from, to) {
-  const scale = from / to, stretch = Math.max(1, scale), support = 3 * stretch;
+  const scale = from / to,
+    stretch = Math.max(1, scale),
+    support = 3 * stretch;
   const sinc = (x) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
   const lanczos = (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0);
   return Array.from({ length: to }, (_, i) => {
     const center = (i + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(center - support + 0.5)), end = Math.min(from, Math.trunc(center + support + 0.5));
+    const first = Math.max(0, Math.trunc(center - support + 0.5)),
+      end = Math.min(from, Math.trunc(center + support + 0.5));
     const weights = Float64Array.from({ length: end - first }, (_, k) => lanczos((k + first - center + 0.5) / stretch));
     const sum = weights.reduce((a, b) => a + b);
     return { first, weights: weights.map((weight) => weight / sum) };
@@ -166,13 +205,15 @@ function resize(picture, width, height) {
 }
 
 function resizeRows(data, from, height, to, channels) {
-  const result = new Uint8ClampedArray(to * height * channels), places = lanczosWeights(from, to);
+  const result = new Uint8ClampedArray(to * height * channels),
+    places = lanczosWeights(from, to);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < to; x++) {
       const { first, weights } = places[x];
       for (let c = 0; c < channels; c++) {
         let sum = 0;
-        for (let k = 0, i = (y * from + first) * channels + c; k < weights.length; k++, i += channels) sum += weights[k] * data[i];
+        for (let k = 0, i = (y * from + first) * channels + c; k < weights.length; k++, i += channels)
+          sum += weights[k] * data[i];
         result[(y * to + x) * channels + c] = Math.floor(sum + 0.5);
       }
     }
@@ -180,9 +221,12 @@ function resizeRows(data, from, height, to, channels) {
 }
 
 function resizeColumns(data, width, from, to, channels) {
-  const row = width * channels, result = new Uint8ClampedArray(row * to), places = lanczosWeights(from, to);
+  const row = width * channels,
+    result = new Uint8ClampedArray(row * to),
+    places = lanczosWeights(from, to);
   for (let y = 0; y < to; y++) {
-    const { first, weights } = places[y], sums = new Float64Array(row);
+    const { first, weights } = places[y],
+      sums = new Float64Array(row);
     for (let k = 0; k < weights.length; k++)
       for (let i = 0, j = (first + k) * row; i < row; i++, j++) sums[i] += weights[k] * data[j];
     for (let i = 0; i < row; i++) result[y * row + i] = Math.floor(sums[i] + 0.5);
@@ -192,7 +236,8 @@ function resizeColumns(data, width, from, to, channels) {
 
 /** A drawing to the network's size, thin lines kept dark: `lineart.coloring.fit.shrink`. */
 function shrink(full, size) {
-  const longest = Math.max(full.width, full.height), reduction = longest / size;
+  const longest = Math.max(full.width, full.height),
+    reduction = longest / size;
   const [width, height] = [full.width, full.height].map((side) => Math.max(1, Math.round((side * size) / longest)));
   const small = resize(full, width, height);
   if (reduction <= 1) return small;
@@ -205,10 +250,14 @@ function shrink(full, size) {
     }
   }
   const ink = small.data.map((value) => 255 - value);
-  const wanted = around(darkest, width, height, [1, 1], Math.max), there = around(ink, width, height, [1, 1], Math.max);
+  const wanted = around(darkest, width, height, [1, 1], Math.max),
+    there = around(ink, width, height, [1, 1], Math.max);
   const near = around(around(ink, width, height, [2, 0], add), width, height, [0, 2], add);
   const data = ink.map((value, i) => {
-    const gain = Math.min((0.75 * Math.max(1, wanted[i])) / Math.max(1, there[i]), (0.4 * Math.max(1, wanted[i])) / Math.max(1, near[i]));
+    const gain = Math.min(
+      (0.75 * Math.max(1, wanted[i])) / Math.max(1, there[i]),
+      (0.4 * Math.max(1, wanted[i])) / Math.max(1, near[i]),
+    );
     return Math.round(Math.max(0, 255 - value * Math.min(reduction, Math.max(1, gain))));
   });
   return { data, width, height };
@@ -218,13 +267,17 @@ const add = (a, b) => a + b;
 
 /** The largest, or the rounded mean, of the values around each pixel; the picture's edge is repeated. */
 function around(plane, width, height, [rx, ry], join) {
-  const count = (2 * rx + 1) * (2 * ry + 1), result = new Uint8Array(plane.length);
+  const count = (2 * rx + 1) * (2 * ry + 1),
+    result = new Uint8Array(plane.length);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       let value = 0;
       for (let dy = -ry; dy <= ry; dy++)
         for (let dx = -rx; dx <= rx; dx++)
-          value = join(value, plane[Math.min(height - 1, Math.max(0, y + dy)) * width + Math.min(width - 1, Math.max(0, x + dx))]);
+          value = join(
+            value,
+            plane[Math.min(height - 1, Math.max(0, y + dy)) * width + Math.min(width - 1, Math.max(0, x + dx))],
+          );
       result[y * width + x] = join === Math.max ? value : Math.floor(value / count + 0.5);
     }
   return result;
@@ -237,10 +290,12 @@ function around(plane, width, height, [rx, ry], join) {
  * from other centres, so that the two may part in a colour or two. The samples' palettes come from Python.
  */
 function extractPalette({ data, width, height }, k = 9) {
-  const stride = Math.max(1, Math.ceil(Math.sqrt((width * height) / 4096))), counts = new Map();
+  const stride = Math.max(1, Math.ceil(Math.sqrt((width * height) / 4096))),
+    counts = new Map();
   for (let y = 0; y < height; y += stride)
     for (let x = 0; x < width; x += stride) {
-      const i = 3 * (y * width + x), name = (data[i] << 16) | (data[i + 1] << 8) | data[i + 2];
+      const i = 3 * (y * width + x),
+        name = (data[i] << 16) | (data[i + 1] << 8) | data[i + 2];
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   let clusters = [...counts].map(([name, count]) => ({ color: [name >> 16, (name >> 8) & 255, name & 255], count }));
@@ -256,13 +311,18 @@ function cluster(points, k) {
   const far = points.map(() => Infinity);
   while (centers.length < k) {
     points.forEach((point, i) => (far[i] = Math.min(far[i], distance(point.color, centers.at(-1)))));
-    centers.push(points.reduce((best, point, i) => (far[i] * point.count > far[best] * points[best].count ? i : best), 0));
+    centers.push(
+      points.reduce((best, point, i) => (far[i] * point.count > far[best] * points[best].count ? i : best), 0),
+    );
     centers[centers.length - 1] = points[centers.at(-1)].color;
   }
   for (let round = 0, moved = true; moved && round < 100; round++) {
     const sums = centers.map(() => [0, 0, 0, 0]);
     for (const { color, count } of points) {
-      const i = centers.reduce((best, center, j) => (distance(color, center) < distance(color, centers[best]) ? j : best), 0);
+      const i = centers.reduce(
+        (best, center, j) => (distance(color, center) < distance(color, centers[best]) ? j : best),
+        0,
+      );
       for (let c = 0; c < 3; c++) sums[i][c] += count * color[c];
       sums[i][3] += count;
     }
@@ -283,7 +343,9 @@ async function unpacked(path) {
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+  return new Uint8Array(
+    await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer(),
+  );
 }
 
 const runtime = (async () => {
@@ -298,7 +360,13 @@ function session(network) {
       const [model] = await Promise.all([unpacked(network.file), runtime]);
       return ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
     };
-    sessions.set(network.name, load().catch((error) => { sessions.delete(network.name); throw error; }));
+    sessions.set(
+      network.name,
+      load().catch((error) => {
+        sessions.delete(network.name);
+        throw error;
+      }),
+    );
   }
   return sessions.get(network.name);
 }
@@ -307,26 +375,36 @@ const networkOf = (name) => manifest.networks.find((network) => network.name ===
 
 /** Picture planes of a colour picture at the network's size, in [-1, 1]: (1, 3, H, W). */
 function planes(picture, size) {
-  const { data } = resize(picture, size, size), result = new Float32Array(3 * size * size);
-  for (let i = 0; i < size * size; i++) for (let c = 0; c < 3; c++) result[c * size * size + i] = data[3 * i + c] / 127.5 - 1;
+  const { data } = resize(picture, size, size),
+    result = new Float32Array(3 * size * size);
+  for (let i = 0; i < size * size; i++)
+    for (let c = 0; c < 3; c++) result[c * size * size + i] = data[3 * i + c] / 127.5 - 1;
   return result;
 }
 
-/** The network's picture of a drawing at the drawing's size, with the attention and the drawing's place in the square. */
+/** The network's picture at the drawing's size, the attention, and the drawing's place in the network's square. */
 async function paint(network, full, seen, colors) {
-  const size = network.size, small = shrink(full, size);
-  const left = Math.floor((size - small.width) / 2), top = Math.floor((size - small.height) / 2);
+  const size = network.size,
+    small = shrink(full, size);
+  const left = Math.floor((size - small.width) / 2),
+    top = Math.floor((size - small.height) / 2);
   const line = new Float32Array(size * size).fill(1); // white
   for (let y = 0; y < small.height; y++)
-    for (let x = 0; x < small.width; x++) line[(top + y) * size + left + x] = small.data[y * small.width + x] / 127.5 - 1;
+    for (let x = 0; x < small.width; x++)
+      line[(top + y) * size + left + x] = small.data[y * small.width + x] / 127.5 - 1;
   const inputs = {
     line: new ort.Tensor("float32", line, [1, 1, size, size]),
-    palette: new ort.Tensor("float32", Float32Array.from(colors.flat(), (value) => value / 127.5 - 1), [1, 9, 3]),
+    palette: new ort.Tensor(
+      "float32",
+      Float32Array.from(colors.flat(), (value) => value / 127.5 - 1),
+      [1, 9, 3],
+    ),
     reference: new ort.Tensor("float32", planes(seen, size), [1, 3, size, size]),
   };
   const run = await session(network);
   const found = await run.run(Object.fromEntries(run.inputNames.map((name) => [name, inputs[name]])));
-  const data = new Uint8Array(3 * small.width * small.height), color = found.color.data;
+  const data = new Uint8Array(3 * small.width * small.height),
+    color = found.color.data;
   for (let y = 0, i = 0; y < small.height; y++)
     for (let x = 0; x < small.width; x++)
       for (let c = 0; c < 3; c++) {
@@ -345,18 +423,25 @@ async function paint(network, full, seen, colors) {
 // The idea of `lineart.coloring.flats`, smaller: a region in which the network sees two colours keeps the network's
 // picture here, where Python blurs its shading; and blocks of a large drawing are not filled anew at its full size.
 
-const INK = 200, ALIKE = 12, APART = 40; // grey level of ink; distances in CIELAB
+const INK = 200,
+  ALIKE = 12,
+  APART = 40; // grey level of ink; distances in CIELAB
 
 function flat(full, color) {
   const factor = Math.ceil(Math.sqrt(full.width * full.height) / 512);
-  const line = reduced(full, factor), shades = factor > 1 ? resize(color, line.width, line.height) : color;
-  const lab = toLab(shades.data), { labels, distance } = regionsOf(line, Math.min(full.width, full.height) / 20 / factor);
+  const line = reduced(full, factor),
+    shades = factor > 1 ? resize(color, line.width, line.height) : color;
+  const lab = toLab(shades.data),
+    { labels, distance } = regionsOf(line, Math.min(full.width, full.height) / 20 / factor);
   joinAlike(labels, distance, lab, line.width);
-  const medians = mediansOf(labels, distance, lab), mixed = mixedOf(labels, distance, lab, medians);
-  const paint = medians.map(fromLab), data = new Uint8Array(color.data.length);
+  const medians = mediansOf(labels, distance, lab),
+    mixed = mixedOf(labels, distance, lab, medians);
+  const paint = medians.map(fromLab),
+    data = new Uint8Array(color.data.length);
   for (let y = 0; y < full.height; y++)
     for (let x = 0; x < full.width; x++) {
-      const i = y * full.width + x, label = labels[Math.floor(y / factor) * line.width + Math.floor(x / factor)];
+      const i = y * full.width + x,
+        label = labels[Math.floor(y / factor) * line.width + Math.floor(x / factor)];
       for (let c = 0; c < 3; c++) {
         const under = mixed[label] ? color.data[3 * i + c] : paint[label][c];
         data[3 * i + c] = Math.round((under * full.data[i]) / 255);
@@ -368,7 +453,8 @@ function flat(full, color) {
 /** The darkest pixel of each block, so that no line opens. */
 function reduced(full, factor) {
   if (factor === 1) return full;
-  const width = Math.ceil(full.width / factor), height = Math.ceil(full.height / factor);
+  const width = Math.ceil(full.width / factor),
+    height = Math.ceil(full.height / factor);
   const data = new Uint8Array(width * height).fill(255);
   for (let y = 0; y < full.height; y++)
     for (let x = 0; x < full.width; x++) {
@@ -380,9 +466,13 @@ function reduced(full, factor) {
 
 /** For each pixel the nearest one of `wanted`, and its distance; Felzenszwalb and Huttenlocher's two passes. */
 function nearest(wanted, width, height) {
-  const column = new Float64Array(width * height).fill(Infinity), from = new Int32Array(width * height).fill(-1);
+  const column = new Float64Array(width * height).fill(Infinity),
+    from = new Int32Array(width * height).fill(-1);
   for (let x = 0; x < width; x++)
-    for (const rows of [[0, height, 1], [height - 1, -1, -1]])
+    for (const rows of [
+      [0, height, 1],
+      [height - 1, -1, -1],
+    ])
       for (let y = rows[0], last = -1; y !== rows[1]; y += rows[2]) {
         const i = y * width + x;
         if (wanted[i]) last = y;
@@ -390,8 +480,10 @@ function nearest(wanted, width, height) {
         column[i] = (y - last) ** 2;
         from[i] = last * width + x;
       }
-  const distance = new Float32Array(width * height), index = new Int32Array(width * height);
-  const hull = new Int32Array(width), bound = new Float64Array(width + 1);
+  const distance = new Float32Array(width * height),
+    index = new Int32Array(width * height);
+  const hull = new Int32Array(width),
+    bound = new Float64Array(width + 1);
   for (let y = 0, row = 0; y < height; y++, row += width) {
     let top = -1;
     for (let x = 0; x < width; x++) {
@@ -416,28 +508,35 @@ function nearest(wanted, width, height) {
 
 /** Labels of every pixel, and its distance from ink: `lineart.coloring.regions.regions`. */
 function regionsOf({ data, width, height }, gap) {
-  const ink = data.map((value) => value < INK), labels = new Int32Array(width * height).fill(-1);
+  const ink = data.map((value) => value < INK),
+    labels = new Int32Array(width * height).fill(-1);
   const distance = ink.includes(1) ? nearest(ink, width, height).distance : new Float32Array(width * height).fill(1);
   let count = 0;
   for (let radius = gap / 2; radius >= 0; radius = radius > 1 ? radius / 2 : radius - 1)
     count = newPieces(distance, labels, width, radius, count);
   if (!count) return { labels: labels.fill(0), distance };
   flood(distance, labels, width);
-  const { index } = nearest(labels.map((label) => label >= 0), width, height);
+  const { index } = nearest(
+    labels.map((label) => label >= 0),
+    width,
+    height,
+  );
   return { labels: labels.map((label, i) => (label >= 0 ? label : labels[index[i]])), distance };
 }
 
 /** Connected paper further from ink than `radius`, where no wider piece lies inside, as new labels from `count` on. */
 function newPieces(distance, labels, width, radius, count) {
-  const seen = new Uint8Array(labels.length), piece = new Int32Array(labels.length);
+  const seen = new Uint8Array(labels.length),
+    piece = new Int32Array(labels.length);
   for (let start = 0; start < labels.length; start++) {
     if (seen[start] || distance[start] <= radius) continue;
-    let size = 1, known = false;
+    let size = 1,
+      known = false;
     piece[0] = start;
     seen[start] = 1;
     for (let k = 0; k < size; k++) {
       known ||= labels[piece[k]] >= 0;
-      for (let n = neighbours(piece[k], width, labels.length); n--; ) {
+      for (let n = neighbours(piece[k], width, labels.length); n--;) {
         const i = NEAR[n];
         if (seen[i] || distance[i] <= radius) continue;
         seen[i] = 1;
@@ -466,7 +565,8 @@ function neighbours(i, width, n) {
 
 /** Labels grow over paper until they meet, the widest places first: a watershed. */
 function flood(distance, labels, width) {
-  const levels = Array.from({ length: 2048 }, () => []), heads = new Int32Array(levels.length); // quarters of a pixel
+  const levels = Array.from({ length: 2048 }, () => []),
+    heads = new Int32Array(levels.length); // quarters of a pixel
   let highest = 0;
   const push = (i) => {
     const level = Math.min(levels.length - 1, Math.round(4 * distance[i]));
@@ -480,7 +580,7 @@ function flood(distance, labels, width) {
       continue;
     }
     const i = levels[highest][heads[highest]++];
-    for (let n = neighbours(i, width, labels.length); n--; ) {
+    for (let n = neighbours(i, width, labels.length); n--;) {
       const j = NEAR[n];
       if (labels[j] >= 0 || distance[j] <= 0) continue;
       labels[j] = labels[i];
@@ -491,17 +591,21 @@ function flood(distance, labels, width) {
 
 /** Regions that touch on paper and are alike, or tiny, become one; `labels` is changed in place and numbered anew. */
 function joinAlike(labels, distance, lab, width) {
-  const colors = mediansOf(labels, distance, lab), area = new Float64Array(colors.length), pairs = new Set();
+  const colors = mediansOf(labels, distance, lab),
+    area = new Float64Array(colors.length),
+    pairs = new Set();
   for (let i = 0; i < labels.length; i++) {
     const a = labels[i];
     area[a]++;
     for (const j of [i + 1, i + width]) {
       const b = labels[j];
-      if (a === b || j >= labels.length || (j === i + 1 && j % width === 0) || distance[i] <= 0 || distance[j] <= 0) continue;
+      if (a === b || j >= labels.length || (j === i + 1 && j % width === 0) || distance[i] <= 0 || distance[j] <= 0)
+        continue;
       pairs.add(Math.min(a, b) * colors.length + Math.max(a, b));
     }
   }
-  const parent = colors.map((_, i) => i), rootOf = (i) => (parent[i] === i ? i : rootOf(parent[i]));
+  const parent = colors.map((_, i) => i),
+    rootOf = (i) => (parent[i] === i ? i : rootOf(parent[i]));
   const meetings = [...pairs].map((pair) => [Math.floor(pair / colors.length), pair % colors.length]);
   const closest = meetings.map(([a, b]) => [apart(colors[a], colors[b]), a, b]).sort((p, q) => p[0] - q[0]);
   for (const [, ...pair] of closest) {
@@ -511,7 +615,8 @@ function joinAlike(labels, distance, lab, width) {
     area[a] += area[b];
     parent[b] = a;
   }
-  const roots = [...new Set(colors.map((_, i) => rootOf(i)))], renamed = colors.map((_, i) => roots.indexOf(rootOf(i)));
+  const roots = [...new Set(colors.map((_, i) => rootOf(i)))],
+    renamed = colors.map((_, i) => roots.indexOf(rootOf(i)));
   for (let i = 0; i < labels.length; i++) labels[i] = renamed[labels[i]];
 }
 
@@ -519,27 +624,37 @@ const apart = (a, b) => Math.sqrt((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2
 
 const countOf = (labels) => labels.reduce((most, label) => Math.max(most, label), 0) + 1;
 
-/** The median colour of each region away from its ink, where the network paints its own lines; in quarters of a unit. */
+/** The median colour of each region away from its ink, where the network paints its own lines, in quarters. */
 function mediansOf(labels, distance, lab) {
-  const n = countOf(labels), bins = 1024, low = -128;
-  const widest = new Float32Array(n), counts = new Uint32Array(3 * n * bins), sizes = new Uint32Array(n);
+  const n = countOf(labels),
+    bins = 1024,
+    low = -128;
+  const widest = new Float32Array(n),
+    counts = new Uint32Array(3 * n * bins),
+    sizes = new Uint32Array(n);
   for (let i = 0; i < labels.length; i++) widest[labels[i]] = Math.max(widest[labels[i]], distance[i]);
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];
     if (distance[i] < 0.3 * widest[label]) continue;
     sizes[label]++;
-    for (let c = 0; c < 3; c++) counts[(3 * label + c) * bins + Math.min(bins - 1, Math.max(0, Math.round(4 * (lab[3 * i + c] - low))))]++;
+    for (let c = 0; c < 3; c++)
+      counts[(3 * label + c) * bins + Math.min(bins - 1, Math.max(0, Math.round(4 * (lab[3 * i + c] - low))))]++;
   }
-  return Array.from(sizes, (size, label) => [0, 1, 2].map((c) => {
-    let bin = 0;
-    for (let below = counts[(3 * label + c) * bins]; 2 * below < size; below += counts[(3 * label + c) * bins + bin]) bin++;
-    return bin / 4 + low;
-  }));
+  return Array.from(sizes, (size, label) =>
+    [0, 1, 2].map((c) => {
+      let bin = 0;
+      for (let below = counts[(3 * label + c) * bins]; 2 * below < size; below += counts[(3 * label + c) * bins + bin])
+        bin++;
+      return bin / 4 + low;
+    }),
+  );
 }
 
 /** Which regions show more than one colour. */
 function mixedOf(labels, distance, lab, medians) {
-  const far = new Float64Array(medians.length), all = new Float64Array(medians.length), color = [0, 0, 0];
+  const far = new Float64Array(medians.length),
+    all = new Float64Array(medians.length),
+    color = [0, 0, 0];
   for (let i = 0; i < labels.length; i++) {
     if (distance[i] <= 0) continue;
     for (let c = 0; c < 3; c++) color[c] = lab[3 * i + c];
@@ -549,12 +664,15 @@ function mixedOf(labels, distance, lab, medians) {
   return Array.from(far, (count, i) => count > 0.25 * all[i]);
 }
 
-const LINEAR = Float32Array.from({ length: 256 }, (_, i) => (i / 255 <= 0.04045 ? i / 255 / 12.92 : ((i / 255 + 0.055) / 1.055) ** 2.4));
+const LINEAR = Float32Array.from({ length: 256 }, (_, i) =>
+  i / 255 <= 0.04045 ? i / 255 / 12.92 : ((i / 255 + 0.055) / 1.055) ** 2.4,
+);
 const WHITE_POINT = [0.95047, 1, 1.08883];
 
 /** sRGB bytes to CIELAB. */
 function toLab(data) {
-  const lab = new Float32Array(data.length), f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
+  const lab = new Float32Array(data.length),
+    f = (t) => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
   for (let i = 0; i < data.length; i += 3) {
     const [r, g, b] = [LINEAR[data[i]], LINEAR[data[i + 1]], LINEAR[data[i + 2]]];
     const x = f((0.412453 * r + 0.35758 * g + 0.180423 * b) / WHITE_POINT[0]);
@@ -569,15 +687,26 @@ function toLab(data) {
 
 /** One CIELAB colour to sRGB bytes. */
 function fromLab([l, a, b]) {
-  const y = (l + 16) / 116, g = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
+  const y = (l + 16) / 116,
+    g = (t) => (t > 0.2068966 ? t ** 3 : (t - 16 / 116) / 7.787);
   const [X, Y, Z] = [y + a / 500, y, y - b / 200].map((t, i) => g(t) * WHITE_POINT[i]);
-  const linear = [3.240481 * X - 1.537152 * Y - 0.498536 * Z, -0.969255 * X + 1.87599 * Y + 0.041556 * Z, 0.055647 * X - 0.204041 * Y + 1.057311 * Z];
-  return linear.map((t) => Math.round(255 * Math.min(1, Math.max(0, t > 0.0031308 ? 1.055 * t ** (1 / 2.4) - 0.055 : 12.92 * t))));
+  const linear = [
+    3.240481 * X - 1.537152 * Y - 0.498536 * Z,
+    -0.969255 * X + 1.87599 * Y + 0.041556 * Z,
+    0.055647 * X - 0.204041 * Y + 1.057311 * Z,
+  ];
+  return linear.map((t) =>
+    Math.round(255 * Math.min(1, Math.max(0, t > 0.0031308 ? 1.055 * t ** (1 / 2.4) - 0.055 : 12.92 * t))),
+  );
 }
 
 // ---------------------------------------------------------------------------------------------- The result
 
-let working = false, again = false, pictures = 0;
+const loadingText = ({ title, bytes }) => `Loading the network “${title}”, ${(bytes / 1e6).toFixed(1)} MB …`;
+
+let working = false,
+  again = false,
+  pictures = 0;
 
 /** Colour anew. While one picture is being made, the next waits, and of several that wait only the last is made. */
 async function refresh() {
@@ -600,8 +729,10 @@ async function refresh() {
 }
 
 async function colour() {
-  const network = networkOf(state.method), started = performance.now(), first = !sessions.has(network.name);
-  if (first) say(`Loading the network “${network.title}”, ${(network.bytes / 1e6).toFixed(1)} MB …`);
+  const network = networkOf(state.method),
+    started = performance.now(),
+    first = !sessions.has(network.name);
+  if (first) say(loadingText(network));
   const full = drawingPixels();
   const made = await paint(network, full, seenReference(), palette);
   show($("result"), finished(full, made.color, network.size));
@@ -611,8 +742,8 @@ async function colour() {
   root.dataset.milliseconds = milliseconds.toFixed(0);
   root.dataset.pictures = ++pictures;
   if (pictures === 1) root.dataset.first = performance.now().toFixed(0); // since the page was opened
-  const note = state.note ? `${state.note} ` : "";
-  say(`${note}Coloured by “${network.title}” in ${(milliseconds / 1000).toFixed(2)} s${first ? ", loading included" : ""}.`);
+  const seconds = (milliseconds / 1000).toFixed(2);
+  say(`${state.note ? `${state.note} ` : ""}Coloured in ${seconds} s${first ? ", loading included" : ""}.`);
 }
 
 /** The picture as it is shown: flat, or the network's own with the lines of a drawing that is larger over it. */
@@ -626,10 +757,11 @@ const seenReference = () => (state.mirror ? mirrored(reference.picture) : refere
 
 /** Every method of the same data on the same drawing, one picture after the other; stops where something new waits. */
 async function compareAll() {
-  const data = networkOf(state.method).data, full = drawingPixels();
+  const data = networkOf(state.method).data,
+    full = drawingPixels();
   for (const network of manifest.networks.filter((other) => other.data === data)) {
     if (again) return;
-    if (!sessions.has(network.name)) say(`Loading the network “${network.title}”, ${(network.bytes / 1e6).toFixed(1)} MB …`);
+    if (!sessions.has(network.name)) say(loadingText(network));
     const made = await paint(network, full, seenReference(), palette);
     show(galleryCanvas(network), finished(full, made.color, network.size));
   }
@@ -652,11 +784,15 @@ function galleryCanvas(network) {
 
 /** The attention of the pointed place: a heat map on the reference, or a bar on each colour of the palette. */
 function look() {
-  const on = attention && state.point, image = on && attention.attends === "image";
+  const on = attention && state.point,
+    image = on && attention.attends === "image";
   for (const id of ["heat", "own-place", "most-place"]) $(id).hidden = !image;
-  for (const id of ["result-place", "drawing-place"]) place(id, state.point ? [state.point, box && inDrawing(state.point)][1] : null);
+  for (const id of ["result-place", "drawing-place"])
+    place(id, state.point ? [state.point, box && inDrawing(state.point)][1] : null);
   const weights = on ? attentionAt(state.point) : null;
-  document.querySelectorAll("#swatches b").forEach((bar, i) => bar.style.setProperty("--weight", on && !image ? weights[i] : 0));
+  document
+    .querySelectorAll("#swatches b")
+    .forEach((bar, i) => bar.style.setProperty("--weight", on && !image ? weights[i] : 0));
   $("look").textContent = lookText(image, weights);
   if (image) drawHeat(weights);
 }
@@ -673,17 +809,24 @@ function lookText(image, weights) {
   if (!weights) return "Point at the result to see where the network looks.";
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   if (!image) return "The bars on the palette show how much this place asks of each colour.";
-  const { width, height, places } = attention, [x, y] = state.point;
+  const { width, height, places } = attention,
+    [x, y] = state.point;
   const own = weights[Math.floor(y * height) * width + Math.floor(x * width)];
-  return `Own place (○): ${percent(own)} of the attention; spread evenly it would be ${percent(1 / places)}. It looks most at ◇: ${percent(Math.max(...weights))}.`;
+  return (
+    `Own place (○): ${percent(own)} of the attention; spread evenly it would be ${percent(1 / places)}. ` +
+    `It looks most at ◇: ${percent(Math.max(...weights))}.`
+  );
 }
 
 function drawHeat(weights) {
-  const { width, height } = attention, most = Math.max(...weights), image = new ImageData(width, height);
+  const { width, height } = attention,
+    most = Math.max(...weights),
+    image = new ImageData(width, height);
   weights.forEach((weight, i) => image.data.set(heatColor(weight / most), 4 * i));
   Object.assign($("heat"), { width, height });
   $("heat").getContext("2d").putImageData(image, 0, 0);
-  const at = weights.indexOf(most), [x, y] = state.point;
+  const at = weights.indexOf(most),
+    [x, y] = state.point;
   place("most-place", [((at % width) + 0.5) / width, (Math.floor(at / width) + 0.5) / height]);
   place("own-place", [x, y]);
   $("heat").dataset.most = [at % width, Math.floor(at / width)];
@@ -692,8 +835,14 @@ function drawHeat(weights) {
 
 /** From night blue over red to yellow; each is lighter than the one before, so that it reads without hues as well. */
 function heatColor(share) {
-  const stops = [[16, 18, 44, 185], [150, 36, 84, 165], [240, 110, 50, 150], [255, 226, 120, 150]];
-  const at = Math.sqrt(share) * (stops.length - 1), i = Math.min(stops.length - 2, Math.floor(at));
+  const stops = [
+    [22, 24, 56, 150],
+    [158, 38, 96, 165],
+    [244, 112, 48, 180],
+    [255, 232, 120, 205],
+  ];
+  const at = Math.sqrt(share) * (stops.length - 1),
+    i = Math.min(stops.length - 2, Math.floor(at));
   return stops[i].map((value, c) => value + (at - i) * (stops[i + 1][c] - value));
 }
 
@@ -719,13 +868,15 @@ function pointAt(at) {
 
 const sheet = $("drawing").getContext("2d", { willReadFrequently: true });
 const undos = [];
-let cursor = null, penDown = false; // of the keyboard, in pixels
+let cursor = null,
+  penDown = false; // of the keyboard, in pixels
 
 const tool = () => document.querySelector("[name=tool]:checked").value;
 
 /** The drawing as grey, {data, width, height}. */
 function drawingPixels() {
-  const { width, height } = $("drawing"), { data } = sheet.getImageData(0, 0, width, height);
+  const { width, height } = $("drawing"),
+    { data } = sheet.getImageData(0, 0, width, height);
   return { data: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]), width, height };
 }
 
@@ -755,8 +906,14 @@ function undo() {
 
 /** One piece of a line, in pixels of the drawing. */
 function stroke(from, to) {
-  const scale = Math.max($("drawing").width, $("drawing").height) / SHEET, erase = tool() === "eraser";
-  Object.assign(sheet, { lineCap: "round", lineJoin: "round", lineWidth: (erase ? 26 : 4.5) * scale, strokeStyle: erase ? "#fff" : "#000" });
+  const scale = Math.max($("drawing").width, $("drawing").height) / SHEET,
+    erase = tool() === "eraser";
+  Object.assign(sheet, {
+    lineCap: "round",
+    lineJoin: "round",
+    lineWidth: (erase ? 26 : 4.5) * scale,
+    strokeStyle: erase ? "#fff" : "#000",
+  });
   sheet.beginPath();
   sheet.moveTo(...from);
   sheet.lineTo(...to);
@@ -803,7 +960,8 @@ function startDrawing() {
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function drawByKey(event) {
-  const { width, height } = $("drawing"), step = (event.shiftKey ? 2 : 8) * (Math.max(width, height) / SHEET);
+  const { width, height } = $("drawing"),
+    step = (event.shiftKey ? 2 : 8) * (Math.max(width, height) / SHEET);
   if (tool() === "look") return pointByKey(event);
   if (event.key === " ") {
     penDown = !penDown;
@@ -830,7 +988,8 @@ function drawByKey(event) {
 function pointByKey(event) {
   if (!ARROWS[event.key] || !box) return;
   event.preventDefault();
-  const at = state.point ? inDrawing(state.point) : [0.5, 0.5], step = event.shiftKey ? 1 / 128 : 1 / 32;
+  const at = state.point ? inDrawing(state.point) : [0.5, 0.5],
+    step = event.shiftKey ? 1 / 128 : 1 / 32;
   pointAt(state.point ? at.map((value, i) => value + step * ARROWS[event.key][i]) : at);
 }
 
@@ -853,26 +1012,39 @@ function pressSamples() {
     $(`${what}s`).childNodes.forEach((button, i) => button.setAttribute("aria-pressed", i + 1 === state[what]));
 }
 
-/** Set up the page: `changes` to what is chosen, of which only what differs is loaded. `fresh`: load all of it. */
+let pending = null; // what was chosen while pictures are still being read
+
+/** Set up the page: `changes` to what is chosen, of which only what differs is read. `fresh`: read all of it. */
 async function choose(changes, fresh = false) {
-  const before = { ...state };
-  Object.assign(state, { note: "" }, changes);
+  const wanted = (pending = { ...(pending ?? state), note: "", ...changes, fresh: fresh || pending?.fresh });
+  const differs = (what) => wanted[what] !== "own" && (wanted.fresh || wanted[what] !== state[what]);
+  const sample = manifest.samples[wanted.reference - 1];
+  root.dataset.state = "busy";
+  let drawn, seen;
   try {
-    if (state.drawing !== "own" && (fresh || state.drawing !== before.drawing))
-      setDrawing(state.drawing === 0 ? emptySheet() : firstOfThree(await readSample(manifest.samples[state.drawing - 1].line)));
-    if (state.reference !== "own" && (fresh || state.reference !== before.reference)) {
-      const sample = manifest.samples[state.reference - 1];
-      setReference(await readSample(sample.color), sample.palette);
-    }
+    if (differs("drawing")) drawn = await readDrawing(wanted.drawing);
+    if (differs("reference")) seen = await readSample(sample.color);
   } catch (error) {
-    return say(error.message, true);
+    pending = null;
+    root.dataset.state = "ready";
+    return say(`The sample could not be read: ${error.message}`, true);
   }
+  if (wanted !== pending) return; // something else was chosen meanwhile, on top of this
+  pending = null;
+  Object.assign(state, wanted, { fresh: false });
+  if (drawn) setDrawing(drawn);
+  if (seen) setReference(seen, sample.palette);
   showChoice();
   writeAddress();
   await refresh();
 }
 
-const firstOfThree = ({ data, width, height }) => ({ data: data.filter((_, i) => i % 3 === 0), width, height });
+/** Of a sample the first of its three equal channels; number 0 is an empty sheet. */
+async function readDrawing(number) {
+  if (!number) return emptySheet();
+  const { data, width, height } = await readSample(manifest.samples[number - 1].line);
+  return { data: data.filter((_, i) => i % 3 === 0), width, height };
+}
 
 function setReference(picture, colors) {
   reference = { picture, palette: colors };
@@ -884,8 +1056,11 @@ function showChoice() {
   show($("reference"), seenReference());
   $("mirror").setAttribute("aria-pressed", state.mirror);
   $("method").value = state.method;
+  $("about").textContent = ABOUT[networkOf(state.method).method] ?? "";
   document.querySelector(`[name=finish][value=${state.finish}]`).checked = true;
-  $("pictures").querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", button.dataset.method === state.method));
+  $("pictures")
+    .querySelectorAll("button")
+    .forEach((button) => button.setAttribute("aria-pressed", button.dataset.method === state.method));
   document.querySelectorAll(".story li").forEach((item) => {
     const now = new URLSearchParams(item.firstChild.hash.slice(1)).get("step") === String(state.step);
     item.classList.toggle("now", now);
@@ -911,8 +1086,15 @@ function changeSwatch(i, value) {
   refresh();
 }
 
+let writing = 0;
+
 /** What is chosen, in the address, so that it can be sent to somebody; what is the person's own is left out. */
 function writeAddress() {
+  clearTimeout(writing);
+  writing = setTimeout(writeAddressNow, 150); // browsers refuse an address that changes with every move of a pointer
+}
+
+function writeAddressNow() {
   const words = new URLSearchParams();
   if (state.step) words.set("step", state.step);
   for (const what of ["drawing", "reference"]) if (state[what] !== "own") words.set(what, state[what]);
@@ -925,7 +1107,8 @@ function writeAddress() {
 
 /** What the address says; for what it does not say or what there is not, the values at the start. */
 function readAddress(hash = location.hash) {
-  const words = new URLSearchParams(hash.slice(1)), samples = manifest.samples.length;
+  const words = new URLSearchParams(hash.slice(1)),
+    samples = manifest.samples.length;
   const number = (name, low, high, otherwise) => {
     const value = Number(words.get(name) ?? NaN);
     return Number.isInteger(value) && value >= low && value <= high ? value : otherwise;
@@ -946,7 +1129,6 @@ function readAddress(hash = location.hash) {
 /** A file that was chosen or dropped, as drawing or reference. */
 async function openFile(what, file) {
   if (!file) return;
-  say(`Reading “${file.name}” …`);
   try {
     const picture = await readPicture(file, file.name);
     let note = `“${file.name}” is open as the ${what}.`;
@@ -971,36 +1153,57 @@ function fillControls() {
     $("method").append(group);
   }
   manifest.samples.forEach((sample, i) => {
-    for (const [what, picture] of [["drawing", sample.line], ["reference", sample.color]]) {
-      const button = element("button", { title: `${sample.name}, after ${sample.artist} (${sample.licence})`, onclick: () => choose({ [what]: i + 1, point: null }, state[what] === "own") });
+    for (const [what, picture] of [
+      ["drawing", sample.line],
+      ["reference", sample.color],
+    ]) {
+      const button = element("button", {
+        title: `${sample.name}, after ${sample.artist} (${sample.licence})`,
+        onclick: () => choose({ [what]: i + 1, point: null }, state[what] === "own"),
+      });
       button.append(element("img", { src: picture, alt: sample.name, loading: "lazy" }));
       $(`${what}s`).append(button);
     }
   });
   for (let i = 0; i < 9; i++) {
     const label = element("label", { title: `Colour ${i + 1} of 9` });
-    label.append(element("b"), element("input", { type: "color", ariaLabel: `Colour ${i + 1} of 9`, oninput: (event) => changeSwatch(i, event.target.value) }));
+    label.append(
+      element("b"),
+      element("input", {
+        type: "color",
+        ariaLabel: `Colour ${i + 1} of 9`,
+        oninput: (event) => changeSwatch(i, event.target.value),
+      }),
+    );
     $("swatches").append(label);
   }
   document.querySelectorAll("[data-needs]").forEach((item) => networkOf(item.dataset.needs) || item.remove());
   document.querySelectorAll("[data-without]").forEach((item) => networkOf(item.dataset.without) && item.remove());
-  document.querySelectorAll(".story li").forEach((item) => networkOf(new URLSearchParams(item.firstChild.hash.slice(1)).get("method")) || item.remove());
+  document
+    .querySelectorAll(".story li")
+    .forEach((item) => networkOf(new URLSearchParams(item.firstChild.hash.slice(1)).get("method")) || item.remove());
 }
 
 function listen() {
   $("method").onchange = () => choose({ method: $("method").value });
-  document.querySelectorAll("[name=finish]").forEach((radio) => (radio.onchange = () => choose({ finish: radio.value })));
+  document
+    .querySelectorAll("[name=finish]")
+    .forEach((radio) => (radio.onchange = () => choose({ finish: radio.value })));
   $("mirror").onclick = () => choose({ mirror: !state.mirror });
   $("undo").onclick = undo;
   $("clear").onclick = () => choose({ drawing: 0, point: null }, true);
-  $("palette-reset").onclick = () => choose(setReference(reference.picture, reference.palette));
+  $("palette-reset").onclick = () => {
+    setReference(reference.picture, reference.palette);
+    choose({});
+  };
   $("compare").onclick = () => {
     $("gallery").hidden = !$("gallery").hidden;
     $("compare").setAttribute("aria-pressed", !$("gallery").hidden);
     $("pictures").replaceChildren();
     refresh();
   };
-  $("download").onclick = () => ($("download").href = $("result").toDataURL("image/png"));
+  $("download").onclick = () =>
+    element("a", { download: "lineart.png", href: $("result").toDataURL("image/png") }).click();
   document.querySelectorAll(".story a").forEach((link) => {
     link.onclick = (event) => {
       event.preventDefault();
@@ -1009,8 +1212,9 @@ function listen() {
   });
   addEventListener("hashchange", () => choose(readAddress(), true));
   for (const what of ["drawing", "reference"]) {
-    const input = $(`${what}-file`), panel = $(`${what}-panel`);
-    input.onchange = () => openFile(what, input.files[0]).finally(() => (input.value = "")); // so that it can be chosen again
+    const input = $(`${what}-file`),
+      panel = $(`${what}-panel`);
+    input.onchange = () => openFile(what, input.files[0]).finally(() => (input.value = "")); // to be chosen again
     panel.ondragover = (event) => event.preventDefault();
     panel.ondrop = (event) => {
       event.preventDefault();
@@ -1025,7 +1229,8 @@ function listen() {
     if (event.target.matches("input:not([type=radio]), select")) return;
     const tools = { p: "pen", e: "eraser", l: "look" };
     if ((event.ctrlKey || event.metaKey) && event.key === "z") undo();
-    else if (!event.ctrlKey && !event.metaKey && !event.altKey && tools[event.key]) document.querySelector(`[name=tool][value=${tools[event.key]}]`).click();
+    else if (!event.ctrlKey && !event.metaKey && !event.altKey && tools[event.key])
+      document.querySelector(`[name=tool][value=${tools[event.key]}]`).click();
   });
 }
 
