@@ -1009,7 +1009,7 @@ function own(what) {
 
 function pressSamples() {
   for (const what of ["drawing", "reference"])
-    $(`${what}s`).childNodes.forEach((button, i) => button.setAttribute("aria-pressed", i + 1 === state[what]));
+    [...$(`${what}s`).children].forEach((button, i) => button.setAttribute("aria-pressed", i + 1 === state[what]));
 }
 
 let pending = null; // what was chosen while pictures are still being read
@@ -1062,9 +1062,9 @@ function showChoice() {
     .querySelectorAll("button")
     .forEach((button) => button.setAttribute("aria-pressed", button.dataset.method === state.method));
   document.querySelectorAll(".story li").forEach((item) => {
-    const now = new URLSearchParams(item.firstChild.hash.slice(1)).get("step") === String(state.step);
+    const now = new URLSearchParams(item.firstElementChild.hash.slice(1)).get("step") === String(state.step);
     item.classList.toggle("now", now);
-    item.firstChild.toggleAttribute("aria-current", now);
+    item.firstElementChild.toggleAttribute("aria-current", now);
   });
   pressSamples();
   showPalette();
@@ -1181,7 +1181,9 @@ function fillControls() {
   document.querySelectorAll("[data-without]").forEach((item) => networkOf(item.dataset.without) && item.remove());
   document
     .querySelectorAll(".story li")
-    .forEach((item) => networkOf(new URLSearchParams(item.firstChild.hash.slice(1)).get("method")) || item.remove());
+    .forEach(
+      (item) => networkOf(new URLSearchParams(item.firstElementChild.hash.slice(1)).get("method")) || item.remove(),
+    );
 }
 
 function listen() {
