@@ -3,12 +3,13 @@
 # make test       linter, tests of the package and of the notebooks
 # make lint       the linter alone
 # make lab        JupyterLab on the notebooks
+# make studio     the page in the browser, as a folder for any static host: site/studio; needs npm
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list
 
-.PHONY: env reproduce test lint lab weights paper clean help check-python
+.PHONY: env reproduce test lint lab studio weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -64,6 +65,9 @@ lint: env
 
 lab: env
 	$(BIN)/jupyter lab notebooks/
+
+studio: env
+	$(BIN)/lineart studio build
 
 weights: env
 	$(BIN)/python benchmarks/train_weights.py

@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -15,7 +17,7 @@ import torch
 
 from lineart import cli
 from lineart.checkpoint import load_generator, make_generator
-from lineart.config import Config, InputError
+from lineart.config import ROOT, Config, InputError
 from lineart.data import toon
 from lineart.data.palette import extract_palette
 from lineart.images import to_batch
@@ -193,3 +195,12 @@ def test_the_server_gives_files_to_this_machine_alone(tmp_path):
         with pytest.raises(InputError, match="port must be free"):
             commands.server(tmp_path, http.server_port)
         http.shutdown()
+
+
+@pytest.mark.parametrize(("required", "word"), [("", "skipped"), ("required", "error")])
+def test_without_a_browser_its_tests_are_skipped_or_where_it_is_required_an_error(tmp_path, required, word):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser", "-k", "dark"]
+    environment = os.environ | {"PATH": str(tmp_path), "LINEART_BROWSER": required}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == (1 if required else 0), done.stdout
+    assert f"1 {word}" in done.stdout.splitlines()[-1] and ("chromedriver" in done.stdout or not required)
