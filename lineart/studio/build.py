@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lineart.config import PACKAGE, ROOT, InputError
 from lineart.files import sha256, whole, write_text
+from lineart.studio.export import MANIFEST as NETWORKS
 from lineart.studio.export import export_all, need_onnx, shipped
 from lineart.studio.samples import draw_samples
 
@@ -51,6 +52,7 @@ def fill(folder: Path, npm: str) -> None:
     for name in SHOWN:
         shutil.copy(PAGE / name, folder / name)
     networks = export_all(folder / "networks")
+    (folder / "networks" / NETWORKS).unlink()  # the manifest says it all, and with the packed names
     for network in networks:
         network["file"] = f"networks/{pack(folder / 'networks' / network['file']).name}"
     manifest = {"key": key(), "networks": networks, "samples": draw_samples(folder / "samples")}
@@ -96,6 +98,6 @@ def pack(path: Path) -> Path:
     """A file replaced by its gzip, which the page unpacks: fewer bytes on every host, whatever it compresses itself."""
     packed = path.with_name(f"{path.name}.gz")
     with whole(packed) as temporary:
-        temporary.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        temporary.write_bytes(gzip.compress(path.read_bytes(), 6, mtime=0))
     path.unlink()
     return packed
