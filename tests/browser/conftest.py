@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from lineart.config import InputError
 from lineart.studio import build, commands
 
 NAMES = {"browser": ("chromium", "chromium-browser", "google-chrome"), "driver": ("chromedriver",), "npm": ("npm",)}
@@ -22,11 +23,16 @@ def found() -> dict[str, str | None]:
 def programs() -> dict[str, str]:
     paths = found()
     missing = [" or ".join(NAMES[kind]) for kind, path in paths.items() if path is None]
-    if missing and os.environ.get("LINEART_BROWSER") == "required":
-        pytest.fail(f"LINEART_BROWSER=required, but there is no {', no '.join(missing)} on the path")
     if missing:
-        pytest.skip(f"no {', no '.join(missing)} on the path")
+        refuse(f"there is no {', no '.join(missing)} on the path")
     return paths
+
+
+def refuse(reason: str) -> None:
+    """Skip, or fail where the browser is required."""
+    if os.environ.get("LINEART_BROWSER") == "required":
+        pytest.fail(f"LINEART_BROWSER=required, but {reason}")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +45,10 @@ def folder(programs, tmp_path_factory) -> Path:
         shared = shared.parent  # of all processes, so that one builds and the others wait
     with FileLock(shared / "studio.lock"):
         if not build.built(shared / "studio"):
-            build.build(shared / "studio")
+            try:
+                build.build(shared / "studio")
+            except InputError as error:  # no network, no onnx
+                refuse(str(error))
     return shared / "studio"
 
 
