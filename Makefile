@@ -3,13 +3,14 @@
 # make test       linter, tests of the package and of the notebooks
 # make lint       the linter alone
 # make lab        JupyterLab on the notebooks
+# make studio     the page in the browser, as a folder for any static host: site/studio; needs npm
 # make site       the course as web pages, in site/_build/html; with the studio, where that is built
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list
 
-.PHONY: env reproduce test lint lab site weights paper clean help check-python
+.PHONY: env reproduce test lint lab studio site weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -53,7 +54,7 @@ LONG := $(sort $(wildcard $(addprefix notebooks/,08*.ipynb 09*table_1.ipynb 11*.
 
 test: env lint
 	@set -e; folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; trap 'exit 1' INT TERM; cp -R figures "$$folder"; \
-	export LINEART_FIGURES="$$folder/figures" OMP_NUM_THREADS=1; \
+	export LINEART_FIGURES="$$folder/figures" LINEART_STATIC=1 OMP_NUM_THREADS=1; \
 	export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824; set -x; \
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/; \
 	LINEART_PROFILE=smoke $(BIN)/python $(NBVAL) $(LONG); \
@@ -65,6 +66,9 @@ lint: env
 
 lab: env
 	$(BIN)/jupyter lab notebooks/
+
+studio: env
+	$(BIN)/lineart studio build
 
 site: env
 	$(BIN)/python site/build.py

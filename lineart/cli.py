@@ -15,6 +15,7 @@ from tyro.conf import DisallowNone, FlagCreatePairsOff, Positional, UseAppendAct
 from lineart.coloring import Finish
 from lineart.config import PROFILES, ROOT, Config, DataSet, InputError, MissingFile, Weights
 from lineart.files import whole
+from lineart.studio.commands import Studio
 
 Flag = Annotated[bool, FlagCreatePairsOff]
 Profile = Literal[tuple(PROFILES)]
@@ -260,7 +261,7 @@ class Data:
 
 @dataclass
 class Lineart:
-    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data)
+    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data, Studio)
     debug: Annotated[Flag, _help("show the traceback of a mistake, too")] = False
 
 

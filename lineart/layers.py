@@ -135,10 +135,12 @@ class CrossAttention(nn.Module):
 
     def attend(self, x: torch.Tensor, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """x (N, C, H, W), q (N, HW, C), k and v (N, T, C) -> (N, C, H, W)."""
-        if self.record:
+        if self.record:  # what is shown is what was used
             weights = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)  # (N, HW, T)
             self.attention = weights.detach().unflatten(1, x.shape[2:])
-        out = F.scaled_dot_product_attention(q, k, v)  # (N, HW, C)
+            out = weights @ v  # (N, HW, C)
+        else:
+            out = F.scaled_dot_product_attention(q, k, v)  # (N, HW, C)
         out = self.to_out(out).transpose(1, 2).unflatten(2, x.shape[2:])  # (N, C, H, W)
         return self.norm(x + out)
 

@@ -117,7 +117,8 @@ def wheel(tmp_path_factory):
 
 def test_a_wheel_holds_the_package_and_what_it_needs_of_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert names >= {path.relative_to(ROOT).as_posix() for path in (ROOT / "lineart").rglob("*.py")}
+    files = [*(ROOT / "lineart").rglob("*.py"), *(ROOT / "lineart" / "studio" / "page").iterdir()]
+    assert names >= {path.relative_to(ROOT).as_posix() for path in files}
     assert wheel.stat().st_size < 25 * 10**6
     cards = [json.loads((ROOT / "data" / "pretrained" / f"{data}.json").read_text()) for data in ("toon", "faces")]
     assert {Path(name).stem for name in names if name.endswith(".safetensors")} == {card["best"] for card in cards}
