@@ -19,7 +19,7 @@ from lineart.files import write_text
 FIGURES = ROOT / "figures"  # the committed results, wherever a run of the tests writes its own
 TEMPLATE = Path(__file__).with_name("results.in.md")
 IN_README = re.compile(r"<!-- (\S+/[^>]+:\S+) -->.*?<!-- / -->")
-SMALL_TABLES = ("transfer.csv", "loader.csv", "throughput_cpu.csv")
+SMALL_TABLES = ("transfer.csv", "loader.csv", "throughput_cpu.csv", "warps.csv")
 # Dense bfloat16 peak in TFLOPS, by the makers' data sheets; the CPU's is measured
 GPU_PEAKS = {"GeForce RTX 4090": 165, "H100 SXM": 989}
 
@@ -63,6 +63,8 @@ def numbers() -> dict[str, float]:
             rows = rows[rows["finish"].isin(["", "smooth"])]
         for row in rows.itertuples():
             found[f"{name}/{row.protocol}/{row.method}/{row.metric}"] = row.value
+    for row in _read("finishes_toon.csv").itertuples():
+        found[f"finish/{row.method}/{row.finish}/{row.metric}"] = row.value
     for data in ("toon", "faces"):
         for method, parts in leak_parts(data).iterrows():
             found |= {f"leak/{data}/{method}/{part}": value for part, value in parts.items()}
