@@ -1,14 +1,17 @@
-# make env        the environment, from the lock, into .venv
+# make env        the environment, from the lock, into .venv; without a network from a wheelhouse: WHEELS=wheelhouse
+# make wheelhouse all that the lock names for this platform and this Python, into wheelhouse/ or WHEELS=FOLDER
 # make reproduce  all results: Table 1, Figure 5 and the rest, compared with those in figures/
 # make test       linter, tests of the package and of the notebooks
 # make lint       the linter alone
 # make lab        JupyterLab on the notebooks
+# make student    the notebooks without solutions, to work in, into student/; again after git pull
+# make slides     the notebooks as slides, into slides/
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list
 
-.PHONY: env reproduce test lint lab weights paper clean help check-python
+.PHONY: env wheelhouse reproduce test lint lab student slides weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -17,6 +20,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c "$(FITS)" >/dev/null 2>&1 && echo "$$python" && exit; done; echo python3)
 FOUND = $(shell "$(PYTHON)" -c "import platform; print(platform.python_version())" 2>/dev/null)
 BIN := .venv/bin
+FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 env: .venv/.ready
 
@@ -26,7 +30,7 @@ env: .venv/.ready
 .venv/.ready: requirements.txt pyproject.toml | $(if $(wildcard .venv/.ready),,check-python)
 	test -f $@ || "$(PYTHON)" -m venv --clear .venv
 	rm -f $@
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check $(FROM) --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -39,6 +43,12 @@ ifneq ($(filter command%,$(origin PYTHON)),)
 env: check-python
 .venv/.ready: | check-python
 endif
+
+# By the Python of .venv, which need not be ready. setuptools, which builds the package itself, is in the lock.
+wheelhouse: check-python
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip download --disable-pip-version-check --require-hashes -r requirements.txt \
+		--dest "$(or $(WHEELS),wheelhouse)"
 
 reproduce: env
 	$(BIN)/lineart reproduce
@@ -64,6 +74,12 @@ lint: env
 
 lab: env
 	$(BIN)/jupyter lab notebooks/
+
+student: env
+	$(BIN)/lineart course student student
+
+slides: env
+	$(BIN)/lineart course slides slides
 
 weights: env
 	$(BIN)/python benchmarks/train_weights.py
