@@ -5,7 +5,7 @@
 # make lint       the linter alone
 # make lab        JupyterLab on the notebooks
 # make student    the notebooks without solutions, to work in, into student/; again after git pull
-# make slides     the notebooks as slides, into slides/
+# make slides     the notebooks as slides, into slides/; needs npm
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
@@ -28,6 +28,7 @@ env: .venv/.ready
 # one the lock or pyproject.toml has changed, and pip brings the folder up to date. setuptools is in the lock, so that
 # the package itself builds without another download.
 .venv/.ready: requirements.txt pyproject.toml | $(if $(wildcard .venv/.ready),,check-python)
+	@test -z "$(WHEELS)" || test -d "$(WHEELS)" || { echo 'WHEELS must be a folder of wheels, got $(WHEELS)'; exit 1; }
 	test -f $@ || "$(PYTHON)" -m venv --clear .venv
 	rm -f $@
 	$(BIN)/python -m pip install --disable-pip-version-check $(FROM) --require-hashes -r requirements.txt
@@ -78,8 +79,12 @@ lab: env
 student: env
 	$(BIN)/lineart course student student
 
-slides: env
+slides: env teaching/slides/node_modules
 	$(BIN)/lineart course slides slides
+
+teaching/slides/node_modules: teaching/slides/package-lock.json
+	npm ci --prefix teaching/slides --ignore-scripts --no-audit --no-fund
+	touch $@
 
 weights: env
 	$(BIN)/python benchmarks/train_weights.py

@@ -91,7 +91,7 @@ CLASS = {
         "tried solved solved",
         "",
     ),
-    "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved", "SyntaxError"),
+    "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved", "no Python"),
     "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved", "write"),
     "oda_has_helpers": (
         RIGHT | {"3.1": "def root(v):\n    return v ** 0.5\n" + dedent(RIGHT["3.1"]).replace("torch.sqrt", "root")},

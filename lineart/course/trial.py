@@ -214,6 +214,8 @@ def _foreign(stub: str, names: dict) -> str | None:
 def _told(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "it ended Python itself (sys.exit)"
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno} of the exercise is no Python: {error.msg}"
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == FILE]
     where = f"line {lines[-1]} of the exercise" if lines else "the exercise"
     return f"{where} raised {type(error).__name__}: {(str(error) or 'no message').splitlines()[0]}"
