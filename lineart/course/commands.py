@@ -1,4 +1,4 @@
-"""What `lineart course` does for a teacher: copies for students, marks, slides."""
+"""What `lineart course` does for a teacher: copies for students, marks, slides, questions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +49,26 @@ class Slides:
         return 0
 
 
+@dataclass
+class Questions:
+    """Write the questions of teaching/questions.md for quiz programs, as GIFT."""
+
+    def run(self) -> int:
+        from lineart.course.questions import write_gift
+
+        print(write_gift())
+        return 0
+
+
 def _named(kind: type):
     return Annotated[kind, subcommand(kind.__name__.lower(), prefix_name=False)]
 
 
 @dataclass
 class Course:
-    """For teachers: copies for students, marks, slides."""
+    """For teachers: copies for students, marks, slides, questions."""
 
-    command: Annotated[_named(Student) | _named(Mark) | _named(Slides), arg(name="")]
+    command: Annotated[_named(Student) | _named(Mark) | _named(Slides) | _named(Questions), arg(name="")]
 
     def run(self) -> int:
         return self.command.run()
