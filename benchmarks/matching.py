@@ -1,4 +1,4 @@
-"""What matching apart from colour brings, and what of it: nine networks of equal steps, three seeds each, on `toon`.
+"""What matching apart from colour brings, and what of it: eleven trainings of equal steps, three seeds each, on `toon`.
 
     python benchmarks/matching.py                        all; about six minutes of one core for a training
     python benchmarks/matching.py lines wide --seeds 0   some of them, such as one process a core
@@ -6,15 +6,18 @@
 
 1,500 steps of 16 drawings at 64 px, as the first phase of `train_weights.py` begins. Killed, it goes on where it was;
 run folders lie under `runs/matching`, or where --runs says. P1, P2 and P4 on 256 drawings of the test set. Writes
-`figures/matching_toon.csv` and `.md` once every training is measured.
+`figures/matching_toon.csv` and `.md`, of the networks that have all seeds.
 """
 
 import argparse
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import torch
+from warps import pinned_warp
 
 from lineart.checkpoint import load_generator, read_checkpoint
 from lineart.config import ROOT, Config, figures_dir
@@ -36,9 +39,11 @@ VARIANTS = {
     "today": ("no encoder for matching", BENT),
     "wide": ("no encoder for matching, width 18", BENT | dict(width=18)),
     "fine": ("no encoder for matching, one finer level", BENT | dict(fine_levels=1)),
+    "pinned": ("no encoder for matching, the warp of benchmarks/warps.py", BENT),
     "colors": ("matching by colours", BENT | dict(keys="colors")),
     "lines": ("matching by lines", BENT | dict(keys="lines")),
     "lines-fine": ("matching by lines, one finer level", BENT | dict(keys="lines", fine_levels=1)),
+    "lines-fine2": ("matching by lines, two finer levels", BENT | dict(keys="lines", fine_levels=2)),
     "self-today": ("no encoder for matching", {}),
     "self-colors": ("matching by colours", dict(keys="colors")),
     "self-lines": ("matching by lines", dict(keys="lines")),
@@ -72,9 +77,11 @@ def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None
         for variant in variants:
             config = Config.from_profile("classroom", **(COMMON | VARIANTS[variant][1]), seed=seed)
             run = runs / f"{variant}-s{seed}"
-            if (run / "measured.json").exists():
+            known = json.loads((run / "measured.json").read_text()) if (run / "measured.json").exists() else {}
+            if {*SHOWN} <= {*known}:
                 continue
-            train(config, run, resume=bool(checkpoints(run)))
+            with mock.patch("lineart.training.random_warp", pinned_warp) if variant == "pinned" else nullcontext():
+                train(config, run, resume=bool(checkpoints(run)))
             if read_checkpoint(run / LAST)[1] < config.total_steps:
                 raise SystemExit(f"{run.name} was stopped; the same command goes on")
             evaluator = evaluator or Evaluator(load(config, "test", 256), config.weights, "toon")
@@ -83,19 +90,20 @@ def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None
 
 
 def table(seeds: list[int], runs: Path) -> None:
-    """CSV of every training, and Markdown of mean and spread over the seeds; nothing while a training is missing."""
-    missing = [
-        f"{key}-s{seed}" for key in VARIANTS for seed in seeds if not (runs / f"{key}-s{seed}/measured.json").exists()
-    ]
-    if missing:
-        print(f"no table yet, not measured: {', '.join(missing)}")
-        return
+    """CSV of every training, and Markdown of mean and spread over the seeds; of the networks that have all seeds."""
     lines = []
     for key, (title, changes) in VARIANTS.items():
-        for seed in seeds:
-            trained_on = "bent references" if changes.get("train_reference") == "warped" else "the truth itself"
-            found = json.loads((runs / f"{key}-s{seed}/measured.json").read_text())
-            lines.append({"trained on": trained_on, "network": title, "train_seed": seed} | found)
+        files = [runs / f"{key}-s{seed}" / "measured.json" for seed in seeds]
+        if not all(file.exists() for file in files):
+            print(f"{key} is left out: not every seed is measured")
+            continue
+        trained_on = "bent references" if "train_reference" in changes else "the truth itself"
+        for seed, file in zip(seeds, files):
+            lines.append(
+                {"trained on": trained_on, "network": title, "train_seed": seed} | json.loads(file.read_text())
+            )
+    if not lines:
+        return
     rows = pd.DataFrame(lines)
     path = write_csv(figures_dir("classroom") / "matching_toon.csv", rows)
     groups = rows.assign(Trained=rows["trained on"] + ", " + rows["network"]).groupby("Trained", sort=False)

@@ -1,7 +1,5 @@
 """Checkpoints: safetensors with the config as JSON in the header. Nothing is pickled."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -188,12 +188,12 @@ class Prepare:
     max_rejected: Annotated[float, _help("a larger share of rejected pictures is an error", default="(0.01)")] = 0.01
 
     def run(self) -> int:
-        from lineart.data.prepare import prepare, refuse_too_many, summary
+        from lineart.data.prepare import prepare, refuse_too_many
 
         if self.name == "toon":
             return self._draw()
         store = prepare(**vars(self) | {"max_rejected": 1.0})
-        print(*summary(store), sep="\n")  # also where too many were rejected
+        print(*store.describe(), sep="\n")  # also where too many were rejected
         refuse_too_many(store, self.max_rejected)
         return 0
 

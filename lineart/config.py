@@ -1,7 +1,5 @@
 """Every setting of an experiment, once: its type, its limits, what it means. The defaults are the paper's."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -17,6 +15,7 @@ DataSet = Literal["toon", "kaggle", "faces", "folder", "pairs"]
 Weights = Literal["imagenet", "bundled"]
 TrainReference = Literal["self", "warped", "other"]
 DATA: tuple[str, ...] = get_args(DataSet)
+RETIRED = ("tensorboard",)  # settings that run folders and weights of an older version hold
 MIN_SIZE = 24  # pixels a side; of less the discriminator's last filter has nothing to stand on
 
 
@@ -97,7 +96,6 @@ class Config(BaseModel):
     sample_every: Count = Field(500, description="steps between two samples")
     checkpoint_every: Count = Field(500, description="steps between two checkpoints")
     checkpoint_minutes: Positive = Field(10.0, description="a checkpoint also whenever so many have passed")
-    tensorboard: bool = Field(False, description="a log for TensorBoard, too")
 
     def __init__(self, **values) -> None:
         try:
@@ -106,7 +104,7 @@ class Config(BaseModel):
             raise InputError(_sentence(error, values)) from None
 
     @model_validator(mode="after")
-    def _settings_fit_each_other(self) -> Config:
+    def _settings_fit_each_other(self) -> "Config":
         if self.size % 2**self.depth:
             raise InputError(f"size must be a multiple of {2**self.depth} for {self.depth} levels, got {self.size}")
         if self.data == "toon" and self.source:
@@ -114,9 +112,7 @@ class Config(BaseModel):
         if self.train_reference == "other" and self.data != "toon":
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
-            raise InputError(
-                f"keys need attention 'cross' and reference 'image', got {self.attention}, {self.reference}"
-            )
+            raise InputError(f"keys need attention to the image, got {self.attention!r} and {self.reference!r}")
         if self.precision.startswith("16"):  # it would need a loss scale
             raise InputError(f"precision must have float32's range, such as 'bf16-mixed', got {self.precision!r}")
         return self
@@ -142,7 +138,7 @@ class Config(BaseModel):
         return self.steps if self.steps is not None else self.epochs * self.steps_per_epoch
 
     @classmethod
-    def from_profile(cls, profile: str | None = None, **changes) -> Config:
+    def from_profile(cls, profile: str | None = None, **changes) -> "Config":
         """The config of a profile, by default the one that LINEART_PROFILE names, else `classroom`."""
         profile = profile or os.environ.get("LINEART_PROFILE", "classroom")
         if profile not in PROFILES:
@@ -150,15 +146,15 @@ class Config(BaseModel):
         return cls(**{**PROFILES[profile], **changes})
 
     @classmethod
-    def from_dict(cls, values: dict) -> Config:
+    def from_dict(cls, values: dict) -> "Config":
         """Inverse of `to_dict`; unknown names are refused, missing ones have the paper's value."""
-        return cls(**values)
+        return cls(**{name: value for name, value in values.items() if name not in RETIRED})
 
     def to_dict(self) -> dict:
         """Plain values, for JSON."""
         return self.model_dump()
 
-    def replace(self, **changes) -> Config:
+    def replace(self, **changes) -> "Config":
         """The same but for `changes`, validated again."""
         return Config(**{**self.to_dict(), **changes})
 

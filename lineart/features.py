@@ -6,8 +6,6 @@ trained weights lie inside the package `stlpips-pytorch`. Neither ever stands in
 that package are read, because importing it needs IPython and torchsummary, and its VGG allocates 500 MB for nothing.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files that are whole or not there, their digests, and the side-car that says where a result comes from."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The one border of the system: picture files and 8-bit arrays outside, tensors in [-1, 1] inside."""
 
-from __future__ import annotations
-
 import io
 import warnings
 

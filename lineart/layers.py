@@ -3,8 +3,6 @@
 Shapes: N pictures, C channels, H x W positions; T tokens of the reference.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,6 +1,4 @@
-"""What a training leaves to look at: `metrics.csv`, sample grids, its progress, and TensorBoard if asked for."""
-
-from __future__ import annotations
+"""What a training leaves to look at: `metrics.csv`, sample grids, its progress, and the signs of a failing run."""
 
 import csv
 import time
@@ -11,7 +9,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart.config import InputError
 from lineart.data.sets import Pairs
 from lineart.files import write_text
 from lineart.progress import Progress
@@ -32,13 +29,12 @@ class Log:
     again). `seconds` in a row count from the run's start, without pauses.
     """
 
-    def __init__(self, folder: Path, total: int, done: int, tensorboard: bool = False) -> None:
+    def __init__(self, folder: Path, total: int, done: int) -> None:
         self.path, self.samples = folder / "metrics.csv", folder / "samples"
         self.columns, self.before, self.complained = COLUMNS, 0.0, set()
         self._take_up(done)
         self.started = time.perf_counter()
         self.progress = Progress(total, "steps", done)
-        self.board = _tensorboard(folder, done) if tensorboard else None
 
     def _take_up(self, done: int) -> None:
         """Drop the rows behind the checkpoint, which come again, and a last line that was cut short."""
@@ -57,9 +53,6 @@ class Log:
             writer = csv.DictWriter(file, self.columns, extrasaction="ignore", lineterminator="\n")
             writer.writerow({"step": step, "seconds": seconds, **values})
         self.progress.show(step, f"L1 {row['l1']:.4f}", f"D {row['loss_d']:.3f}")
-        if self.board:
-            for name, value in row.items():
-                self.board.add_scalar(name, value, step)
         for kind, complaint in complaints(step, row).items():
             if kind not in self.complained:
                 self.complained.add(kind)
@@ -72,21 +65,6 @@ class Log:
         grid = np.concatenate(list(strips))
         self.samples.mkdir(exist_ok=True)
         Image.fromarray(grid).save(self.samples / f"step_{step:06d}.png")
-        if self.board:
-            self.board.add_image("samples", grid, step, dataformats="HWC")
-
-    def close(self) -> None:
-        self.progress.bar.close()
-        if self.board:
-            self.board.close()
-
-
-def _tensorboard(folder: Path, done: int):
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ModuleNotFoundError as error:
-        raise InputError("tensorboard must be installed for this log: pip install 'lineart[tensorboard]'") from error
-    return SummaryWriter(folder / "tensorboard", purge_step=done + 1)
 
 
 def color_spread(image: torch.Tensor) -> torch.Tensor:
@@ -115,22 +93,17 @@ def complaints(step: int, row: dict[str, float]) -> dict[str, str]:
     row: `spread`, the results' colour spread over the truth's; `loss_d`; `psnr_val` and `psnr_swapped`, dB on the
     validation drawings as they are and with red and blue exchanged.
     """
-    spread, loss_d = row.get("spread", 1.0), row["loss_d"]
-    psnr, swapped = row.get("psnr_val", 0.0), row.get("psnr_swapped", 0.0)
-    found = {}
-    if step >= WARM_UP and spread < ONE_TINT:
+    psnr, swapped, found = row.get("psnr_val", 0.0), row.get("psnr_swapped", 0.0), {}
+    if step >= WARM_UP and row.get("spread", 1.0) < ONE_TINT:
         found["one tint"] = (
-            f"the results have one tint: their colours spread {spread:.2f} times as far as the truth's; "
+            f"the results have one tint: their colours spread {row['spread']:.2f} times as far as the truth's; "
             "does each picture get its own reference, and is the learning rate too high?"
         )
     if swapped > psnr + BETTER_SWAPPED:
-        found["BGR"] = (
-            f"red and blue are exchanged: with them exchanged back the results are at {swapped:.1f} dB and not "
-            f"{psnr:.1f}; somewhere BGR is read as RGB"
-        )
-    if step >= WARM_UP and loss_d < WINNING:
+        found["BGR"] = f"somewhere BGR is read as RGB: with red and blue exchanged, {psnr:.1f} dB become {swapped:.1f}"
+    if step >= WARM_UP and row["loss_d"] < WINNING:
         found["discriminator"] = (
-            f"the discriminator wins: its loss is {loss_d:.3f}, so its gradient says little; "
+            f"the discriminator wins: its loss is {row['loss_d']:.3f}, so its gradient says little; "
             "lower lambda_adv or discriminator_width"
         )
     return found

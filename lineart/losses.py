@@ -1,7 +1,5 @@
 """The losses of Eq. 1 to 6, each one number of pictures (N, 3, H, W) in [-1, 1]; and PSNR, which watches a training."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 

@@ -30,7 +30,7 @@ METHODS = {
         Method("gate", "skip gate", "#b98a39", {"attention": "gate"}),
         Method("palette", "attention to the palette", "#006463", {"attention": "cross", "reference": "palette"}),
         Method("image", "attention to the image (the paper)", "#005cc1", IMAGE),
-        Method("image-warped", "the same, bent references", "#a6809e", IMAGE | WARPED),
+        Method("image-warped", "attention to the image, bent references", "#a6809e", IMAGE | WARPED),
         Method("colors-warped", "matching by colours, bent references", "#31e7eb", COLORS | WARPED),
         Method("lines-warped", "matching by lines, bent references", "#8e5500", LINES | WARPED),
         Method("lines", "matching by lines", "#e6d417", LINES),

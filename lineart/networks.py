@@ -1,7 +1,5 @@
 """The generator (ResUNet of Figure 2) and the PatchGAN discriminator."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,7 +1,5 @@
 """How far a long piece of work is: a bar for a person in a terminal, a line every ten seconds in a log."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Iterator

@@ -1,30 +1,28 @@
 """A run's folder: who may train in it, its checkpoints and settings, and how a signal ends it between two steps."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from lineart.checkpoint import GENERATOR, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config, InputError, MissingFile
-from lineart.files import whole, write_text
+from lineart.files import whole
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 ARCHITECTURE = (*GENERATOR, "depth", "discriminator_width")
 # What a resumed run may change: where, how precisely and how long it runs and what it shows, not what is learned
 FREE = {"source", "n_test", "start_from", "steps", "epochs", "devices", "accelerator", "precision", "compile"}
-FREE |= {"log_every", "sample_every", "checkpoint_every", "checkpoint_minutes", "tensorboard"}
+FREE |= {"log_every", "sample_every", "checkpoint_every", "checkpoint_minutes"}
+LEARNED = [name for name in Config.model_fields if name not in FREE]
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -37,15 +35,7 @@ def config_of(run: str | Path) -> Config:
     path = Path(run) / "config.json"
     if not path.is_file():
         raise MissingFile(f"the folder of a run must hold config.json, {run} does not")
-    try:
-        return Config.from_dict(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise InputError(f"config.json of a run must be JSON, {path} is not: {error}") from error
-
-
-def write_config(run: Path, config: Config) -> None:
-    """The settings beside the checkpoint; a resumed run may have changed some."""
-    write_text(run / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+    return Config.from_dict(json.loads(path.read_text()))
 
 
 def last_whole(run: Path) -> Path:
@@ -67,16 +57,13 @@ def keep(run: Path, config: Config, step: int, modules: dict, optimizers: dict) 
             copy_aside(run / LAST, run / PREVIOUS)
         save_checkpoint(run / LAST, config, step, modules, optimizers)
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"the checkpoint of step {step} could not be written ({error}): make room, then "
-            f"lineart train --resume {run}; {last_good(run)}"
-        ) from error
+        sentence = f"the checkpoint of step {step} could not be written ({error}): make room and resume"
+        raise InputError(f"{sentence}; {last_good(run)}") from error
 
 
 def copy_aside(path: Path, other: Path) -> None:
     """`other` becomes what `path` is, at once; a second name for the same file where the file system has such names."""
     with whole(other) as temporary:
-        temporary.unlink(missing_ok=True)
         try:
             os.link(path, temporary)
         except OSError:
@@ -91,32 +78,20 @@ def last_good(run: Path) -> str:
     return f"the last good checkpoint is {path}, of step {read_checkpoint(path)[1]}"
 
 
-def check_architecture(config: Config, other: Config) -> None:
-    """Raises InputError where the networks of a checkpoint with config `other` are not those of `config`."""
-    for name in ARCHITECTURE:
-        if getattr(config, name) != getattr(other, name):
-            raise InputError(f"{name} must be the checkpoint's {getattr(other, name)!r}, got {getattr(config, name)!r}")
-
-
-def check_unchanged(config: Config, other: Config) -> None:
-    """Raises InputError where a run would go on with settings that decide what is learned and are not `other`'s."""
-    now = config.to_dict()
-    for name, value in other.to_dict().items():
-        if name not in FREE and now[name] != value:
-            raise InputError(f"{name} must be the checkpoint's {value!r} when a run goes on, got {now[name]!r}")
+def require_same(config: Config, other: Config, names: Iterable[str]) -> None:
+    """Raises InputError where one of these settings is not that of `other`, a checkpoint's."""
+    for name in names:
+        if (wanted := getattr(other, name)) != (given := getattr(config, name)):
+            raise InputError(f"{name} must be the checkpoint's {wanted!r}, got {given!r}")
 
 
 def refuse_taken(folder: Path) -> None:
-    """A new run may begin in an empty folder, and where it was begun before and stopped before a checkpoint."""
+    """A new run may begin in an empty folder, and where one stopped before its first checkpoint."""
     if there := checkpoints(folder):
-        raise InputError(
-            f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name another"
-        )
-    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        try:
-            config_of(folder)
-        except InputError as error:
-            raise InputError(f"a new run must have a folder of its own, {folder} holds other files") from error
+        raise InputError(f"a new run must not overwrite an old one: {folder} holds {there[0].name}")
+    begun = (folder / "metrics.csv").is_file() and (folder / "config.json").is_file()
+    if folder.is_dir() and not begun and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise InputError(f"a new run must have a folder of its own, {folder} holds other files")
 
 
 def new_folder(config: Config) -> Path:
@@ -137,25 +112,11 @@ def alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            for name in (LAST, PREVIOUS, "config.json", "metrics.csv"):
-                for leftover in folder.glob(f"{name}.*.tmp"):
-                    leftover.unlink()
+            for leftover in folder.glob("*.*.*.tmp"):  # as `whole` calls them
+                leftover.unlink()
             yield
     except Timeout as error:
         raise InputError(f"a run must be trained by one process at a time, another one is at {folder}") from error
-
-
-@contextmanager
-def memory_explained(config: Config, step: int, run: Path) -> Iterator[None]:
-    """Say which settings to lower when memory does not suffice."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not known and "can't allocate memory" not in str(error):
-            raise
-        now = f"batch_size, now {config.batch_size}, or size, now {config.size}, or width, now {config.width}"
-        raise InputError(f"out of memory at step {step}: lower {now}; {last_good(run)}") from error
 
 
 @contextmanager

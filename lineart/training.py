@@ -4,8 +4,7 @@ Everything random in a step (order, crop, flip, noise) is drawn from a seed made
 number. So the step's number is all the state there is to save, and a resumed run is the run that was not killed.
 """
 
-from __future__ import annotations
-
+import json
 import math
 import os
 import threading
@@ -23,6 +22,7 @@ from lineart.config import Config, InputError, MissingFile
 from lineart.data.augment import random_jitter, random_warp, training_batch
 from lineart.data.sets import load
 from lineart.features import FeatureExtractor
+from lineart.files import write_text
 from lineart.images import as_images, paint
 from lineart.log import Log, gradient_norm, relative_spread
 from lineart.networks import PatchDiscriminator
@@ -35,11 +35,9 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
     `last.safetensors` (networks, optimisers, step) and the checkpoint before it, `previous.safetensors`. resume: go on
     from the folder's checkpoint; without it a folder that holds one, or other files, is refused. Ctrl-C and SIGTERM
     save after the step that they came in and return; a second Ctrl-C does not wait.
-    Raises InputError for settings that do not fit, for a loss or a weight that is no longer finite, where the device's
-    memory is too small, and where a checkpoint can't be written; MissingFile where there is nothing to resume.
+    Raises InputError for settings that do not fit, for a loss or a weight that is no longer finite, and where a
+    checkpoint can't be written; MissingFile where there is nothing to resume.
     """
-    if resume and not run:
-        raise InputError("resume must come with the folder of the run, got none")
     folder = Path(run) if run else None
     if folder and not resume:
         runs.refuse_taken(folder)
@@ -198,14 +196,13 @@ class Trainer:
         """The steps, with logs, samples and checkpoints on the way."""
         config, log = self.config, None
         if self.fabric.is_global_zero:
-            runs.write_config(self.folder, config)
-            log = Log(self.folder, config.total_steps, self.step, config.tensorboard)
+            write_text(self.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+            log = Log(self.folder, config.total_steps, self.step)
         self.saved, stopped = time.monotonic(), False
         with runs.stop_on_signal() as stop:
             while self.step < config.total_steps and not stopped:
                 shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
-                with runs.memory_explained(config, self.step + 1, self.folder):
-                    terms = self.train_step(self.batch(self.step), diagnose=shown)
+                terms = self.train_step(self.batch(self.step), diagnose=shown)
                 self.step += 1
                 if shown:
                     self.write(log, terms)
@@ -215,7 +212,7 @@ class Trainer:
         if log:
             if self.step < config.total_steps:
                 log.progress.say(f"stopped at step {self.step}; go on with: lineart train --resume {self.folder}")
-            log.close()
+            log.progress.bar.close()
 
     def due(self, every: int, step: int) -> bool:
         return step % every == 0 or step == self.config.total_steps
@@ -233,9 +230,8 @@ class Trainer:
         """One row of `metrics.csv`, means over the processes; only the first process has a log."""
         row = {name: float(self.fabric.all_reduce(value)) for name, value in terms.items()}  # waits for the device
         if not all(map(math.isfinite, row.values())):
-            raise InputError(
-                f"losses must be finite, at step {self.step} they are {row}; {runs.last_good(self.folder)}"
-            )
+            last = runs.last_good(self.folder)
+            raise InputError(f"losses must be finite, at step {self.step} they are {row}; {last}")
         if self.due(self.config.sample_every, self.step):
             row |= self.sample(log)
         if log:
@@ -258,7 +254,7 @@ class Trainer:
     def resume(self) -> None:
         """The state of the folder's last checkpoint, if the settings are those that the run began with."""
         path = runs.last_whole(self.folder)
-        runs.check_unchanged(self.config, read_checkpoint(path)[0])
+        runs.require_same(self.config, read_checkpoint(path)[0], runs.LEARNED)
         self.restore(path)
         if path.name == runs.PREVIOUS and self.fabric.is_global_zero:
             runs.copy_aside(path, self.folder / runs.LAST)  # or the damaged one would be kept as the one before
@@ -266,7 +262,7 @@ class Trainer:
     def restore(self, path: Path, only_networks: bool = False) -> None:
         """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
         config, step, tensors = read_checkpoint(path)
-        runs.check_architecture(self.config, config)
+        runs.require_same(self.config, config, runs.ARCHITECTURE)
         for name, module in self.raw.items():
             load_module(module, tensors, name)
         if not only_networks:

@@ -36,12 +36,6 @@ def test_shift_stays_within_the_margin_and_half_are_flipped():
     assert 0.4 < flipped.float().mean() < 0.6
 
 
-def test_a_crop_keeps_every_value_of_the_picture_in_range():
-    line = torch.full((8, 16, 16), 255, dtype=torch.uint8)  # the edge repeats: no black border comes in
-    moved, _ = random_crop_flip(line, line[..., None].expand(-1, -1, -1, 3))
-    assert (moved == 255).all()
-
-
 def test_batch_has_three_equal_line_planes_and_the_palette_in_range():
     pairs = load(Config.from_profile("smoke"), "test")
     batch = take(pairs, slice(4))
@@ -109,14 +103,6 @@ def fixed(monkeypatch, hue=0.0, saturation=0.0, contrast=0.0, brightness=0.0):
 SOME = [[0.3, -0.2, 0.1], [-0.4, 0.2, 0.35], [0.0, 0.0, 0.0]]
 
 
-def test_without_strength_nothing_changes():
-    torch.manual_seed(0)
-    reference, palette = torch.rand(5, 3, 8, 6) * 2 - 1, torch.rand(5, 9, 3) * 2 - 1
-    result, colors = random_jitter(reference, palette, 0.0)
-    torch.testing.assert_close(result, reference, atol=1e-6, rtol=0)
-    torch.testing.assert_close(colors, palette, atol=1e-6, rtol=0)
-
-
 def test_a_turn_of_60_degrees_by_hand(monkeypatch):
     # Rodrigues about (1, 1, 1): the part across the axis is turned, (2, -1, -1)/3 of red becomes (1, 1, -2)/3
     for hue, red in ((1.0, [2, 2, -1]), (-1.0, [2, -1, 2])):
@@ -141,30 +127,13 @@ def test_saturation_contrast_and_brightness_by_hand(monkeypatch):
         torch.testing.assert_close(jittered(SOME, 0.5)[0], mean + 0.75 * (colors - mean), atol=1e-6, rtol=0)
 
 
-def test_hue_and_saturation_do_not_colour_or_move_a_grey(monkeypatch):
-    greys = torch.linspace(-1, 1, 7)[:, None].expand(-1, 3)
-    with monkeypatch.context() as patch:
-        fixed(patch, hue=0.7, saturation=-0.9)
-        torch.testing.assert_close(jittered(greys)[0], greys, atol=1e-6, rtol=0)
-    for result in jittered(greys, seed=3):  # moved by contrast and brightness, still grey
-        torch.testing.assert_close(result, result[:, :1].expand(-1, 3), atol=1e-6, rtol=0)
-        assert not torch.allclose(result, greys, atol=0.01)
-
-
 def test_a_palette_changes_exactly_as_its_picture_and_each_picture_in_its_own_way():
     colors = torch.rand(64, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     reference, palette = jittered(colors)
     torch.testing.assert_close(reference, palette, atol=1e-6, rtol=0)
+    assert reference.abs().max() <= 1
     alike, _ = jittered(colors[:1].expand(64, -1))
     assert torch.cdist(alike, alike).add(torch.eye(64)).min() > 1e-4
-
-
-def test_the_result_stays_in_range_and_a_seed_repeats_it():
-    corners = torch.cartesian_prod(*3 * [torch.tensor([-1.0, 1.0])]).repeat(50, 1)
-    first = jittered(corners, seed=7)
-    assert all(-1 <= t.min() and t.max() <= 1 for t in first)
-    assert all(torch.equal(a, b) for a, b in zip(first, jittered(corners, seed=7)))
-    assert not torch.equal(first[0], jittered(corners, seed=8)[0])
 
 
 def test_a_warp_turns_scales_shifts_and_mirrors_as_far_as_it_says(monkeypatch):
@@ -182,24 +151,6 @@ def test_a_warp_turns_scales_shifts_and_mirrors_as_far_as_it_says(monkeypatch):
     assert 0.19 < middle.abs().max() < 0.201
     mirrored = (by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]) < 0
     assert 0.4 < mirrored.float().mean() < 0.6
-
-
-@pytest.mark.parametrize(("height", "width", "near"), [(64, 64, 1e-6), (32, 128, 1e-6), (48, 100, 1e-5)])
-def test_what_lies_beyond_the_edge_is_the_edge_repeated(height, width, near, monkeypatch):
-    color, sample, both = torch.rand(20, 3, height, width), torch.nn.functional.grid_sample, []
-    monkeypatch.setattr(augment.F, "grid_sample", lambda c, grid, **how: both.append(grid) or sample(c, grid, **how))
-    monkeypatch.setattr(
-        torch.Tensor,
-        "clamp",
-        lambda t, low, high, clamp=torch.Tensor.clamp: (
-            (both.append(t) if t.shape[-1:] == (2,) else None) or clamp(t, low, high)
-        ),
-    )
-    warped = random_warp(color)
-    unclamped, clamped = both[-2:]
-    assert not torch.equal(unclamped, clamped)
-    border = sample(color, unclamped, padding_mode="border", align_corners=False)
-    torch.testing.assert_close(warped, border, atol=near, rtol=0)
 
 
 def tiny(**changes) -> Config:
@@ -235,15 +186,14 @@ def test_without_jitter_the_reference_is_the_truth(tmp_path, monkeypatch):
     assert torch.equal(given[2], batch["color"]) and torch.equal(given[1], batch["palette"])
 
 
-def test_line_variants_redraw_the_lines_of_a_training_from_its_own_pictures(tmp_path):
-    plain, varied = (
-        Trainer(tiny(batch_size=8, augment=False, line_variants=variants), tmp_path).batch(0)
-        for variants in (False, True)
-    )
+def test_line_variants_redraw_some_lines_of_a_training(tmp_path):
+    settings = dict(batch_size=8, augment=False)
+    plain, varied = (Trainer(tiny(**settings, line_variants=on), tmp_path).batch(0) for on in (False, True))
     assert torch.equal(plain["color"], varied["color"])
-    other = [i for i in range(8) if not torch.equal(plain["line"][i], varied["line"][i])]
-    assert 0 < len(other) < 8
-    color = to_uint8(plain["color"]).permute(0, 2, 3, 1)
-    for i in other:
-        drawn = to_uint8(varied["line"])[i, 0]
-        assert any(torch.equal(drawn, batch_lines(color[i : i + 1], **s)[0]) for s in VARIANTS.values())
+    assert 0 < (plain["line"] != varied["line"]).flatten(1).any(1).sum() < 8
+
+
+def test_at_the_edge_a_crop_and_a_warp_repeat_it_and_bring_no_black():
+    white = torch.full((8, 16, 24), 255, dtype=torch.uint8)
+    assert (random_crop_flip(white, white[..., None].expand(-1, -1, -1, 3))[0] == 255).all()
+    torch.testing.assert_close(random_warp(torch.ones(20, 3, 48, 100)), torch.ones(20, 3, 48, 100))

@@ -31,11 +31,23 @@ def test_the_course_has_numbers_to_predict():
     assert len(PREDICTED) >= 8
 
 
+def mirror_test():
+    """A generator that is decided enough for a mistake to show, and two drawings."""
+    torch.manual_seed(0)
+    generator = Generator(4, 3).eval()
+    for attention in generator.record_attention().values():
+        attention.to_q.weight.data *= 8
+    return generator, {name: torch.randn(2, *shape) for name, shape in SHAPES.items()}
+
+
+SHAPES = {"line": (3, 16, 16), "palette": (9, 3), "color": (3, 16, 16)}
+
+
 def at_hand(name):
     """What a page hands to a check of a number beside the answer."""
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     return {
-        "own_place": lambda: ([torch.rand(2, 2, 3, 6).softmax(-1), torch.rand(2, 1, 2, 2).softmax(-1)],),
+        "mirror_test": mirror_test,
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),

@@ -1,14 +1,12 @@
 """The Colorizer at its edge: any picture in, the right picture out, and a sentence for what it cannot use."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
+from standin import StandIn
 
 from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.coloring import colorizer as colorize
@@ -20,18 +18,6 @@ from lineart.data.toon import draw
 
 SIZE = 32
 CONFIG = Config.from_profile("smoke", size=SIZE)
-
-
-class StandIn(nn.Module):
-    """A generator that answers with a function of what it is shown, and remembers it."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer, self.where = answer, nn.Parameter(torch.zeros(1))
-
-    def forward(self, line, palette, reference, generator=None):
-        self.shown = line, palette, reference
-        return self.answer(line, palette, reference)
 
 
 def stand_in(answer=lambda line, palette, reference: torch.ones_like(line)):
@@ -78,13 +64,6 @@ def colorizer(checkpoint):
 def test_the_result_is_rgb_and_as_large_as_the_drawing(colorizer, size):
     result = colorizer.colorize(Image.new("L", size, 255), picture(), as_is=True)
     assert (result.mode, result.size) == ("RGB", size)
-
-
-def test_pixels_of_32_bits_are_a_sentence(colorizer):
-    for mode in "IF":
-        for pictures in ((Image.new(mode, (9, 9)), picture()), (line_art(), Image.new(mode, (9, 9)))):
-            with pytest.raises(InputError, match=rf"pixels of 32 bits \(mode {mode}\)"):
-                colorizer.colorize(*pictures)
 
 
 def test_a_scan_is_cleaned_unless_it_shall_not_be(colorizer):
@@ -172,6 +151,8 @@ def test_a_finish_takes_the_networks_colours_and_the_drawings_lines(finish):
     assert (result[10] == 0).all() and (result[:, 12] == 0).all()
     expected = (250, 20, 20) if finish == "exact" else (242, 26, 26)
     assert np.abs(result[40, 50].astype(int) - expected).max() <= 1
+    small = np.asarray(red.colorize(line_art(SIZE, SIZE), palette=[(250, 20, 20)], finish=finish))
+    assert (small[SIZE // 8] == 0).all()  # of a drawing of the network's size, too
 
 
 # --- what decides the colours
@@ -244,11 +225,6 @@ def test_a_wrong_setting_is_a_sentence(colorizer, wrong, rule):
         colorizer.colorize(line_art(), **wrong)
 
 
-def test_it_is_light_until_a_finish_is_asked_for():
-    code = "import sys; from lineart import Colorizer; print(*[x for x in ('skimage', 'dicebear') if x in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"
-
-
 # --- weights
 
 
@@ -289,16 +265,6 @@ def test_names_of_shipped_weights(tmp_path, monkeypatch):
         Colorizer.from_pretrained("third")
 
 
-def test_what_is_no_whole_checkpoint_is_a_sentence(checkpoint, tmp_path):
-    with pytest.raises(FileNotFoundError, match="found none at"):
-        Colorizer.from_pretrained(tmp_path)
-    content, path = checkpoint.read_bytes(), tmp_path / "damaged.safetensors"
-    for keep in (0, 7, len(content) // 2, len(content) - 9):
-        path.write_bytes(content[:keep])
-        with pytest.raises(ValueError, match="damaged.safetensors is not"):
-            Colorizer.from_pretrained(path)
-
-
 @pytest.mark.parametrize("name", [path.stem for path in sorted(PRETRAINED.glob("*.safetensors"))] + ["toon"])
 def test_shipped_weights_follow_the_reference(name):
     network = Colorizer.from_pretrained(name)
@@ -308,11 +274,3 @@ def test_shipped_weights_follow_the_reference(name):
     assert np.abs(results[0] - results[1]).mean() > 2
     own, foreign = (np.abs(result - drawing.color).mean() for result in results)
     assert own < foreign  # its own colours bring it nearer to its own picture
-
-
-def test_without_attention_only_the_palette_of_the_reference_counts():
-    network = Colorizer.from_pretrained("toon-none")
-    assert network.config.attention == "none"
-    line, palette = line_art(), extract_palette(picture())
-    results = {network.colorize(line, picture(seed), palette).tobytes() for seed in (0, 1)}
-    assert len(results) == 1

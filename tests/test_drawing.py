@@ -8,8 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from lineart.coloring.colorizer import Colorizer
-from lineart.coloring.drawing import clean, to_srgb
-from lineart.coloring.fit import join, shrink, squares
+from lineart.coloring.drawing import clean, join, shrink, squares, to_srgb
 from lineart.config import InputError
 from lineart.data.lines import extract_lines
 from lineart.data.toon import draw
@@ -100,17 +99,6 @@ def test_a_clean_drawing_stays_as_it_is(i):
         assert np.array_equal(result.full, line) and result.note == "" and result.alpha is None
 
 
-def test_as_is_does_nothing():
-    for image in (scan(255 - LINE), scan(60 + LINE * 0.5), Image.new("L", (9, 9), 255), Image.new("L", (9, 9))):
-        drawing = clean(image, as_is=True)
-        assert np.array_equal(drawing.full, np.asarray(image)) and drawing.note == ""
-
-
-def test_what_was_done_is_one_line():
-    note = clean(scan(255 - LINE * SHADE)).note
-    assert note and "\n" not in note
-
-
 @pytest.mark.parametrize("what", ["no ink", "no ink on grey", "all ink", "a coloured picture", "a grey picture"])
 def test_what_is_no_drawing_is_a_sentence(what):
     picture = draw("val-0-000000", SIDE).color
@@ -124,14 +112,6 @@ def test_what_is_no_drawing_is_a_sentence(what):
     with pytest.raises(InputError, match=r"^a drawing .*\d%.*--(as-is|extract-lines)") as caught:
         clean(image)
     assert "\n" not in str(caught.value)
-
-
-def test_transparency_is_kept_where_the_paper_is_opaque():
-    alpha = np.full_like(LINE, 255)
-    alpha[:, : SIDE // 3] = 0
-    drawing = clean(Image.fromarray(np.dstack([LINE] * 3 + [alpha])))
-    assert np.array_equal(drawing.alpha, alpha)
-    assert (drawing.full[:, : SIDE // 3] == 255).all() and np.array_equal(drawing.full[:, 70:], LINE[:, 70:])
 
 
 def swapped_profile():

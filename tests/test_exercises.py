@@ -102,10 +102,25 @@ def test_scores_of_level_1_fill_four_gibibytes():
     )
 
 
-def test_own_place_is_all_for_an_address_and_chance_for_the_undecided():
-    assert exercises.e04_own_place(torch.eye(6).view(1, 2, 3, 6)) == 1
-    assert exercises.e04_own_place(torch.full((4, 2, 3, 6), 1 / 6)) == pytest.approx(1 / 6)
-    assert exercises.e04_own_place(torch.eye(6).roll(1, 0).view(1, 2, 3, 6)) == 0
+def test_an_address_is_its_own_place_and_the_undecided_are_everywhere_alike():
+    address = torch.eye(6).view(1, 2, 3, 6)
+    assert exercises.e04_own_and_mirrored(address) == pytest.approx((1, 1 / 3))  # the middle column is its own mirror
+    turned = address.view(2, 3, 2, 3).flip(-1).reshape(1, 2, 3, 6)
+    assert exercises.e04_own_and_mirrored(turned) == pytest.approx((1 / 3, 1))
+    assert exercises.e04_own_and_mirrored(torch.full((4, 2, 3, 6), 1 / 6)) == pytest.approx((1 / 6, 1 / 6))
+
+
+def test_the_mirror_finds_who_reads_addresses_and_who_reads_content():
+    """The two shipped networks of notebook 04: trained on the truth as it lies, and on the truth warped."""
+    pair = toon.draw(toon.seed_of("test", 0), 128)
+    line, color = (2 * torch.tensor(x / 255.0).float() - 1 for x in (pair.line, pair.color))
+    line, color = line.expand(1, 3, -1, -1), color.permute(2, 0, 1)[None].flip(-1)
+    found = {
+        name: exercises.e04_mirror_test(Colorizer.from_pretrained(name).generator, line, torch.zeros(1, 9, 3), color)[0]
+        for name in ("toon-image", "toon-image-warped")
+    }
+    (own, mirrored), (own_of_warped, mirrored_of_warped) = found.values()
+    assert own > 3 * mirrored and own_of_warped < 1.5 * mirrored_of_warped
 
 
 def test_decoder_3_takes_the_skip_of_level_4_and_the_decoder_behind_it():

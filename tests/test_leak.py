@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from standin import StandIn
 
 from lineart.checkpoint import make_generator
 from lineart.config import Config
-from lineart.data.sets import load
 from lineart.evaluation.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
 from lineart.evaluation.metrics import psnr
 from lineart.evaluation.protocols import trials
@@ -19,28 +18,14 @@ from lineart.images import as_images, paint
 CONFIG = Config.from_profile("smoke")
 
 
-class StandIn(nn.Module):
-    def __init__(self, answer):
-        super().__init__()
-        self.answer, self.anchor = answer, nn.Parameter(torch.zeros(1))
-
-    def forward(self, line, palette, reference, noise):
-        return self.answer(palette, reference)
-
-
 def grid_of(answer, pairs):
     return leak_grid(
         StandIn(answer), pairs, {name: trials(protocol, pairs, "toon")[0] for name, protocol in REFERENCES.items()}
     )
 
 
-@pytest.fixture(scope="module")
-def pairs():
-    return load(CONFIG, "test")
-
-
 def test_who_copies_the_reference_has_all_its_decibels_from_position(pairs):
-    grid = grid_of(lambda palette, reference: reference, pairs)
+    grid = grid_of(lambda line, palette, reference: reference, pairs)
     assert set(grid) == {(p, r) for p in PALETTES for r in REFERENCES}
     assert all((grid[p, "truth"] == 100).all() for p in PALETTES)  # whatever the palette
     parts = shares(grid)
@@ -48,7 +33,7 @@ def test_who_copies_the_reference_has_all_its_decibels_from_position(pairs):
 
 
 def test_who_paints_flat_in_the_palettes_first_colour_has_nothing_from_position(pairs):
-    grid = grid_of(lambda palette, reference: palette[:, 0, :, None, None].expand_as(reference), pairs)
+    grid = grid_of(lambda line, palette, reference: palette[:, 0, :, None, None].expand_as(reference), pairs)
     assert all(np.array_equal(grid["truth", "truth"], grid["truth", r]) for r in REFERENCES)
     parts = shares(grid)
     assert parts["position"] == pytest.approx(0) and parts["colours"] > 0

@@ -1,9 +1,7 @@
 """What a training leaves to look at, across interruptions, and the signs of one that fails."""
 
 import csv
-import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lineart.config import InputError
 from lineart.data.sets import Pairs
 from lineart.log import COLUMNS, WARM_UP, Log, color_spread, complaints, gradient_norm, relative_spread
 from lineart.progress import Progress
@@ -64,24 +61,6 @@ def test_the_grid_has_line_truth_and_result_side_by_side(tmp_path):
         and (grid[8:, 8:16] == color[1]).all()
         and (grid[8:, 16:] == 255 - color[1]).all()
     )
-
-
-def test_tensorboard_gets_every_number_and_its_absence_a_sentence(tmp_path, monkeypatch):
-    written = []
-
-    class Writer:
-        def __init__(self, folder, purge_step):
-            written.append((folder.name, purge_step))
-
-        def add_scalar(self, name, value, step):
-            written.append((name, value, step))
-
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
-    Log(tmp_path, 9, 4, tensorboard=True).write(5, ROW)
-    assert written == [("tensorboard", 5), ("loss_d", 1.386, 5), ("l1", 0.5, 5)]
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(InputError, match="pip install 'lineart.tensorboard.'"):
-        Log(tmp_path, 9, 4, tensorboard=True)
 
 
 WELL = {"spread": 0.9, "loss_d": 1.2, "psnr_val": 20.0, "psnr_swapped": 15.0}

@@ -87,14 +87,6 @@ def test_ms_ssim_is_torchmetrics_at_any_shape(shape, kernel):
     torch.testing.assert_close(metrics.ms_ssim(a, b), expected, rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("size", [33, 128, 161])
-def test_ms_ssim_of_identical_pictures_and_of_noisier_ones(size):
-    colors, _ = drawings(2, size)
-    torch.testing.assert_close(metrics.ms_ssim(colors, colors), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-9)
-    values = torch.stack([metrics.ms_ssim(colors, add_noise(colors, amount)) for amount in (5, 20, 60)])
-    assert (values.diff(dim=0) < 0).all() and (values < 1).all() and (values > 0).all()
-
-
 def test_ms_ssim_has_limits():
     assert [metrics.ms_ssim_kernel(size) for size in (33, 96, 97, 160, 161, 512)] == [3, 3, 7, 7, 11, 11]
     with pytest.raises(ValueError, match="at least 33 px a side, got 32"):
@@ -203,20 +195,6 @@ def test_line_consistency_by_hand():
 
 
 # --- damaged pictures are told apart, and for the right reason ---
-
-
-def test_damage_is_ordered():
-    colors, _ = drawings(24)
-    others, _ = drawings(24, seed=1)  # other drawings of the same kind
-    faded = (colors.float().mean(1, keepdim=True) * 0.9 + colors.float() * 0.1).round().to(torch.uint8)
-    network = features.frechet_features("bundled")
-    pictures = (colors, others, blur(colors, 1), blur(colors, 4), faded)
-    real, *rest = (metrics.image_features(x, network) for x in pictures)
-    assert real.shape == (24, 512)
-    for distance in (metrics.frechet_distance, metrics.kernel_distance):
-        kind, slightly, strongly, gray = (distance(found, real) for found in rest)
-        assert strongly > slightly and strongly > kind and gray > kind
-    assert (metrics.colorfulness(faded) < 0.2 * metrics.colorfulness(colors)).all()
 
 
 def test_batch_size_changes_nothing():

@@ -5,7 +5,7 @@ import torch
 
 from lineart.data.lines import lines_of
 from lineart.layers import palette_planes
-from lineart.networks import Generator, PatchDiscriminator, count_parameters, level_channels
+from lineart.networks import Generator, PatchDiscriminator, count_parameters
 
 METHODS = [
     dict(attention="none"),
@@ -26,10 +26,6 @@ def inputs(n=2, size=32):
     return torch.rand(n, 3, size, size) * 2 - 1, torch.rand(n, 9, 3) * 2 - 1, torch.rand(n, 3, size, size) * 2 - 1
 
 
-def test_widths_of_the_paper_profile():
-    assert level_channels(64, 7) == [64, 128, 256, 512, 512, 512, 512]
-
-
 def test_attention_noise_and_skips_sit_where_figure_2_has_them():
     generator = Generator(4, 7)
     assert sorted(generator.encoder_attention) == ["5", "6", "7"]
@@ -48,16 +44,10 @@ def test_parameters_of_the_paper_profile(method, expected):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_shape_range_and_gradients_to_every_parameter(method):
-    generator = Generator(4, 4, **method)
+def test_shape_and_range(method):
     line, palette, reference = inputs()
-    out = generator(line, palette, reference)
+    out = Generator(4, 4, **method)(line, palette, reference)
     assert out.shape == line.shape and out.abs().max() <= 1
-    out.square().mean().backward()
-    # At 1x1 positions a softmax over one token has no gradient to its query and key.
-    silent = [name for name, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not [name for name in silent if not name.endswith(("to_q.weight", "to_k.weight"))]
-    assert len(silent) <= 4
 
 
 @pytest.mark.parametrize("method", METHODS)

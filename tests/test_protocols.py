@@ -4,17 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from lineart.config import Config, InputError
+from lineart.config import InputError
 from lineart.data import toon
 from lineart.data.palette import extract_palette
 from lineart.data.references import random_references, region_shown, showing_references
-from lineart.data.sets import Pairs, load
+from lineart.data.sets import Pairs
 from lineart.evaluation.protocols import DERANGEMENTS, trials, warped_references
-
-
-@pytest.fixture(scope="module")
-def pairs():
-    return load(Config.from_profile("smoke"), "test")
 
 
 def test_p1_is_the_truth_itself(pairs):

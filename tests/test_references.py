@@ -16,7 +16,6 @@ from lineart.data.references import (
     region,
     region_shown,
     showing_references,
-    write_list,
 )
 from lineart.data.sets import load
 from lineart.evaluation.measure import DERANGEMENTS
@@ -40,14 +39,6 @@ def test_a_permutation_in_one_cycle_so_without_fixed_points(n, seed):
         place = int(reference[place])
         visited.add(place)
     assert place == 0 and visited == {*range(n)}
-
-
-def test_seeds_differ_and_any_reference_can_meet_any_drawing():
-    lists = [derangement(256, seed) for seed in range(4)]
-    for i in range(4):
-        assert all((lists[i] == lists[j]).mean() < 0.05 for j in range(i))  # two random lists agree in about one of 256
-    counts = np.bincount([derangement(6, seed)[0] for seed in range(600)], minlength=6)
-    assert counts[0] == 0 and counts[1:].min() > 80  # 120 each, if all five are alike
 
 
 @pytest.mark.parametrize("n", [-1, 0, 1])
@@ -78,7 +69,6 @@ def test_a_committed_list_is_the_one_of_its_name(path, folder):
         expected = showing_references(shown, int(seed))
         assert (expected != np.arange(int(n))).all() and shown[expected][shown].all()  # every slot of every drawing
     assert np.array_equal(read_list(path), expected)
-    assert write_list(folder / path.name, expected).read_bytes() == path.read_bytes()
 
 
 def test_a_reference_shows_all_slots_where_one_does_and_the_most_where_none_does():
@@ -94,16 +84,9 @@ def test_a_reference_shows_all_slots_where_one_does_and_the_most_where_none_does
 def test_a_list_wins_over_the_seed_and_without_one_the_seed_makes_it(folder):
     assert np.array_equal(random_references("toon", 4, 0), derangement(4, 0)) and read_list(folder / "no.csv") is None
     assert not folder.exists()  # reading writes nothing
-    write_list(list_path("toon", 4, 0), np.array([3, 0, 1, 2]))
+    folder.mkdir()
+    list_path("toon", 4, 0).write_text("drawing,reference\n0,3\n1,0\n2,1\n3,2\n")
     assert random_references("toon", 4, 0).tolist() == [3, 0, 1, 2]
-    paths = {
-        list_path(data, n, seed, kind)
-        for data in ("toon", "kaggle")
-        for n in (10, 20)
-        for seed in (0, 1)
-        for kind in ("random", "128px-showing")
-    }
-    assert len(paths) == 16
 
 
 def test_a_region_leaves_out_its_rim_and_is_shown_from_twenty_pixels_on():

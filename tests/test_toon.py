@@ -18,13 +18,6 @@ def drawings():
     return [toon.draw(toon.seed_of("val", i), 128) for i in range(40)]
 
 
-def test_same_seed_same_bytes_and_other_seed_other_drawing():
-    first, again, other = (toon.draw(seed, 64) for seed in ("train-0-000001", "train-0-000001", "train-0-000002"))
-    for name in ("line", "color", "mask", "slots"):
-        assert np.array_equal(getattr(first, name), getattr(again, name))
-    assert not np.array_equal(first.line, other.line)
-
-
 def test_all_styles_occur_and_each_drawing_is_outlined(drawings):
     assert {drawing.style for drawing in drawings} == set(toon.STYLES) and len(toon.STYLES) >= 4
     assert all(toon.outline_share(d.mask, d.line) >= toon.MIN_OUTLINE for d in drawings)
@@ -103,14 +96,6 @@ def test_the_drawings_are_those_that_the_weights_were_trained_on():
     assert sha.hexdigest()[:16] == "9e6e9a9b747cf95f"
 
 
-def test_splits_hold_different_drawings():
-    lines = [
-        {hashlib.sha256(line.tobytes()).hexdigest() for line in load(Config.from_profile("smoke"), split).line}
-        for split in toon.SPLITS
-    ]
-    assert not (lines[0] & lines[1] or lines[0] & lines[2] or lines[1] & lines[2])
-
-
 def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path, monkeypatch):
     config = Config.from_profile("smoke", n_test=40)
     monkeypatch.setattr(sets, "CACHE", tmp_path)
@@ -122,18 +107,7 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda whole: b"",
-        lambda whole: whole[:100],
-        lambda whole: whole[:-100],
-        lambda whole: b"no archive",
-        lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1),
-        lambda whole: whole[: len(whole) // 2] + b"~~~~" + whole[len(whole) // 2 + 4 :],
-    ],
-    ids=["empty", "start", "end", "text", "header", "content"],
-)
+@pytest.mark.parametrize("harm", [lambda whole: b"", lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1)])
 def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "CACHE", tmp_path)
     config = Config.from_profile("smoke", size=32, n_train=3, train_reference="other")
@@ -150,23 +124,18 @@ def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
 
 def test_another_generator_is_another_set(tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(sets, "PACKAGE", shutil.copytree(sets.PACKAGE, tmp_path / "data"))
     config = Config.from_profile("smoke", size=32, n_test=2)
 
     def files():
         load(config, "test")
-        return {file.name for file in (tmp_path / "cache").iterdir()}
+        return len([*(tmp_path / "cache").iterdir()])
 
-    assert len(files()) == len(files()) == 1
-    monkeypatch.setattr(sets, "PACKAGE", shutil.copytree(sets.PACKAGE, tmp_path / "data"))
-    assert len(files()) == 1  # the same, wherever it lies
-    for n, name in enumerate(("palette.py", "toon.py"), start=2):
-        with open(tmp_path / "data" / name, "a") as file:
-            file.write("# another\n")
-        assert len(files()) == n
-    for n, package in enumerate(("dicebear-core", "dicebear-styles", "resvg-py"), start=4):
-        real = sets.version
-        monkeypatch.setattr(sets, "version", lambda name, of=package, real=real: "0" if name == of else real(name))
-        assert len(files()) == n
+    assert files() == files() == 1
+    (tmp_path / "data" / "palette.py").write_text("# another\n")
+    assert files() == 2
+    monkeypatch.setattr(sets, "version", lambda name: "0")
+    assert files() == 3
 
 
 def test_other_drawings_for_training_have_the_colours_and_not_the_shape(tmp_path, monkeypatch):

@@ -1,14 +1,11 @@
 """Many drawings in the colours of one reference, from files to files."""
 
-from __future__ import annotations
-
 import glob
 import importlib.util
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +63,7 @@ def colorize_files(
             note = _colorize(colorizer, path, files, settings, as_is, extract_lines, layered)
             print(f"{number}/{len(paths)} {path} -> {files[0]} ({note})", flush=True)
             kept |= set(files)
-        except InputError as error:
+        except (InputError, OSError) as error:
             failed += 1
             print(f"{number}/{len(paths)} {path}: {error}", file=sys.stderr, flush=True)
     return int(failed > 0)
@@ -149,28 +146,13 @@ def _open(path: str | Path) -> Image.Image:
     """The picture of a file, whatever its mode. Raises InputError."""
     try:
         image = Image.open(path, formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise InputError(
-                f"a picture must have at most {MAX_PIXELS // 10**6} million pixels, got {image.width}x{image.height}"
-            )
-        image.load()
-        return image
-    except FileNotFoundError as error:
-        raise MissingFile(f"a picture must be a file, found none at {path}") from error
-    except InputError:
-        raise
+        if small := image.width * image.height <= MAX_PIXELS:
+            image.load()
     except Exception as error:  # decoders of damaged files raise whatever they like
         raise InputError(f"{path} is no picture that can be read: {error}") from error
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    """As `whole`; what hinders it is an InputError."""
-    try:
-        with whole(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise InputError(f"{path} could not be written: {error.strerror or error}") from error
+    if not small:
+        raise InputError(f"{path} has more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}")
+    return image
 
 
 def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
@@ -178,7 +160,7 @@ def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings:
     format = _format(targets[0].suffix, layered=False)
     if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
         result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
-    with _written(targets[0]) as temporary:
+    with whole(targets[0]) as temporary:
         result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
 
 
@@ -190,7 +172,7 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     lines = Image.fromarray(np.dstack([np.zeros_like(under), 255 - drawing.full]))
     if targets[0].suffix == ".png":
         for path, layer in zip(targets, (colors, lines)):
-            with _written(path) as temporary:
+            with whole(path) as temporary:
                 layer.save(temporary, "PNG")
         return
     from psd_tools import PSDImage  # an extra
@@ -198,5 +180,5 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     psd = PSDImage.frompil(Image.alpha_composite(colors, lines))  # the preview; its alpha lets the layers have theirs
     for layer, name in ((colors, "colors"), (lines, "lines")):
         psd.create_pixel_layer(layer, name=name)
-    with _written(targets[0]) as temporary:
+    with whole(targets[0]) as temporary:
         psd.save(temporary)

@@ -1,7 +1,5 @@
 """Colour one drawing with trained weights."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -11,8 +9,7 @@ from PIL import Image
 
 from lineart.checkpoint import load_generator
 from lineart.coloring import Finish, Swaps
-from lineart.coloring.drawing import Drawing, clean, to_srgb
-from lineart.coloring.fit import enlarge, join, padded, shrink, squares
+from lineart.coloring.drawing import Drawing, clean, enlarge, join, padded, shrink, squares, to_srgb
 from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
 from lineart.images import paint, rgb
@@ -58,7 +55,7 @@ class Colorizer:
         self.generator, self.config, self.device = generator.to(device).eval(), config, torch.device(device)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, device: str | torch.device = "cpu") -> Colorizer:
+    def from_pretrained(cls, name_or_path: str | Path, device: str | torch.device = "cpu") -> "Colorizer":
         """From shipped weights ("toon", "toon-none", ...), a checkpoint file, or a run folder."""
         return cls(*load_generator(checkpoint_path(name_or_path)), device)
 
@@ -79,12 +76,12 @@ class Colorizer:
         line: a drawing of any size and 8- or 16-bit mode, a scan too (`drawing.clean`, which `as_is` switches off). The
         network sees it at its training size, padded to a square with paper; a long strip in overlapping squares.
         reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's own or stand alone.
-        seed: of the noise; None colours without noise, the same way every time. finish, gap, swap: see `flats.finish`.
-        "smooth" lays the drawing's lines over the result where the drawing is larger than the network's picture.
+        seed: of the noise; None: none, the same picture every time. finish, gap, swap: see `flats.underpaint`. "smooth"
+        lays the drawing's lines over the result where the drawing is larger than the network's picture.
         Raises InputError when neither reference nor palette is given, for a palette of another shape or range, a seed
         that does not fit into 64 bits, and a picture that is no drawing.
         """
-        drawing, under = self.layers(line, reference, palette, seed, finish, gap=gap, swap=swap, as_is=as_is)
+        drawing, under = self.layers(line, reference, palette, seed, finish, gap, swap, as_is)
         full = drawing.full
         if finish != "smooth":
             under = flats().lay(full, under)
@@ -95,19 +92,8 @@ class Colorizer:
             result.putalpha(Image.fromarray(drawing.alpha))
         return result
 
-    def layers(
-        self,
-        line: Image.Image | Drawing,
-        reference: Image.Image | None = None,
-        palette: np.ndarray | None = None,
-        seed: int | None = None,
-        finish: Finish = "flat",
-        *,
-        gap: float | None = None,
-        swap: Swaps = (),
-        as_is: bool = False,
-    ) -> tuple[Drawing, np.ndarray]:
-        """The clean drawing, and the colours beneath its lines, (H, W, 3) uint8; as `colorize`."""
+    def layers(self, line, reference=None, palette=None, seed=None, finish="flat", gap=None, swap=(), as_is=False):
+        """The clean `Drawing`, and the colours beneath its lines, (H, W, 3) uint8; arguments as of `colorize`."""
         if reference is None and palette is None:
             raise InputError("colorize needs a reference picture or a palette, got neither")
         if seed is not None and not 0 <= seed < 2**64:

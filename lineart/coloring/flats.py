@@ -4,8 +4,6 @@ The network colours a small picture; the drawing has its own size. So the drawin
 colour from the network's picture, ink takes the region beneath it, and the drawing's own lines are laid over.
 """
 
-from __future__ import annotations
-
 import typing
 import warnings
 
@@ -26,22 +24,9 @@ NEAR = 20.0  # how far a region may move to a colour of the palette
 APART = 40.0  # where a quarter of a region is farther from its colour, its outline is open, and it holds two things
 
 
-def finish(
-    line: np.ndarray,
-    color: np.ndarray,
-    palette: np.ndarray | None = None,
-    name: Finish = "flat",
-    gap: float | None = None,
-    swap: Swaps = (),
-) -> np.ndarray:
-    """A coloured drawing, finished: line (H, W), color (H, W, 3) -> (H, W, 3), all uint8.
-
-    color: the network's picture at the drawing's size. name: "smooth", the network's own; "soft", its shading blurred
-    within each region; "flat", one colour a region; "exact", that colour exchanged for the nearest of palette (k, 3),
-    0..255, if one is near. A region in which the network sees two colours stays soft in both: flat, one of them would
-    swallow the other. gap, swap: see `underpaint`. But for "smooth" no pixel is lighter than in the drawing.
-    """
-    under = underpaint(line, color, palette, name, gap, swap)
+def finish(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat", **how):
+    """A coloured drawing, finished: as `underpaint`, and the drawing's lines over it, but for "smooth"."""
+    under = underpaint(line, color, palette, name, **how)
     return under if name == "smooth" else lay(line, under)
 
 
@@ -58,8 +43,12 @@ def underpaint(
     gap: float | None = None,
     swap: Swaps = (),
 ) -> np.ndarray:
-    """As `finish`, without the lines: what lies beneath the ink, (H, W, 3) uint8.
+    """What lies beneath the ink: line (H, W), color (H, W, 3) -> (H, W, 3), all uint8.
 
+    color: the network's picture at the drawing's size. name: "smooth", the network's own; "soft", its shading blurred
+    within each region; "flat", one colour a region; "exact", that colour exchanged for the nearest of palette (k, 3),
+    0..255, if one is near. A region in which the network sees two colours stays soft in both: flat, one of them would
+    swallow the other.
     gap: an opening in a line up to so many pixels wide lets no colour through; by default a 32nd of the longer side.
     swap: pairs of an old and a new colour, 0..255. The palette's colour nearest to the old one is meant, and every
     region (in "smooth" every pixel) that is nearer to it than to the palette's others moves in CIELAB as far as from it

@@ -1,7 +1,5 @@
 """A drawing cut into regions: paper parted by ink, where gaps in a line do not count."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed

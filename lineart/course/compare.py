@@ -1,7 +1,5 @@
 """How far a result is from the committed one: numbers of a table, pixels of a picture, lines of a text."""
 
-from __future__ import annotations
-
 from itertools import zip_longest
 from pathlib import Path
 

@@ -61,9 +61,20 @@ def e04_mebibytes_of_scores() -> float:
     return 4 * 128**4 * 4 / 2**20
 
 
-def e04_own_place(attention: torch.Tensor) -> float:
-    """Mean share that a position gives to its own position. attention (n, H, W, H W)."""
-    return float(attention.flatten(1, 2).diagonal(dim1=1, dim2=2).mean())
+def e04_own_and_mirrored(attention: torch.Tensor) -> tuple[float, float]:
+    """Mean share that a position gives to its own place, and to the one mirrored left to right; (n, H, W, H W)."""
+    n, height, width, _ = attention.shape
+    maps = attention.reshape(n, height * width, height, width)
+    own, mirrored = (m.flatten(2).diagonal(dim1=1, dim2=2).mean().item() for m in (maps, maps.flip(-1)))
+    return own, mirrored
+
+
+def e04_mirror_test(generator: Generator, line, palette, reference) -> list[tuple[float, float]]:
+    """`e04_own_and_mirrored` of the decoder's two finest layers; the reference is mirrored already."""
+    layers = generator.record_attention()
+    with torch.no_grad():
+        generator(line, palette, reference)
+    return [e04_own_and_mirrored(layers[name].attention) for name in list(layers)[-2:]]
 
 
 def e05_channels_into_decoder_3() -> int:
@@ -73,7 +84,7 @@ def e05_channels_into_decoder_3() -> int:
 
 
 def e05_share_of_the_decoder(generator: Generator) -> float:
-    """Of all trainable numbers."""
+    """Of all parameters."""
     return count_parameters(generator.decoder) / count_parameters(generator)
 
 

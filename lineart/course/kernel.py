@@ -1,7 +1,5 @@
 """One notebook: read and checked, then run by papermill in a kernel of this very interpreter, and why it failed."""
 
-from __future__ import annotations
-
 import ast
 import json
 import logging
@@ -185,6 +183,7 @@ def _kernel_manager(environment: dict[str, str]) -> type:
     environment = {
         "PYTHONPATH": os.pathsep.join(filter(None, [str(config.ROOT), os.environ.get("PYTHONPATH")])),
         "TQDM_DISABLE": "1",  # tqdm writes nothing but 0 % into a notebook
+        "LINEART_STATIC": "1",  # pictures without sliders, also where a cell in JupyterLab starts the runner
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no debugger's warning at every start
         **environment,
     }

@@ -147,17 +147,22 @@ def compact(figure: Figure, colors: int = 256) -> Image.Image:
     return Image.open(buffer).convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE)
 
 
+def on_page(figure: Figure, alt: str, colors: int = 256) -> dict[str, dict]:
+    """The figure, closed, as IPython publishes it: PNG and text as `data`, the text again as `metadata`."""
+    buffer = io.BytesIO()
+    compact(figure, colors).save(buffer, "PNG", optimize=True)
+    data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    return {"data": data, "metadata": {"image/png": {"alt": alt}}}
+
+
 def show(figure: Figure, alt: str, colors: int = 256) -> None:
     """Put a figure on the page, with the text that stands for it where it is read aloud or can't be shown.
 
     alt: one or two sentences that say what is to be seen. colors: see `compact`.
     """
-    from IPython.display import display  # there in a notebook; the package works without it
+    from IPython.display import publish_display_data  # there in a notebook; the package works without it
 
-    buffer = io.BytesIO()
-    compact(figure, colors).save(buffer, "PNG", optimize=True)
-    picture = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
-    display(picture, raw=True, metadata={"image/png": {"alt": alt}})
+    publish_display_data(**on_page(figure, alt, colors))
 
 
 def save_figure(figure: Figure, profile: str, name: str, vector: bool = False, **details) -> Path:

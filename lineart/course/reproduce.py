@@ -10,8 +10,6 @@ jupyter-cache knows only of code cells, and doit must be told beforehand what a 
 Results go to `runs/<profile>/figures` and are compared with the committed `figures/`, which only `publish` writes.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -51,20 +49,15 @@ def reproduce(
 ) -> int:
     """Bring the results up to date, with `publish` write them to `figures/` and into the notebooks, then compare.
 
-    profile is of `PROFILES`; only holds names or numbers of notebooks ("09b_table_1", "09b", "09"), none for all. Every
-    chosen notebook must assign each of the `parameters`. `notebooks` is their folder, in which the kernels work, too;
-    executed ones and stamps go to `output`, by default `runs/<profile>/notebooks`. A cell may take `timeout` seconds,
-    `jobs` notebooks run at a time, with `force` also unchanged ones.
-
+    only: names or numbers of notebooks ("09b_table_1", "09b", "09"), none for all. Each of them must assign each of the
+    `parameters`. notebooks: their folder, in which the kernels work, too; executed ones and stamps go to `output`.
+    timeout: seconds a cell; jobs: notebooks at a time; force: run unchanged ones, too.
     Returns 1 if `strict` and a result is not as committed, else 0. Raises InputError; a notebook that failed is then in
     `output` as `NAME.failed.ipynb`.
     """
     comparable = profile == "classroom" and not parameters and not os.environ.get("LINEART_SOURCE")
     if (publish or strict) and not comparable:
-        raise InputError(
-            f"{'publish' if publish else 'strict'} is for the classroom's own results: it takes no "
-            "other profile, no parameters and no LINEART_SOURCE"
-        )
+        raise InputError("publish and strict are for the classroom's own results: no parameters, no LINEART_SOURCE")
     course = Course(profile, only, parameters, notebooks, output)
     course.run(timeout, force, jobs)
     if publish:
@@ -117,9 +110,6 @@ class Course:
 
         Returns "ran" or "unchanged" for each of them by name.
         """
-        for name, number in {"timeout": timeout, "jobs": jobs}.items():
-            if type(number) is not int or number < 1:
-                raise InputError(f"{name} must be a whole number, at least 1, got {number!r}")
         self.output.mkdir(parents=True, exist_ok=True)
         start, common = time.perf_counter(), _package_and_data()
 

@@ -1,7 +1,5 @@
 """From 8-bit arrays to a batch in [-1, 1], with the paper's random crop and flip, on the training device."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Line drawings from colour pictures: XDoG, the extended difference of Gaussians of Winnemöller et al. (2012)."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F

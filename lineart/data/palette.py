@@ -1,7 +1,5 @@
 """The nine dominant colours of a picture."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

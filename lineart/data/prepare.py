@@ -1,7 +1,5 @@
 """Pictures to arrays, once: decode, square, lines, palette, in several processes; whole at the end or not there."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -48,19 +46,15 @@ def prepare(
 ) -> Store:
     """Prepare a set and return it, opened; a set that is there already is only opened.
 
-    name: "kaggle", "faces", "folder" or "pairs"; source: folder or zip, by default the set that is there, and where
-    none is, Kaggle's; size: pixels a side; k: colours of the palette; out: folder, by default `runs/data/NAME-SIZEpx`;
-    processes: by default one a core; allow_grey: colours are not asked of the pictures. Files that can't be used are
-    listed in `rejected.csv`. Interrupted, no set is left, and the same command starts again.
+    source: folder or zip, by default the set that is there, and where none is, Kaggle's; out: by default
+    `runs/data/NAME-SIZEpx`; processes: by default one a core; allow_grey: colours are not asked of the pictures. What
+    can't be used is listed in `rejected.csv`. Interrupted, no set is left, and the same command starts again.
     Raises InputError where more than `max_rejected` of the pictures (a share) are rejected (the set is there all the
     same), where fewer than three different ones are left or more than a tenth are grey, where `out` holds something
     else or a set of other pictures or settings, and where the disk is full.
     """
-    for setting, value in (("size", size), ("k", k), ("processes", processes)):
-        if value is not None and value < 1:
-            raise InputError(f"{setting} must be at least 1, got {value}")
-    if not 0 <= max_rejected <= 1:
-        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
+    if min(size, k, processes or 1) < 1:
+        raise InputError(f"size, k and processes must be at least 1, got {size}, {k}, {processes}")
     out = Path(out or default_folder(name, size)).resolve()
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):
@@ -70,12 +64,8 @@ def prepare(
         if not entries:
             raise InputError(f"the source must hold pictures ({', '.join(SUFFIXES)}), {path} holds none")
         settings["content"] = _digest(entries)
-        record = settings | {
-            "source": os.fsencode(path.name).decode(errors="backslashreplace"),  # maybe no UTF-8
-            "others": others,
-            "val_is_test": val_is_test,
-            "paper_counts": sources.PAPER_COUNTS if name == "kaggle" else None,
-        }
+        readable = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
+        record = settings | {"source": readable, "others": others, "val_is_test": val_is_test}
         _make(out, path, entries, record, processes or os.cpu_count() or 1, allow_grey)
     made = open_store(out)
     _refuse_another(made, settings)
@@ -101,16 +91,6 @@ def refuse_too_many(made: Store, max_rejected: float) -> None:
         )
 
 
-def summary(made: Store) -> list[str]:
-    """What a person wants to know after `prepare`, as lines to print."""
-    record = made.record
-    return [
-        f"{made.path}: {len(made.line):,} pictures, {store.counts(record)}",
-        *store.remarks(record),
-        f"{record['rejected']:,} rejected, see rejected.csv; {record['others']:,} files are no pictures",
-    ]
-
-
 def _digest(entries: list[Entry]) -> str:
     """Of names and sizes: the same for a copy, most likely another one for other pictures."""
     text = json.dumps([astuple(entry) for entry in entries])  # ASCII, the bytes of odd file names escaped
@@ -129,7 +109,9 @@ def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes
                 return
             shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
             work.mkdir()
-            _write(work, _results(source, entries, record, processes), record, len(entries), allow_grey)
+            jobs = (delayed(_work)(source, entry, record) for entry in entries)
+            results = Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
+            _write(work, results, record, len(entries), allow_grey)
             if out.exists():
                 out.rmdir()
             os.rename(work, out)
@@ -141,20 +123,15 @@ def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _results(source: Path, entries: list[Entry], record: dict, processes: int) -> Iterator[tuple[list, list]]:
-    jobs = (delayed(_work)(source, entry, record["name"], record["size"], record["k"]) for entry in entries)
-    return Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
-
-
-def _work(source: Path, entry: Entry, name: str, size: int, k: int) -> tuple[list, list]:
+def _work(source: Path, entry: Entry, record: dict) -> tuple[list, list]:
     """The pictures of an entry, (line, color, palette, row of the index) each, or its row of `rejected.csv`."""
     try:
-        return _pictures(source, entry, name, size, k), []
+        return _pictures(source, entry, record), []
     except Unfit as error:
         return [], [{"file": entry.name, "reason": str(error)}]
 
 
-def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[tuple]:
+def _pictures(source: Path, entry: Entry, record: dict) -> list[tuple]:
     data = sources.read(source, entry)
     color, sketch, note = decode(data), None, ""
     row = {
@@ -167,10 +144,11 @@ def _pictures(source: Path, entry: Entry, name: str, size: int, k: int) -> list[
     }
     if entry.sketch:
         sketch = _own_sketch(source, entry.sketch, color)
-    elif name in sources.PAIRED:
+    elif record["name"] in sources.PAIRED:
         color, sketch, swapped = split_pair(color)
         wide = row["width"] > row["height"]
         note = f"sketch {'left of' if wide else 'above'} the colours" if swapped else ""
+    size, k = record["size"], record["k"]
     colors = squares(color, size)
     lines = map(extract_lines, colors) if sketch is None else [s.convert("L") for s in squares(sketch, size)]
     pictures = []

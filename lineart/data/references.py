@@ -1,7 +1,5 @@
 """Which drawing takes its colours from which picture: seeded lists, kept as CSV under `data/pairs`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -59,15 +57,6 @@ def read_list(path: Path) -> np.ndarray | None:
     import pandas  # which a training need not load
 
     return pandas.read_csv(path)["reference"].to_numpy(int)
-
-
-def write_list(path: Path, reference: np.ndarray) -> Path:
-    """Inverse of `read_list`."""
-    import pandas
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pandas.Series(reference, name="reference").to_csv(path, index_label="drawing", lineterminator="\n")
-    return path
 
 
 def region(mask: np.ndarray, slot: int) -> np.ndarray:

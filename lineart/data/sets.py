@@ -1,7 +1,5 @@
 """Pairs of line drawing and colour picture, from any of the sources, as arrays in memory."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Where pictures come from: a folder, a zip that is never unpacked, or Kaggle; and which of its files make a set."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -35,7 +33,7 @@ class Entry:
     reason: str = ""
     inside: str = ""
     split: str = ""
-    sketch: Entry | None = None
+    sketch: "Entry | None" = None
 
 
 def locate(name: str, source: str | Path | None) -> Path:
@@ -60,9 +58,8 @@ def _download(dataset: str) -> Path:
     except Exception as error:  # not installed, no network, no login: each version raises its own
         text = " ".join(str(error).split())[:200]
         raise InputError(
-            f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): is it installed "
-            "(pip install 'lineart[kaggle]'), and are you logged in (kagglehub.login())? Or download "
-            f"kaggle.com/datasets/{dataset} in a browser and give the zip as --source"
+            f"kagglehub could not download {dataset} ({type(error).__name__}: {text}): pip install 'lineart[kaggle]' "
+            f"and kagglehub.login(), or download kaggle.com/datasets/{dataset} and give the zip as --source"
         ) from error
 
 
@@ -83,17 +80,18 @@ def list_entries(source: Path, without: Path | None = None) -> tuple[list[Entry]
 
 
 def _list_folder(root: Path, without: Path | None) -> tuple[list[Entry], int]:
-    entries, others, seen = [], 0, {os.path.realpath(path) for path in (root, without) if path}
+    entries, others, seen = [], 0, {os.path.realpath(without)} if without else set()
 
     def unreadable(error: OSError) -> None:
         name = Path(error.filename).relative_to(root).as_posix()
         entries.append(Entry(name, reason=f"unreadable folder: {error.strerror}"))
 
     for folder, folders, files in os.walk(root, onerror=unreadable, followlinks=True):
-        names = [name for name in sorted(folders, reverse=True) if not name.startswith(".")]
-        found = {os.path.realpath(os.path.join(folder, name)): name for name in names}  # of two links the first
-        folders[:] = sorted(name for place, name in found.items() if place not in seen)
-        seen.update(found)
+        if (place := os.path.realpath(folder)) in seen:  # by another link, or in a circle
+            folders.clear()
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             path = Path(folder, name)
             if name.startswith(".") or not name.lower().endswith(SUFFIXES):

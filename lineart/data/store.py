@@ -11,8 +11,6 @@
 Rows are sorted by split, then by name; so a split is one slice of the arrays.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence
@@ -62,6 +60,19 @@ class Store:
         """A DataFrame of texts: file, reason."""
         return read_table(self.path / "rejected.csv")
 
+    def describe(self) -> list[str]:
+        """What a person wants to know of the set, as lines to print."""
+        record, n = self.record, len(self.line)
+        counts = ", ".join(f"{count:,} {split}" for split, count in record["counts"].items())
+        lines = [f"{self.path}: {n:,} pictures of {record['name']} at {record['size']} px, {counts}"]
+        if record.get("val_is_test"):
+            lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
+        lines += [f"{count:,} noted: {note}" for note, count in record["notes"].items()]
+        return [
+            *lines,
+            f"{record['rejected']:,} rejected, see rejected.csv; {record['others']:,} files are no pictures",
+        ]
+
 
 def default_folder(name: str, size: int) -> Path:
     return PREPARED / f"{name}-{size}px"
@@ -94,39 +105,7 @@ def check(path: str | Path) -> list[str]:
     for name, digest in store.record["sha256"].items():
         if not (store.path / name).is_file() or sha256(store.path / name) != digest:
             raise InputError(f"{store.path / name} is not as it was written; remove the set and prepare it again")
-    record, index, rejected = store.record, store.index(), store.rejected()
-    sizes = (index["width"] + "x" + index["height"]).value_counts()
-    common = [f"{n:,} of {size}" for size, n in sizes[:3].items()]
-    twice = index.drop_duplicates("file")["sha256"].duplicated().sum()
-    across = (index.groupby("sha256")["split"].nunique() > 1).sum()
-    reasons = rejected["reason"].str.split(":").str[0].value_counts()
-    return [
-        f"{record['name']} from {record['source']}: {len(index):,} pictures at {record['size']} px, {counts(record)}",
-        *remarks(record),
-        f"original sizes: {', '.join(common)}" + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""),
-        *([f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []),
-        f"{len(rejected):,} rejected" + "".join(f"; {n:,} {reason}" for reason, n in reasons.items()),
-        "every file is as it was written",
-    ]
-
-
-def counts(record: dict) -> str:
-    return ", ".join(f"{n:,} {split}" for split, n in record["counts"].items())
-
-
-def remarks(record: dict) -> list[str]:
-    """What else a person should know of a set, one line each."""
-    lines = []
-    if record.get("val_is_test"):
-        lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
-    if paper := record.get("paper_counts"):
-        train, test = record["counts"]["train"] + record["counts"]["val"], record["counts"]["test"]
-        same = "as" if {"train": train, "test": test} == paper else "not as"
-        lines.append(
-            f"{same} many as in the paper: {train:,} for training (val among them) and {test:,} for test; "
-            f"the paper has {paper['train']:,} and {paper['test']:,}"
-        )
-    return lines + [f"{n:,} noted: {note}" for note, n in record["notes"].items()]
+    return [*store.describe(), "every file is as it was written"]
 
 
 def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 112) -> Image.Image:

@@ -6,8 +6,6 @@ the colour picture (slots in their colours), the line drawing (every fill white:
 region mask (slots in flag colours, no antialiasing).
 """
 
-from __future__ import annotations
-
 import colorsys
 import io
 import json

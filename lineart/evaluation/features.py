@@ -1,7 +1,5 @@
 """The networks of the metrics, each from the one source that the setting names, under names of their own."""
 
-from __future__ import annotations
-
 import warnings
 
 import torch

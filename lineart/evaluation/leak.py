@@ -4,8 +4,6 @@ A drawing is coloured with each of four palettes (none; of the truth; of the war
 of three references (the truth; the truth warped; a random picture). The truth with its own palette is protocol P1.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from lineart.data.sets import Pairs

@@ -1,7 +1,5 @@
 """Measuring: a method's results under the protocols, as rows that say how to get them again."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from lineart.checkpoint import load_generator
 from lineart.coloring.colorizer import checkpoint_path
@@ -16,13 +15,12 @@ from lineart.config import Config, InputError
 from lineart.data.palette import extract_palette
 from lineart.data.references import region_shown
 from lineart.data.sets import Pairs, load
-from lineart.data.toon import SLOTS
+from lineart.data.toon import INK, SLOTS
 from lineart.evaluation import metrics
 from lineart.evaluation.features import frechet_features, metric_names
 from lineart.evaluation.protocols import DERANGEMENTS, Trial, trials
 from lineart.evaluation.regions import bleeding, region_error
 from lineart.evaluation.rows import as_rows, write_csv
-from lineart.evaluation.scale import SCALE, reference_alone
 from lineart.files import provenance, sha256, write_sidecar
 from lineart.images import as_images, paint
 from lineart.networks import Generator
@@ -30,6 +28,50 @@ from lineart.networks import Generator
 Colorize = Callable[[Pairs, Trial], torch.Tensor]  # -> (n, 3, H, W) uint8
 # What is done to a network's picture: drawing (H, W), picture (H, W, 3), palette (k, 3), name -> picture, all 8-bit
 Finish = Callable[[np.ndarray, np.ndarray, np.ndarray, str], np.ndarray]
+
+
+# --- methods without a network, which give the numbers a scale ---
+
+
+def line_alone(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """The drawing as it came, uncoloured."""
+    return as_images(np.repeat(pairs.line[..., None], 3, axis=3))
+
+
+def reference_alone(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """The reference, whatever the drawing is."""
+    return as_images(trial.color)
+
+
+def nearest_color(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """Every pixel of the truth in the nearest of the trial's nine colours: the most that a palette alone can give."""
+    painted = np.empty_like(pairs.color)
+    for i, (color, palette) in enumerate(zip(pairs.color, trial.palette)):
+        distance = ((color[:, :, None].astype(np.float32) - palette) ** 2).sum(-1)  # (H, W, k)
+        painted[i] = palette.round().astype(np.uint8)[distance.argmin(-1)]
+    return as_images(painted)
+
+
+def oracle(pairs: Pairs, trial: Trial) -> torch.Tensor:
+    """Every region in the true colour of its slot, as far as the middle of the ink, and the ink over it (`toon`)."""
+    white = np.full((len(pairs), 1, 3), 255)
+    table = np.concatenate([pairs.slots, white], axis=1)  # (n, 7, 3)
+    painted = np.empty_like(pairs.color)
+    for i, (mask, line) in enumerate(zip(pairs.mask, pairs.line)):
+        nearest = distance_transform_edt(mask == INK, return_distances=False, return_indices=True)
+        painted[i] = (table[i][mask[tuple(nearest)]] * (line[..., None] / 255)).round()  # black ink over a colour
+    return as_images(painted)
+
+
+SCALE = {  # and the protocols under which they say something
+    "line drawing": (line_alone, ("P1", "P2", "P3", "P4")),
+    "copy the reference": (reference_alone, ("P1", "P2", "P3", "P4")),
+    "nearest palette colour": (nearest_color, ("P1", "P2", "P3", "P4")),
+    "oracle": (oracle, ("P1", "P4")),
+}
+
+
+# --- measuring ---
 
 
 class Evaluator:
@@ -199,9 +241,8 @@ def evaluate_weights(
     """
     if not names and not scale:
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
-    needed = 2 if {"P3", "P4"} & {*protocols} else 1  # there the reference is another drawing
-    if n is not None and n < needed:
-        raise InputError(f"--n must be at least {needed} for {', '.join(protocols)}, got {n}")
+    if n is not None and n < 2:  # in P3 and P4 the reference is another drawing
+        raise InputError(f"--n must be at least 2, got {n}")
     _check_out(out)
     paths = [checkpoint_path(name) for name in names]
     networks = [load_generator(path) for path in paths]
@@ -233,8 +274,6 @@ def _common_config(configs: list[Config], data: str | None, source: str | Path |
         raise InputError(f"weights of one table must have one size and k, got {', '.join(map(str, kinds))}")
     first = configs[0] if configs else Config.from_profile()
     data = data or first.data
-    if data == "toon" and source:
-        raise InputError(f"toon is drawn and takes no --source, got {source}")
     source = str(source) if source else (first.source if data == first.data else None)
     # Nothing is trained, and only `toon` takes every setting
     return first.replace(data=data, source=source, weights=backbone or first.weights, train_reference="self")

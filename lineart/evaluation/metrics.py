@@ -5,8 +5,6 @@ compares two pictures gives one number a pair; what compares two sets (Fréchet 
 Nothing here draws random numbers. `batch_size` bounds the memory and does not change a result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

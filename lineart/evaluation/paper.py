@@ -1,7 +1,5 @@
 """The paper's Table 1, the row that stands for each of its numbers here, and what counts as reproduced."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from lineart.config import DATA_FOLDER, InputError

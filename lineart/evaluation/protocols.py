@@ -7,8 +7,6 @@ P4, true transfer (`toon`): another drawing in the same colours, by a seeded lis
 which the drawing has more than a few pixels. So those colours can be seen in the reference, and the answer is known.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

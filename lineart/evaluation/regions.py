@@ -3,8 +3,6 @@
 Pictures are uint8 (n, H, W, 3), masks uint8 (n, H, W) with the index of a slot, slot colours uint8 (n, 6, 3).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from lineart.data.references import region

@@ -5,8 +5,6 @@ The prose of RESULTS.md stands in `results.in.md`, beside this file. There `{{cl
 The README holds its prose itself; a number there stands between `<!-- toon/P4/image/PSNR:.1f -->` and `<!-- / -->`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

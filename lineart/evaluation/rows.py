@@ -7,8 +7,6 @@ weights). `reference_seed`: of the lists of references or the warps, empty where
 "imagenet" or "bundled".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Rows as tables for people, in Markdown and LaTeX: Table 1 beside the paper's, summaries, seeds."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -20,7 +20,7 @@ from lineart.course.checks.measurements import (
     colorfulness_under_grey,
     drawings_of_step_six,
     improvement,
-    own_place,
+    mirror_test,
     parameters_of_a_block,
     parameters_of_the_discriminator,
     share_of_the_decoder,

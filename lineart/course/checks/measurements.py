@@ -32,22 +32,29 @@ def parameters_of_a_block(answer: Any) -> None:
     )
 
 
-def own_place(answer: Any, attentions: list[torch.Tensor]) -> None:
+def mirror_test(answer: Any, generator: Generator, batch: dict[str, torch.Tensor]) -> None:
+    """batch: line, palette and color, whose mirror image is the reference."""
+    if answer is None:
+        return predict("mirror_test", answer, 0, "")
+    line, palette, color = (batch[name] for name in ("line", "palette", "color"))
+    right = exercises.e04_mirror_test(generator, line, palette, color.flip(-1))
+    both, neither = (
+        exercises.e04_mirror_test(generator, turned, palette, c)
+        for turned, c in ((line.flip(-1), color.flip(-1)), (line, color))
+    )
+    upside_down = exercises.e04_mirror_test(generator, line, palette, color.flip(-2))
     predict(
-        "own_place",
+        "mirror_test",
         answer,
-        [exercises.e04_own_place(attention) for attention in attentions],
+        right,
+        tolerance=0.01,
         guesses=[
-            (
-                [attention.amax(-1).mean().item() for attention in attentions],
-                "That is the largest weight of each place, wherever it lies. Ask for the weight of its own place.",
-            ),
-            (
-                [attention.flatten(1, 2).diagonal(dim1=1, dim2=2).sum(1).mean().item() for attention in attentions],
-                "That is the sum over the places. Take the mean.",
-            ),
+            (both, "You mirrored the drawing along with its reference: its own place is right again. Mirror only one."),
+            (neither, "The reference is not mirrored. Run the network again with `flip(-1)`, then read the attention."),
+            (upside_down, "The reference stands on its head. Left and right are the last axis."),
+            ([pair[::-1] for pair in right], "The two are exchanged: own place first, then the mirrored one."),
         ],
-        means="It is the diagonal of places by places: the attention to one's own address.",
+        means="Where own place wins although the right part is on the other side, the layer has learned an address.",
     )
 
 

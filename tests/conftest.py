@@ -1,0 +1,12 @@
+"""What several files of tests share."""
+
+import pytest
+
+from lineart.config import Config
+from lineart.data.sets import load
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """Eight drawings of `toon` at 64 px."""
+    return load(Config.from_profile("smoke"), "test")
