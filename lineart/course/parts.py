@@ -6,6 +6,7 @@ out; code that draws, or is long, is shown by what it makes.
 
 from __future__ import annotations
 
+import ast
 import html
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ TEXT, CODE, GAP = 36, 24, 16  # heights of a line of text, of a line of code, an
 COLUMNS, CODE_COLUMNS = 88, 112  # letters that fit into a line
 WORDS = 40  # of a paragraph, on a slide
 LINES = 15  # of code, on a slide
+SHOW = {"show", "show_grid", "source", "show_source", "Markdown", "display"}
 PICTURE = 430  # pixels that a picture may be high
 
 
@@ -39,23 +41,37 @@ def parts_of(cell: dict) -> Iterator[Part]:
     if cell["cell_type"] == "markdown":
         yield from _text_parts(cell["source"])
     elif "parameters" not in kernel.tags_of(cell):
-        code = cell["source"].strip()
-        if _is_shown(cell):
+        if code := _shown_code(cell):
             yield _code(code)
-        if checks_in(code):  # what comes next gives the exercise's answer away
+        if checks_in(cell["source"]):  # what comes next gives the exercise's answer away
             yield BREAK
             return
         for output in cell["outputs"]:
             yield from _output_parts(output)
 
 
-def _is_shown(cell: dict) -> bool:
-    """Code is on a slide where it is short and says something, not where it only imports or draws."""
-    lines = [line for line in cell["source"].splitlines() if line.strip()]
+def _shown_code(cell: dict) -> str:
+    """Code is on a slide where it is short and says something; not where it only imports, draws or shows."""
+    code = _without_display(cell["source"])
+    lines = [line for line in code.splitlines() if line.strip()]
     drawn = any("image/png" in output.get("data", {}) for output in cell["outputs"])
     hidden = "hide-input" in kernel.tags_of(cell) or cell["metadata"].get("jupyter", {}).get("source_hidden")
     imports = all(re.match(r"(from|import) |\)| ", line) for line in lines)
-    return not (hidden or imports or drawn and len(lines) > 4) and len(lines) <= LINES
+    return "" if hidden or imports or (drawn and len(lines) > 4) or len(lines) > LINES else code
+
+
+def _without_display(code: str) -> str:
+    """The code without statements that only show something; as it is where it is no Python, as with a magic."""
+    try:
+        nodes = ast.parse(code).body
+    except SyntaxError:
+        return code.strip()
+    lines = code.splitlines()
+    for node in reversed(nodes):
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in SHOW:
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join(lines).strip()
 
 
 def _text_parts(source: str) -> Iterator[Part]:
@@ -202,7 +218,7 @@ def mathml(tex: str, block: bool = False) -> str:
 
     tex = re.sub(r"\\[Bb]igg?[lr]?(?![a-zA-Z])", "", tex)
     tex = re.sub(
-        r"(\\(?:hat|bar|tilde|vec)) *(\w|\{[^{}]*\})(?=[_^])", r"{\1{\2}}", tex
+        r"(\\(?:hat|bar|tilde|vec)) *(\w|\{[^{}]*\})(?=[_^])", r"{\1{\2}{}}", tex
     )  # else its index goes below it
     found = re.sub(r"\n\s*", "", tex2mathml(tex.strip(), as_block=block))
     return found.replace("*", "&#42;").replace("_", "&#95;").replace("|", "&#124;")
