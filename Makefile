@@ -6,12 +6,13 @@
 # make lab        JupyterLab on the notebooks
 # make student    the notebooks without solutions, to work in, into student/; again after git pull
 # make slides     the notebooks as slides, into slides/; needs npm
+# make site       the course as web pages, in site/_build/html; with the studio, where that is built
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list
 
-.PHONY: env wheelhouse reproduce test lint lab student slides weights paper clean help check-python
+.PHONY: env wheelhouse reproduce test lint lab site student slides weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -86,6 +87,9 @@ teaching/slides/node_modules: teaching/slides/package-lock.json
 	npm ci --prefix teaching/slides --ignore-scripts --no-audit --no-fund
 	touch $@
 
+site: env
+	$(BIN)/python site/build.py
+
 weights: env
 	$(BIN)/python benchmarks/train_weights.py
 
@@ -97,7 +101,7 @@ paper: env
 	$(BIN)/lineart compare runs/classroom/figures/extended_kaggle.csv
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache htmlcov .coverage
+	rm -rf build dist site/_build *.egg-info .pytest_cache .ruff_cache htmlcov .coverage
 	find . -name .venv -prune -o -name .git -prune -o -type d \
 		\( -name __pycache__ -o -name .ipynb_checkpoints -o -name .pytest_cache \) -prune -exec rm -rf {} +
 

@@ -50,7 +50,7 @@ class Reproduce:
     """Run the notebooks: Table 1, Figure 5 and the rest."""
 
     profile: Annotated[Profile | None, _help("by default LINEART_PROFILE, else classroom")] = None
-    only: Annotated[tuple[str, ...], _help("these notebooks: 03 or 09_table_1")] = ()
+    only: Annotated[tuple[str, ...], _help("these notebooks: 03 or 09b_table_1")] = ()
     parameter: Annotated[Parameters, _help("the value is YAML: 3, true, [1, 2]", "-p", metavar="NAME VALUE")] = ()
     notebooks: Annotated[Path | None, _help("folder of the notebooks")] = None
     output: Annotated[Path | None, _help("folder for executed notebooks and stamps")] = None
@@ -233,12 +233,13 @@ class Check:
 
 @dataclass
 class Results:
-    """Write RESULTS.md and the numbers of the README from figures/."""
+    """Write RESULTS.md, the numbers of the README and the model cards, from figures/ and data/pretrained/."""
 
     def run(self) -> int:
+        from lineart.evaluation.cards import write_cards
         from lineart.evaluation.results import write_results
 
-        print(write_results())
+        print(write_results(), write_cards(), sep="\n")
         return 0
 
 

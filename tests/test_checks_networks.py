@@ -164,6 +164,11 @@ def variations(function, *pairs):
     return [(lambda *a, how=how: function(*a, **how), words) for how, words in pairs]
 
 
+def spread(x, grey=True):
+    flat = (x - grey * x.mean(1, keepdim=True)).flatten(2)
+    return (flat.square().mean(2) - flat.mean(2).square()).mean(1) ** 0.5
+
+
 ANSWERS = {
     "standardize": (
         standardize,
@@ -341,6 +346,20 @@ ANSWERS = {
             (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
             (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
             (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice"),
+        ],
+    ),
+    "color_spread": (
+        spread,
+        [
+            (lambda x: spread(x, grey=False), "grey is still in it"),
+            (
+                lambda x: (x - x.mean((2, 3), keepdim=True)).var((2, 3), correction=0).mean(1) ** 0.5,
+                "grey is still in it",
+            ),
+            (lambda x: spread(x) ** 2, "root is missing"),
+            (lambda x: spread(x) * (x[0, 0].numel() / (x[0, 0].numel() - 1)) ** 0.5, "correction=0"),
+            (lambda x: (x - x.mean(1, True)).std((2, 3), correction=0).mean(1), "before the mean"),
+            (lambda x: (x - x.mean(1, True)).square().mean((1, 2, 3)) ** 0.5, "channels and pixels together"),
         ],
     ),
     "matched_attention": (

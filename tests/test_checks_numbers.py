@@ -13,6 +13,9 @@ import torch
 from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import checks
+from lineart.course.checks.measurements import shares_that_arrive
+from lineart.data import toon
+from lineart.data.palette import extract_palette
 from lineart.networks import Generator
 
 PREDICTED = [
@@ -43,18 +46,43 @@ def mirror_test():
 SHAPES = {"line": (3, 16, 16), "palette": (9, 3), "color": (3, 16, 16)}
 
 
+def painted_pairs():
+    """Three pictures in stripes of fourteen colours, the last of them the eyes'; the first has the widest gamut."""
+    rng = np.random.default_rng(0)
+    slots = rng.integers(0, 256, (3, 6, 3), dtype=np.uint8)
+    color, mask = np.empty((3, 14, 56, 3), np.uint8), np.zeros((3, 14, 56), np.uint8)
+    for i, gamut in enumerate((255, 120, 90)):
+        paints = rng.integers(0, gamut, (14, 3), dtype=np.uint8)
+        slots[i, 4] = paints[13]
+        stripes = np.repeat(np.arange(14), [10, 8, 7, 6, 5, 4, 4, 3, 2, 2, 2, 1, 1, 1])
+        color[i], mask[i] = paints[stripes], 4 * (stripes == 13)
+    return SimpleNamespace(color=color, mask=mask, slots=slots)
+
+
 def at_hand(name):
     """What a page hands to a check of a number beside the answer."""
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     return {
         "mirror_test": mirror_test,
+        "colors_needed": lambda: (painted_pairs(),),
         "share_of_the_decoder": lambda: (Generator(4, 2),),
         "color_of_l1": lambda: (np.repeat([[1, 1, 1], [1, 1, 0], [0, 0, 0]], [40, 35, 25], axis=0),),
         "drawings_of_step_six": lambda: (0,),
+        "smallest_gap": lambda: (np.pad(np.pad(np.full((31, 31), 255), 3)[:, :-3], 9, constant_values=255),),
         "improvement": lambda: ({("none", "FID"): 40.08, ("image", "FID"): 23.34},),
         "standard_errors": lambda: [SimpleNamespace(value=v, spread=s, n=25) for v, s in ((10, 3), (12, 4))],
+        "two_handles": handles,
         "colorfulness_under_grey": lambda: (Colorizer.from_pretrained("toon-none"), picture[..., 0], picture),
     }.get(name, tuple)()
+
+
+def handles():
+    """A network that attends, a drawing, another one in its colours, and an edited palette and the colour in it."""
+    drawing = toon.draw(toon.seed_of("test", 5))
+    lender, wish = toon.draw(toon.seed_of("test", 7), slots=drawing.slots), np.array([40, 40, 220])
+    edited = extract_palette(lender.color)
+    edited[np.linalg.norm(edited - drawing.slots[toon.SLOTS.index("skin")], axis=1).argmin()] = wish
+    return Colorizer.from_pretrained("toon-image-warped"), drawing, lender, edited, wish
 
 
 @pytest.fixture
@@ -93,3 +121,19 @@ def test_no_page_prints_an_answer_before_it_has_asked(name, kept):
             before += re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL) + "\n" + printed
         told = {*re.findall(r"(?<![\d.,])\d[\d,]*(?:\.\d+)?(?![\d.]*\d)", before)} & known
         assert not told, (path.name, told)
+
+
+def test_what_arrives_is_nothing_without_a_change_and_all_of_it_where_the_skin_is_as_asked():
+    class Obedient:  # paints the whole picture in the palette's last colour
+        def colorize(self, line, reference, palette):
+            return np.broadcast_to(palette[-1], (*line.size[::-1], 3))
+
+    drawing = toon.draw(toon.seed_of("test", 0))
+    kept = extract_palette(drawing.color)
+    wish = np.array([40, 220, 40])
+    assert shares_that_arrive(Obedient(), drawing, drawing, kept, wish) == [0, 0]
+    half = np.vstack([kept[:-1], (kept[-1] + wish) / 2])
+    assert shares_that_arrive(Obedient(), drawing, drawing, half, wish) == pytest.approx([0.5, 0], abs=1e-4)
+    assert shares_that_arrive(Obedient(), drawing, drawing, np.vstack([kept[:-1], wish]), wish) == pytest.approx(
+        [1, 0], abs=1e-4
+    )

@@ -9,7 +9,8 @@ from standin import StandIn
 
 from lineart.checkpoint import make_generator
 from lineart.config import Config
-from lineart.evaluation.leak import PALETTES, REFERENCES, attention_shares, leak_grid, shares
+from lineart.data import toon
+from lineart.evaluation.leak import PALETTES, REFERENCES, attention_by_slot, attention_shares, leak_grid, shares
 from lineart.evaluation.metrics import psnr
 from lineart.evaluation.protocols import trials
 from lineart.evaluation.regions import attention_sums
@@ -64,3 +65,23 @@ def test_attention_is_judged_by_the_slots_of_the_drawing_and_those_of_its_refere
     whole, single = (attention_shares(generator, pairs, replace(trial, mask=masks), size) for size in (8, 1))
     for name, values in single.items():
         assert np.isfinite(values).all() and values == pytest.approx(whole[name], abs=1e-6)
+
+
+def test_by_slot_each_drawing_is_judged_as_if_it_had_that_slot_alone(pairs):
+    torch.manual_seed(0)
+    generator, trial = make_generator(CONFIG).eval(), trials("P4", pairs, "toon")[0]
+    for layer in generator.record_attention().values():
+        layer.to_q.weight.data *= 30
+    found = attention_by_slot(generator, pairs, trial, batch_size=4)
+    *_, finest = generator.record_attention()
+    assert found.shape == (len(pairs), 6, 3) and np.isnan(found[:, 0]).all()
+    for slot in (toon.SLOTS.index("skin"), toon.SLOTS.index("hair")):
+        alone = np.where(pairs.mask == slot, slot, 0)  # all else is background
+        for i in range(3):
+            drawing = replace(pairs, line=pairs.line[[i]], name=pairs.name[i : i + 1], mask=alone[[i]])
+            one = replace(trial, color=trial.color[[i]], palette=trial.palette[[i]], mask=trial.mask[[i]])
+            if (drawing.mask == slot).any() and (one.mask == slot).any():
+                expected = attention_shares(generator, drawing, one)[finest]
+                assert found[i, slot] == pytest.approx(expected, abs=1e-6)
+            else:
+                assert np.isnan(found[i, slot]).all()

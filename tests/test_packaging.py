@@ -180,8 +180,9 @@ def test_every_import_is_declared():
     """And the package trains and evaluates with the core alone: only the course imports an extra as it is loaded."""
     core = {canonicalize_name(r.name) for r in declared()}
     everything = {canonicalize_name(r.name) for r in declared(*EXTRAS)} | {"setuptools"}
-    everything |= {canonicalize_name(path.stem) for path in (ROOT / "benchmarks").glob("*.py")}  # each other
-    files = [path for folder in ("lineart", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    scripts = [path for folder in ("benchmarks", "site") for path in (ROOT / folder).glob("*.py")]
+    everything |= {canonicalize_name(path.stem) for path in scripts}  # each other
+    files = [path for folder in ("lineart", "tests") for path in sorted((ROOT / folder).rglob("*.py"))] + scripts
     assert len(files) > 1
     undeclared = {str(path.relative_to(ROOT)): imports(path, top_level=False) - everything for path in files}
     assert not {file: names for file, names in undeclared.items() if names}

@@ -11,6 +11,8 @@ from lineart.course.plotting import (
     as_picture,
     compact,
     plot_curves,
+    plot_health,
+    plot_sizes,
     read_curve,
     save_figure,
     show_attention,
@@ -49,6 +51,9 @@ def test_a_grid_has_its_pictures_in_their_places():
     assert [[int(shown(axis)[0, 0]) for axis in row if axis.images] for row in axes] == [[0, 10, 20], [30, 40]]
     assert axes[0, 1].get_title() == "b" and axes[1, 0].get_ylabel() == "two"
     assert axes[0, 1].images[0].get_clim() == (0, 255)  # grey is not stretched
+    captions = [["a", "b"], ["c", "d"]]
+    below = show_grid([pictures[:2], pictures[2:4]], captions=captions)
+    assert [axis.get_title() for axis in below.axes] == ["a", "b", "c", "d"]
 
 
 def test_swatches_and_maps_come_in_their_order():
@@ -78,6 +83,22 @@ def test_curves_skip_empty_cells_and_have_the_methods_colour(tmp_path):
     assert line.get_color() == METHODS["image"].color and line.get_label() == METHODS["image"].title
     (tmp_path / "metrics.csv").write_text("step,psnr_val\n1,20\n")
     assert read_curve(tmp_path / "metrics.csv")["step"].shape == (1,)
+
+
+def test_health_shows_what_is_logged_and_the_answers_that_are_free():
+    columns = ("l1", "loss_d", "psnr_val", "real_logit", "fake_logit", "grad_d", "grad_g", "spread")
+    curve = {"step": np.array([1.0, 2, 3])} | {name: np.array([np.nan, i + 1, i + 2]) for i, name in enumerate(columns)}
+    axes = plot_health(curve, {"drawing": 6.0, "largest colour": 15.0}).axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for axis in axes for line in axis.lines}
+    assert drawn["psnr_val"] == [[2, 3], [3, 4]] and {*columns} <= {*drawn}
+    assert drawn["drawing"][0][1] == 6 and drawn["2 log 2: a guess"][0][1] == pytest.approx(2 * np.log(2))
+
+
+def test_long_runs_have_a_row_a_size():
+    curve = {name: np.array([1.0, 2.0]) for name in ("step", "l1", "psnr_val")}
+    axes = plot_sizes({("none", 64): curve, ("image", 64): curve, ("none", 128): curve}).axes
+    assert [axis.get_ylabel() for axis in axes] == ["64 px: L1", "64 px: PSNR, dB", "128 px: L1", "128 px: PSNR, dB"]
+    assert [len(axis.lines) for axis in axes] == [2, 2, 1, 1]
 
 
 def test_a_compact_figure_has_few_colours_and_is_closed():

@@ -9,7 +9,8 @@ import yaml
 from lineart.config import ROOT, MissingFile
 from lineart.evaluation import results
 
-PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "RESULTS.md", "data/README.md")}
+NAMES = ("README.md", "RESULTS.md", "data/README.md", "data/pretrained/README.md", "site/doors.md")
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 README = PAGES["README.md"]
 
 

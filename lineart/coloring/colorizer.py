@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from lineart.checkpoint import load_generator
-from lineart.coloring import Finish, Swaps
+from lineart.coloring import Finish, Swaps, hub
 from lineart.coloring.drawing import Drawing, clean, enlarge, join, padded, shrink, squares, to_srgb
 from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
@@ -34,10 +34,12 @@ def pretrained_path(name: str) -> Path:
 
 
 def checkpoint_path(name_or_path: str | Path) -> Path:
-    """The file behind shipped weights, a checkpoint file or a run folder.
+    """The file behind shipped weights, a checkpoint file, a run folder, or an address hf://owner/name (see `hub`).
 
     A folder that is called like shipped weights, such as `toon`, is only meant where it holds a run.
     """
+    if str(name_or_path).startswith(hub.PREFIX):
+        return hub.fetch(str(name_or_path))
     path = Path(name_or_path)
     shipped = len(path.parts) == 1 and any((PRETRAINED / f"{path}.{end}").is_file() for end in ("json", "safetensors"))
     if path.is_dir() and (not shipped or any((path / file).is_file() for file in ("last.safetensors", "config.json"))):
@@ -56,7 +58,7 @@ class Colorizer:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, device: str | torch.device = "cpu") -> "Colorizer":
-        """From shipped weights ("toon", "toon-none", ...), a checkpoint file, or a run folder."""
+        """From shipped weights ("toon", "toon-none", ...), a checkpoint file, a run folder, or "hf://owner/name/file"."""
         return cls(*load_generator(checkpoint_path(name_or_path)), device)
 
     def colorize(

@@ -17,32 +17,6 @@ from lineart.layers import WSConv2d
 from lineart.networks import Generator, count_parameters
 
 
-def e00_times_larger() -> float:
-    """The paper's generator against the classroom's, in trainable numbers."""
-    with torch.device("meta"):  # counts, without memory for the numbers
-        return count_parameters(Generator(64, 7)) / count_parameters(Generator(16, 6))
-
-
-def e01_rows_of_ink() -> int:
-    """Of twelve, with two more counting as inked, so that at least 0.8 are."""
-    return 8
-
-
-def e01_ink_threshold(p: float = 20.0, epsilon: float = 0.75, phi: float = 12.0) -> float:
-    """The difference of the two blurs at which XDoG is middle grey."""
-    return float((epsilon - 1 - np.arctanh(0.5) / phi) / p)
-
-
-def e02_two_steps_of_kmeans() -> list[list[int]]:
-    """The centres after each step."""
-    return [[0, 140], [5, 205]]
-
-
-def e02_channel_of_the_fourth_green() -> int:
-    """Counted from 0."""
-    return 3 + 3 * 3 + 1
-
-
 def e03_gradient_along_filters(x: torch.Tensor, weight: torch.Tensor, standardized: bool = False) -> torch.Tensor:
     """(C_out,): each filter times its gradient, over its channel's part of the loss, the sum of squares of the output.
 

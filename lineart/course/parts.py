@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lineart.course import kernel
+from lineart.course.formulas import mathml
 from lineart.course.pages import FOLD, checks_in
 
 WIDTH, HEIGHT = 1280, 720  # of a slide, in pixels; type and line heights are those of teaching/slides/slides.css
@@ -103,7 +104,7 @@ def _block_parts(block: str) -> Iterator[Part]:
     if block.startswith("```"):
         yield from _long_code(block.strip("`").partition("\n")[2].rstrip())
     elif block.startswith("$$"):
-        yield Part(f'<div class="math">{mathml(block.strip("$"), True)}</div>', _formula_height(block) + GAP)
+        yield Part(f'<div class="math">{_formula(block.strip("$"), True)}</div>', _formula_height(block) + GAP)
     elif block.startswith("|"):
         yield from _table_parts(block.splitlines())
     elif re.match(r"([-*]|\d+\.) ", block):
@@ -208,19 +209,13 @@ def with_mathml(text: str) -> str:
     parts = re.split(r"(`[^`]+`)", text)
     formula = re.compile(r"(?<![\\$])\$(?!\s)([^$]+?)(?<!\s)\$(?![\d$])")
     return "".join(
-        part if part.startswith("`") else formula.sub(lambda found: mathml(found[1]), part) for part in parts
+        part if part.startswith("`") else formula.sub(lambda found: _formula(found[1]), part) for part in parts
     )
 
 
-def mathml(tex: str, block: bool = False) -> str:
-    """A formula in LaTeX as MathML on one line, with nothing in it that Markdown would read."""
-    from docutils.utils.math.latex2mathml import tex2mathml
-
-    tex = re.sub(r"\\[Bb]igg?[lr]?(?![a-zA-Z])", "", tex)
-    tex = re.sub(
-        r"(\\(?:hat|bar|tilde|vec)) *(\w|\{[^{}]*\})(?=[_^])", r"{\1{\2}{}}", tex
-    )  # else its index goes below it
-    found = re.sub(r"\n\s*", "", tex2mathml(tex.strip(), as_block=block))
+def _formula(tex: str, block: bool = False) -> str:
+    """A formula as MathML on one line, with nothing in it that Markdown would read."""
+    found = re.sub(r"\n\s*", "", mathml(tex, block))
     return found.replace("*", "&#42;").replace("_", "&#95;").replace("|", "&#124;")
 
 

@@ -40,19 +40,31 @@ def _bare_axes(rows: int, columns: int, width: float, height: float) -> tuple[Fi
 
 
 def show_grid(
-    rows: list[list], titles: list[str] | None = None, labels: list[str] | None = None, side: float = 1.5
+    rows: list[list],
+    titles: list[str] | None = None,
+    labels: list[str] | None = None,
+    side: float = 1.5,
+    captions: list[list[str]] | None = None,
+    interpolation: str = "nearest",
 ) -> Figure:
-    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture."""
+    """Pictures in rows: `titles` over the columns, `labels` before the rows; `side` is inches a picture.
+
+    captions: a text over every picture, in rows as these. interpolation: "nearest" shows pixels as they are;
+    "antialiased" is for pictures larger than their place.
+    """
     columns = max(len(row) for row in rows)
     figure, axes = _bare_axes(len(rows), columns, side * columns, side * len(rows) + 0.3)
     for row, places in zip(rows, axes):
         for picture, axis in zip(row, places):
-            axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.imshow(as_picture(picture), cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
     for axis, label in zip(axes[:, 0], labels or []):
         axis.set_ylabel(label, fontsize=9)
     for axis, title in zip(axes[0], titles or []):
         axis.set_title(title, fontsize=9)
-    figure.tight_layout(pad=0.3)
+    for texts, places in zip(captions or [], axes):
+        for text, axis in zip(texts, places):
+            axis.set_title(text, fontsize=8)
+    figure.tight_layout(pad=0.3, h_pad=1.0 if captions else None)
     return figure
 
 
@@ -62,6 +74,18 @@ def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | 
     axis.imshow(np.asarray(palette)[None].clip(0, 255).astype(np.uint8), aspect="auto")
     axis.set(yticks=[], xticks=range(len(labels or [])), xticklabels=labels or [])
     return axis
+
+
+def strip(palette: np.ndarray, side: int = 14) -> np.ndarray:
+    """The colours (k, 3), 0..255, as a picture (side, k * side, 3), first one left."""
+    colors = np.asarray(palette).clip(0, 255).astype(np.uint8)
+    return np.repeat(np.repeat(colors[None], side, 0), side, 1)
+
+
+def marked(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the picture in pale grey, and in strong crimson, as dark as middle grey, the pixels `where`."""
+    pale = picture.mean(-1, keepdims=True) / 2 + 127
+    return np.where(where[..., None], (190, 0, 90), pale).astype(np.uint8)
 
 
 def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
@@ -126,6 +150,45 @@ def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: st
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)
     return axis
+
+
+def plot_health(curve: dict[str, np.ndarray], free: dict[str, float]) -> Figure:
+    """Six panels of one `metrics.csv`: losses, validation beside the PSNR of answers that need no network, health."""
+    panels = {
+        "L1, one batch": ["l1"],
+        "discriminator's loss": ["loss_d"],
+        "validation PSNR, dB": ["psnr_val"],
+        "logits": ["real_logit", "fake_logit"],
+        "gradient norms": ["grad_d", "grad_g"],
+        "colour spread / truth's": ["spread"],
+    }
+    figure, axes = plt.subplots(2, 3, figsize=(8, 4))
+    for axis, (title, columns) in zip(axes.flat, panels.items()):
+        for column, marker in zip(columns, ("o-", "s--")):
+            kept = ~np.isnan(curve[column])
+            axis.plot(curve["step"][kept], curve[column][kept], marker, markersize=2.5, label=column)
+        axis.set_title(title, fontsize=9)
+    axes[0, 1].axhline(2 * np.log(2), color="#777777", ls=":", label="2 log 2: a guess")
+    for (name, value), style in zip(free.items(), ("--", ":")):
+        axes[0, 2].axhline(value, color="#777777", ls=style, label=name)
+    for axis in (*axes[0, 1:], *axes[1, :2]):
+        axis.legend(frameon=False, fontsize=7)
+    axes[1, 1].set_yscale("log")
+    figure.tight_layout()
+    return figure
+
+
+def plot_sizes(curves: dict[tuple[str, int], dict[str, np.ndarray]]) -> Figure:
+    """L1 and PSNR of long runs, a row a size; curves: (method, size) -> columns."""
+    sizes = sorted({size for _, size in curves})
+    figure, axes = plt.subplots(len(sizes), 2, figsize=(7, 2.1 * len(sizes)), squeeze=False)
+    for row, size in zip(axes, sizes):
+        here = {method: curve for (method, other), curve in curves.items() if other == size}
+        for axis, (column, label) in zip(row, (("l1", "L1"), ("psnr_val", "PSNR, dB"))):
+            plot_curves(here, column, f"{size} px: {label}", axis)
+        row[0].get_legend().remove()
+    figure.tight_layout()
+    return figure
 
 
 def read_curve(path: str | Path) -> dict[str, np.ndarray]:

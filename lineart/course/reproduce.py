@@ -4,7 +4,7 @@ Papermill alone forgives what a reproduction must not: a misspelt parameter, a m
 `sys.exit(0)` in a cell all end with exit code 0. Here each is refused with one sentence. After a clean run a stamp
 (`NAME.json` beside the executed notebook) records what went in and what came out, so that a second call does no work
 and a failed one goes on where it stopped: code cells, parameters, package, data, versions, results, and what the
-metadata names, `lineart: {"needs": ["09_table_1"], "reads": ["figures/seeds_toon.csv"]}`. The stamps are our own:
+metadata names, `lineart: {"needs": ["09b_table_1"], "reads": ["figures/seeds_toon.csv"]}`. The stamps are our own:
 jupyter-cache knows only of code cells, and doit must be told beforehand what a notebook will write.
 
 Results go to `runs/<profile>/figures` and are compared with the committed `figures/`, which only `publish` writes.

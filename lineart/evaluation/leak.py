@@ -7,6 +7,7 @@ of three references (the truth; the truth warped; a random picture). The truth w
 import numpy as np
 
 from lineart.data.sets import Pairs
+from lineart.data.toon import INK, SLOTS
 from lineart.evaluation import metrics
 from lineart.evaluation.protocols import Trial
 from lineart.evaluation.regions import attention_sums
@@ -61,3 +62,24 @@ def attention_shares(
             sums[name] += attention_sums(attention, pairs.mask[some], trial.mask[some])
     generator.record_attention(False)
     return {name: tuple((found[:3] / found[3]).tolist()) for name, found in sums.items()}
+
+
+def attention_by_slot(generator: Generator, pairs: Pairs, trial: Trial, batch_size: int = 32) -> np.ndarray:
+    """(n, 6, 3): for each drawing and slot the three shares of `attention_shares`, of the finest layer that attends.
+
+    So a mean over drawings has a standard error. NaN where the drawing or its reference does not show the slot, and for
+    the background.
+    """
+    *_, layer = generator.record_attention().values()
+    shares = np.full((len(pairs), len(SLOTS), 3), np.nan)
+    for start in range(0, len(pairs), batch_size):
+        some = slice(start, start + batch_size)
+        paint(generator, pairs.line[some], trial.color[some], trial.palette[some], batch_size)
+        for i, attention in enumerate(layer.attention.float().cpu().numpy(), start):
+            for slot in range(1, len(SLOTS)):
+                asked = np.where(pairs.mask[i] == slot, slot, INK)  # as if the drawing had no other slot
+                found = attention_sums(attention[None], asked[None], trial.mask[i : i + 1])
+                if found[3]:
+                    shares[i, slot] = found[:3] / found[3]
+    generator.record_attention(False)
+    return shares

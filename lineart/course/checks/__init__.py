@@ -18,15 +18,19 @@ from lineart.course.checks.losses import (
 from lineart.course.checks.measurements import (
     color_of_l1,
     colorfulness_under_grey,
+    colors_needed,
     drawings_of_step_six,
     improvement,
     mirror_test,
     parameters_of_a_block,
     parameters_of_the_discriminator,
     share_of_the_decoder,
+    smallest_gap,
     standard_errors,
+    two_handles,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.patients import six_patients
 from lineart.course.checks.pictures import (
     area_answered,
     crop_and_flip,
@@ -39,6 +43,7 @@ from lineart.course.checks.pictures import (
 from lineart.course.checks.predictions import (
     best_logit,
     channels_into_decoder_3,
+    complaints_of_a_row,
     fourth_green,
     ink_threshold,
     mebibytes_of_scores,
@@ -55,4 +60,4 @@ from lineart.course.checks.predictions import (
     wins_of_copying,
 )
 from lineart.course.checks.results import bleeding, error_near_ink, paired_gap, region_medians, right_slot
-from lineart.course.checks.training import learning_rate, training_step
+from lineart.course.checks.training import color_spread, learning_rate, training_step

@@ -6,12 +6,77 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from lineart.coloring.colorizer import Colorizer
+from lineart.coloring.regions import regions
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
+from lineart.data import toon
+from lineart.data.palette import extract_palette
+from lineart.data.sets import Pairs
+from lineart.data.toon import SLOTS, Drawing
 from lineart.layers import ResidualBlock
 from lineart.networks import Generator, PatchDiscriminator, count_parameters
+
+GREY_LEVELS, EYES_FOUND = 8, 0.75  # what notebook 02 asks of a palette
+
+
+def colors_needed(answer: Any, pairs: Pairs) -> None:
+    """Two numbers of colours: enough for a mean error below 8 grey levels, and for three eyes in four."""
+    if answer is None:
+        return predict("colors_needed", answer, 0, "")  # no need to measure yet
+    error = _error_by_colors(pairs.color[:8])  # (k, 8)
+    eyes = _eyes_by_colors(pairs)
+    right = [_first(error.mean(1) < GREY_LEVELS), _first(eyes >= EYES_FOUND)]
+    predict(
+        "colors_needed",
+        answer,
+        right,
+        tolerance=0.038,  # one colour more or less of about 27, as k-means may need on another machine
+        guesses=[
+            (right[::-1], "Both numbers are there, in the other order: first by the error, then by the eyes."),
+            (
+                [_first(error.max(1) < GREY_LEVELS), right[1]],
+                "So many bring even the worst drawing below 8. Ask for the mean.",
+            ),
+            ([9, 9], "Nine is the paper's number. Measure."),
+        ],
+        means="A colour of few pixels is bought last, however much it matters to a person.",
+    )
+
+
+def _first(enough: np.ndarray) -> int:
+    """The smallest number of colours that is enough; the entries belong to 1, 2, ... colours."""
+    return int(enough.argmax()) + 1
+
+
+def _error_by_colors(pictures: np.ndarray, most: int = 20) -> np.ndarray:
+    """(most, n): root mean square error in grey levels of each picture in k colours of its own, for k = 1, 2, ..."""
+    errors = np.empty((most, len(pictures)))
+    for i, picture in enumerate(pictures):
+        colors, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+        for k in range(1, most + 1):
+            palette = extract_palette(picture, k)
+            squares = (colors[:, None] - palette) ** 2  # (colours, k, 3)
+            nearest = squares.sum(-1).argmin(1)
+            least = squares[np.arange(len(colors)), nearest].mean(-1)
+            errors[k - 1, i] = np.sqrt((least * counts).sum() / counts.sum())
+    return errors
+
+
+def _eyes_by_colors(pairs: Pairs, most: int = 96) -> np.ndarray:
+    """(most,): of the first eight drawings with eyes, in how many one of k colours is the eyes', up to 8 levels."""
+    slot = toon.SLOTS.index("eyes")
+    with_eyes = np.flatnonzero((pairs.mask == slot).mean((1, 2)) > 0.0005)[:8]
+    found = np.zeros(most)
+    for k in range(1, most + 1):
+        for i in with_eyes:
+            gap = np.linalg.norm(extract_palette(pairs.color[i], k) - pairs.slots[i, slot].astype(float), axis=1)
+            found[k - 1] += (gap <= 8).any() / len(with_eyes)
+        if found[k - 1] >= EYES_FOUND:
+            break  # what comes after is not asked for
+    return found
 
 
 def parameters_of_a_block(answer: Any) -> None:
@@ -120,6 +185,27 @@ def drawings_of_step_six(answer: Any, seed: int) -> None:
     )
 
 
+def smallest_gap(answer: Any, drawing: np.ndarray) -> None:
+    """The smallest whole `gap` at which middle and corner of a drawing (H, W) are two regions."""
+
+    def held(gap: int) -> bool:
+        labels, _ = regions(drawing, gap)
+        return labels[len(labels) // 2, labels.shape[1] // 2] != labels[0, 0]
+
+    right = next(gap for gap in range(max(drawing.shape)) if held(gap))
+    predict(
+        "smallest_gap",
+        answer,
+        right,
+        guesses=[
+            (right - 1, "So wide is the opening, and a ball of half that radius can just pass. One more."),
+            (right / 2, "That is the radius. A gap is as wide as a ball, so twice that."),
+            (1, "Any gap above it would do as well. Does this one part the two?"),
+        ],
+        means="The first balls must be wider than the opening, or two regions are one from the start.",
+    )
+
+
 def improvement(answer: Any, paper: dict[tuple[str, str], float]) -> None:
     none, image = paper["none", "FID"], paper["image", "FID"]
     predict(
@@ -161,3 +247,48 @@ def colorfulness_under_grey(answer: Any, colorizer: Colorizer, line: np.ndarray,
         guesses=[(0, "Guess again: does this network know no colour but the palette's?")],
         means="So much colour comes through attention alone.",
     )
+
+
+def two_handles(
+    answer: Any, colorizer: Colorizer, drawing: Drawing, lender: Drawing, edited: np.ndarray, wish: np.ndarray
+) -> None:
+    """Shares of another skin (`wish`) that arrive: by the `edited` palette alone, by the painted picture alone.
+
+    Only an answer is compared: the networks do not run for a page that has none.
+    """
+    given = colorizer, drawing, lender, edited, wish
+    right = [0.0, 0.0] if answer is None else shares_that_arrive(*given)
+    guesses = []
+    if answer is not None:
+        guesses = [
+            (right[::-1], "The two are exchanged: first the palette, then the picture."),
+            (
+                shares_that_arrive(*given, renewed=True),
+                "With the painted picture you let the palette change, too: `color` takes a new one from the picture "
+                "unless you hand it the old one.",
+            ),
+            (
+                shares_that_arrive(*given, everywhere=True),
+                "You took the mean colour of the whole picture. Only the skin was to change.",
+            ),
+            ([1 - share for share in right], "That is what is missing of the change. Give what arrives."),
+        ]
+    means = "One of the two handles hardly moves anything. Is it so on other drawings, and without attention?"
+    predict("two_handles", answer, right, tolerance=0.02, guesses=guesses, means=means)
+
+
+def shares_that_arrive(colorizer, drawing, lender, edited, wish, renewed=False, everywhere=False) -> list[float]:
+    """What `two_handles` asks for. `renewed`, `everywhere`: as the two mistakes would have it."""
+    skin = SLOTS.index("skin")
+    painted = np.where(lender.mask[..., None] == skin, wish, lender.color).astype(np.uint8)
+    kept = extract_palette(lender.color)
+    where = np.ones_like(drawing.mask, bool) if everywhere else drawing.mask == skin
+
+    def mean_color(reference: np.ndarray, palette: np.ndarray | None) -> np.ndarray:
+        pictures = Image.fromarray(drawing.line), Image.fromarray(reference)
+        return np.array(colorizer.colorize(*pictures, palette=palette))[where].mean(0)
+
+    before = mean_color(lender.color, kept)
+    after = mean_color(lender.color, edited), mean_color(painted, None if renewed else kept)
+    asked = np.asarray(wish) - before
+    return [float((color - before) @ asked / (asked @ asked)) for color in after]

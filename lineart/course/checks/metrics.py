@@ -1,4 +1,4 @@
-"""Notebook 09: the four numbers of Table 1, and the list of references."""
+"""Notebooks 09a and 09b: the four numbers of Table 1, and the list of references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebook 08: the alternating step, and the schedule of the learning rate."""
+"""Notebooks 08a and 08b: the alternating step, the schedule of the learning rate, and how far colours spread."""
 
 from __future__ import annotations
 
@@ -152,4 +152,40 @@ def learning_rate(student: Callable | None) -> None:
             ),
         ],
         means="The step's number is all the state it has: a run that resumes needs no scheduler.",
+    )
+
+
+def color_spread(student: Callable | None) -> None:
+    """color_spread(image): (N, 3, H, W) -> (N,), how far colours lie apart, brightness aside."""
+    image = (seeded(3, 3, 5, 7) * torch.tensor([1.0, 0.4, 0.7])[:, None, None]).tanh()
+
+    def version(image, grey=lambda x: x.mean(1, keepdim=True), dims=(2, 3), correction=0, end=torch.sqrt):
+        return end((image - grey(image)).var(dim=dims, correction=correction).mean(1))
+
+    judge(
+        "color_spread",
+        student,
+        version,
+        [(image,)],
+        [
+            Mistake(
+                "The grey is still in it: a black and white drawing would count as the most colourful of all.",
+                lambda image: version(image, grey=torch.zeros_like),
+            ),
+            Mistake("The root is missing.", lambda image: version(image, end=lambda x: x)),
+            Mistake(
+                "torch divides by one less than the number of pixels unless you say `correction=0`.",
+                lambda image: version(image, correction=1),
+            ),
+            Mistake(
+                "You took the root of each channel's variance before the mean over the channels.",
+                lambda image: (image - image.mean(1, keepdim=True)).std(dim=(2, 3), correction=0).mean(1),
+            ),
+            Mistake(
+                "You took one variance over channels and pixels together. Each channel has a mean of its own, so that "
+                "a flat tint spreads 0.",
+                lambda image: (image - image.mean(1, keepdim=True)).var(dim=(1, 2, 3), correction=0).sqrt(),
+            ),
+        ],
+        means="Zero for any single tint, however light and dark it is: the face of a collapse as a number.",
     )
