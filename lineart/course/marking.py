@@ -127,7 +127,12 @@ def run_page(page: kernel.Notebook, exercises: list[Exercise], codes: dict[str, 
             )
             node.cells.insert(exercise.place + 1, nbformat.v4.new_code_cell(call))
         del node.cells[exercises[-1].place + len(exercises) + 1 :]
-        environment = {"LINEART_FIGURES": str(folder / "figures"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        environment = {
+            "LINEART_PROFILE": "classroom",
+            "LINEART_FIGURES": str(folder / "figures"),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
         seconds = PAGE + round(limit * (len(max(codes.values(), key=len)) + 1))
         kernel.execute(dataclasses.replace(page, text=nbformat.writes(node)), {}, folder, environment, seconds)
         return {number: json.loads((folder / f"{number}.json").read_text(encoding="utf-8")) for number in codes}
