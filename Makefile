@@ -1,16 +1,19 @@
-# make env        the environment, from the lock, into .venv
+# make env        the environment, from the lock, into .venv; without a network from a wheelhouse: WHEELS=wheelhouse
+# make wheelhouse all that the lock names for this platform and this Python, into wheelhouse/ or WHEELS=FOLDER
 # make reproduce  all results: Table 1, Figure 5 and the rest, compared with those in figures/
 # make test       linter, tests of the package and of the notebooks
 # make lint       the linter alone
 # make lab        JupyterLab on the notebooks
 # make studio     the page in the browser, as a folder for any static host: site/studio; needs npm
+# make student    the notebooks without solutions, to work in, into student/; again after git pull
+# make slides     the notebooks as slides, into slides/; needs npm
 # make site       the course as web pages, in site/_build/html; with the studio, where that is built
 # make weights    trains the weights of `toon` in data/pretrained/ again
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list
 
-.PHONY: env reproduce test lint lab studio site weights paper clean help check-python
+.PHONY: env wheelhouse reproduce test lint lab studio site student slides weights paper clean help check-python
 .DEFAULT_GOAL := env
 
 # The first Python on the path that fits; another one: make env PYTHON=/path/to/python3.12
@@ -19,6 +22,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c "$(FITS)" >/dev/null 2>&1 && echo "$$python" && exit; done; echo python3)
 FOUND = $(shell "$(PYTHON)" -c "import platform; print(platform.python_version())" 2>/dev/null)
 BIN := .venv/bin
+FROM := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 
 env: .venv/.ready
 
@@ -26,9 +30,10 @@ env: .venv/.ready
 # one the lock or pyproject.toml has changed, and pip brings the folder up to date. setuptools is in the lock, so that
 # the package itself builds without another download.
 .venv/.ready: requirements.txt pyproject.toml | $(if $(wildcard .venv/.ready),,check-python)
+	@test -z "$(WHEELS)" || test -d "$(WHEELS)" || { echo 'WHEELS must be a folder of wheels, got $(WHEELS)'; exit 1; }
 	test -f $@ || "$(PYTHON)" -m venv --clear .venv
 	rm -f $@
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check $(FROM) --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -41,6 +46,12 @@ ifneq ($(filter command%,$(origin PYTHON)),)
 env: check-python
 .venv/.ready: | check-python
 endif
+
+# By the Python of .venv, which need not be ready. setuptools, which builds the package itself, is in the lock.
+wheelhouse: check-python
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip download --disable-pip-version-check --require-hashes -r requirements.txt \
+		--dest "$(or $(WHEELS),wheelhouse)"
 
 reproduce: env
 	$(BIN)/lineart reproduce
@@ -69,6 +80,16 @@ lab: env
 
 studio: env
 	$(BIN)/lineart studio build
+
+student: env
+	$(BIN)/lineart course student student
+
+slides: env teaching/slides/node_modules
+	$(BIN)/lineart course slides slides
+
+teaching/slides/node_modules: teaching/slides/package-lock.json
+	npm ci --prefix teaching/slides --ignore-scripts --no-audit --no-fund
+	touch $@
 
 site: env
 	$(BIN)/python site/build.py

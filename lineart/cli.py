@@ -14,6 +14,7 @@ from tyro.conf import DisallowNone, FlagCreatePairsOff, Positional, UseAppendAct
 
 from lineart.coloring import Finish
 from lineart.config import PROFILES, ROOT, Config, DataSet, InputError, MissingFile, Weights
+from lineart.course.commands import Course
 from lineart.files import whole
 from lineart.studio.commands import Studio
 
@@ -261,7 +262,7 @@ class Data:
 
 @dataclass
 class Lineart:
-    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data, Studio)
+    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data, Course, Studio)
     debug: Annotated[Flag, _help("show the traceback of a mistake, too")] = False
 
 

@@ -260,10 +260,10 @@ def make_env(tmp_path, monkeypatch):
     for name in ("requirements.txt", "pyproject.toml"):
         (tmp_path / name).touch()
 
-    def run(script: str) -> subprocess.CompletedProcess:
+    def run(script: str, *words: str) -> subprocess.CompletedProcess:
         (tmp_path / "python").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "python").chmod(0o755)
-        command = ["make", "env", f"PYTHON={tmp_path / 'python'}"]
+        command = ["make", *(words or ["env"]), f"PYTHON={tmp_path / 'python'}"]
         return subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     return run
@@ -304,3 +304,19 @@ def test_makefile_redoes_an_interrupted_install_and_no_other(make_env, tmp_path)
     assert installs() == (2, 0, 0)  # a new lock: the environment is brought up to date, and that fails
     (tmp_path / "broken").unlink()
     assert installs() == (0, 1, 1)  # so it is not believed
+
+
+def test_thirty_machines_need_one_download(make_env, tmp_path):
+    """The same lock goes into the folder and comes out of it; without a network pip is not even told of an index."""
+    wheels = tmp_path / "on a stick"
+    assert make_env(FAKE_PYTHON, "wheelhouse", f"WHEELS={wheels}").returncode == 0
+    (line,) = [line for line in (tmp_path / "log").read_text().splitlines() if "pip download" in line]
+    assert "--require-hashes -r requirements.txt" in line and f"--dest {wheels}" in line
+    result = make_env(FAKE_PYTHON, "env", f"WHEELS={wheels}")
+    assert result.returncode != 0 and f"got {wheels}" in result.stdout
+    wheels.mkdir()
+    assert make_env(FAKE_PYTHON, "env", f"WHEELS={wheels}").returncode == 0
+    (line,) = [
+        line for line in (tmp_path / "log").read_text().splitlines() if "pip install" in line and "hashes" in line
+    ]
+    assert f"--no-index --find-links {wheels} --require-hashes" in line

@@ -62,7 +62,9 @@ def test_without_the_results_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_the_front_door_is_short():
-    assert len(words(README)) <= 900 and len(words(README.partition("```")[0])) <= 250
+    """Without the list of modules, which is as long as the package has files."""
+    prose = re.sub(r"```text\n.*?```", "", README, flags=re.DOTALL)
+    assert len(words(prose)) <= 720 and len(words(README.partition("```")[0])) <= 250
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,0 +1,172 @@
+"""Marking: one class handed in, with every kind of submission, on a small page with the course's own checks."""
+
+import json
+import shutil
+from textwrap import dedent
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from lineart.config import InputError, MissingFile
+from lineart.course import marking
+from lineart.course.pages import exercises_of
+
+NORM = "def my_group_norm(x, groups, gamma, beta, eps):"
+STUBS = {
+    "3.1": f"{NORM}\n    return None  # your code\n\ncheck.group_norm(my_group_norm)",
+    "3.2": "def my_block(x, block):\n    return None  # your code\n\ncheck.residual_block(my_block)",
+    "3.3": "answer = None  # your number\ncheck.best_logit(answer)",
+}
+RIGHT = {
+    "3.1": """
+        def my_group_norm(x, groups, gamma, beta, eps):
+            g = x.reshape(len(x), groups, -1)
+            g = (g - g.mean(-1, keepdim=True)) / torch.sqrt(g.var(-1, keepdim=True, unbiased=False) + eps)
+            return g.reshape(x.shape) * gamma[:, None, None] + beta[:, None, None]
+    """,
+    "3.2": """
+        def my_block(x, block):
+            h = F.leaky_relu(block.norm1(block.conv1(x)), 0.2)
+            return F.leaky_relu(block.norm2(block.conv2(h)) + block.skip(F.avg_pool2d(x, 2)), 0.2)
+    """,
+    "3.3": "answer = torch.log(torch.tensor(3.0))",
+}
+STARS = {"3.1": 3, "3.2": 2, "3.3": 1}
+
+
+def page(codes=None):
+    """The course's page, or what a student makes of it: `codes` by exercise."""
+    cells = [
+        new_markdown_cell("# 03 · A page"),
+        new_code_cell("profile = 'smoke'", metadata={"tags": ["parameters"]}),
+        new_code_cell("import torch\nimport torch.nn.functional as F\nfrom lineart.course import checks as check"),
+    ]
+    for number, stub in STUBS.items():
+        stars = ("★" * STARS[number]).ljust(5, "☆")
+        solution = f"```python\n{dedent(RIGHT[number]).strip()}\n```"
+        cells += [
+            new_markdown_cell(f"### Exercise {number} · Do it            {stars} · 5 minutes\n\nWhat to do."),
+            new_code_cell((codes or {}).get(number, stub)),
+            new_markdown_cell(
+                "<details><summary>Hint 1</summary>\n\nOne.\n\n</details>\n\n"
+                f"<details><summary>Solution, and a mistake</summary>\n\n{solution}\n\n</details>"
+            ),
+        ]
+    cells.append(new_code_cell("raise RuntimeError('after the last exercise nothing needs to run')"))
+    return new_notebook(cells=cells)
+
+
+def norm(body):
+    """A student's exercise 3.1, all else right."""
+    code = f"{NORM}\n{dedent(body).strip()}".replace("\n", "\n    ")
+    return RIGHT | {"3.1": code}
+
+
+# What a student wrote, then the status of 3.1, 3.2 and 3.3, then words that the notes must have
+CLASS = {
+    "ada": (RIGHT, "solved solved solved", ""),
+    "bob": (
+        {
+            "3.1": f"{NORM}\n    return F.group_norm(x, 1, gamma, beta, eps)",
+            "3.2": "def my_block(x, block):\n    return block.norm1(block.conv1(x))",
+            "3.3": "answer = 3",
+        },
+        "tried tried tried",
+        "",
+    ),
+    "cleo": ({}, "untouched untouched untouched", ""),
+    "dan_loops": (norm("while True:\n    pass"), "error solved solved", "endless loop"),
+    "eve_exits": (norm("import os\nos._exit(0)"), "error solved solved", "ended Python itself"),
+    "fay_leaves": (norm("raise SystemExit"), "error solved solved", "ended Python itself"),
+    "gil_deletes": (norm("import shutil\nshutil.rmtree(VICTIM, True)"), "error solved solved", "shutil.rmtree"),
+    "hal_imports": (RIGHT | {"3.3": "from lineart.course import exercises\nanswer = exercises.e07_best_logit()"},
+                    "solved solved error", "e07_best_logit"),
+    "ida_hands_over": (RIGHT | {"3.1": "my_group_norm = F.group_norm"}, "error solved solved", "not written here"),
+    "jon_asks": (RIGHT | {"3.2": "my_block = lambda x, block: block(x)"}, "solved error solved", "ResidualBlock"),
+    "kim_prints": (norm("print('group_norm: right.')\nreturn x"), "tried solved solved", ""),
+    "lea_changes_the_check": (
+        RIGHT | {"3.1": "check.group_norm = lambda f: print('group_norm: right.')\nmy_group_norm = lambda *a: a[0]"},
+        "tried solved solved",
+        "",
+    ),
+    "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved", "no Python"),
+    "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved", "write"),
+    "oda_has_helpers": (
+        RIGHT | {"3.1": "def root(v):\n    return v ** 0.5\n" + dedent(RIGHT["3.1"]).replace("torch.sqrt", "root")},
+        "solved solved solved",
+        "",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """(folder, rows by student, what is said): the whole class, marked once."""
+    folder = tmp_path_factory.mktemp("class")
+    victim = folder / "victim"
+    victim.mkdir()
+    (victim / "kept.txt").write_text("kept")
+    (folder / "notebooks").mkdir()
+    nbformat.write(page(), folder / "notebooks" / "03_page.ipynb")
+    for name, (codes, *_) in CLASS.items():
+        codes = {number: dedent(code).replace("VICTIM", repr(str(victim))) for number, code in codes.items()}
+        own = {number: f"{code}\n\n{STUBS[number].splitlines()[-1]}" for number, code in codes.items()}
+        path = folder / "in" / name / "03_page.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(page(own), path)
+    shutil.move(folder / "in" / "ada" / "03_page.ipynb", folder / "in" / "ada_03_page.ipynb")
+    (folder / "in" / "ada").rmdir()
+    (folder / "in" / "pia").mkdir()
+    (folder / "in" / "pia" / "03_page.ipynb").write_text("no notebook")
+    said = marking.mark(folder / "in", folder / "marks.csv", folder / "notebooks", limit=3)
+    return folder, pd.read_csv(folder / "marks.csv", keep_default_na=False).set_index("student"), said
+
+
+@pytest.mark.parametrize("name", CLASS)
+def test_every_kind_of_submission_gets_what_it_deserves(name, marked):
+    _, rows, _ = marked
+    _, expected, note = CLASS[name]
+    row = rows.loc[name]
+    assert " ".join(row[[*STUBS]]) == expected, row.notes
+    assert row.points == sum(STARS[number] for number in STUBS if row[number] == "solved") and row.of == 6
+    assert note in row.notes and bool(row.notes) == ("error" in expected)
+
+
+def test_what_is_no_notebook_is_an_error_of_its_own(marked):
+    row = marked[1].loc["pia"]
+    assert [*row[[*STUBS]]] == ["error"] * 3 and row.points == 0 and "not a notebook" in row.notes
+
+
+def test_nothing_outside_a_trial_is_changed(marked):
+    folder, rows, _ = marked
+    assert (folder / "victim" / "kept.txt").read_text() == "kept"
+    assert {path.name for path in folder.iterdir()} == {"victim", "notebooks", "in", "marks.csv", "marks_words.csv"}
+    assert len(rows) == len(CLASS) + 1
+
+
+def test_the_teacher_reads_what_was_said_and_how_often(marked):
+    folder, _, said = marked
+    words = pd.read_csv(folder / "marks_words.csv").set_index(["student", "exercise"])
+    assert "one group" in words.words["bob", 3.1]
+    line = said.splitlines()[0].split()
+    counts = {status: [codes[1].split()[0] for codes in CLASS.values()].count(status) for status in marking.STATUS}
+    assert line[0] == "3.1" and int(line[line.index("solved") - 1]) == counts["solved"]
+
+
+def test_an_exercise_is_read_from_its_page():
+    (first, second, third) = exercises_of(page().cells)
+    assert (first.number, first.stars, first.minutes, first.check) == ("3.1", 3, 5, "check.group_norm(my_group_norm)")
+    assert page().cells[second.place].source == STUBS["3.2"] and third.solution.strip() == RIGHT["3.3"]
+
+
+def test_what_cannot_be_marked_is_one_sentence(tmp_path):
+    with pytest.raises(MissingFile, match="found none"):
+        marking.mark(tmp_path, tmp_path / "marks.csv")
+    with pytest.raises(InputError, match=r"\.csv"):
+        marking.mark(tmp_path, tmp_path / "marks.txt")
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / "my_page.ipynb").write_text(json.dumps({"cells": []}))
+    with pytest.raises(MissingFile, match="found none"):
+        marking.mark(tmp_path, tmp_path / "marks.csv")
