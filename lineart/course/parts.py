@@ -104,7 +104,8 @@ def _block_parts(block: str) -> Iterator[Part]:
     if block.startswith("```"):
         yield from _long_code(block.strip("`").partition("\n")[2].rstrip())
     elif block.startswith("$$"):
-        yield Part(f'<div class="math">{_formula(block.strip("$"), True)}</div>', _formula_height(block) + GAP)
+        for tex in _formulas(block.strip("$").strip()):
+            yield Part(f'<div class="math">{_formula(tex, True)}</div>', _formula_height(tex) + GAP)
     elif block.startswith("|"):
         yield from _table_parts(block.splitlines())
     elif re.match(r"([-*]|\d+\.) ", block):
@@ -119,6 +120,11 @@ def _block_parts(block: str) -> Iterator[Part]:
         short = _first_sentences(whole)
         height = TEXT * _lines(_plain(short), COLUMNS - 3 * box) + GAP + 12 * box
         yield Part(with_mathml("> " * box + short), height, notes=_notes(whole, short))
+
+
+def _formulas(tex: str) -> list[str]:
+    """Two long ones that stand in a row; what is short is the number of the one before it."""
+    return [tex] if r"\begin" in tex else re.split(r"\\qquad(?=[^&]{40})", tex)
 
 
 def _table_parts(rows: list[str]) -> Iterator[Part]:
