@@ -12,12 +12,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from lineart.config import InputError, MissingFile
 from lineart.course import marking
 from lineart.course.pages import exercises_of
+from lineart.course.patients import HAS
 
 NORM = "def my_group_norm(x, groups, gamma, beta, eps):"
 STUBS = {
     "3.1": f"{NORM}\n    return None  # your code\n\ncheck.group_norm(my_group_norm)",
     "3.2": "def my_block(x, block):\n    return None  # your code\n\ncheck.residual_block(my_block)",
     "3.3": "answer = None  # your number\ncheck.best_logit(answer)",
+    "3.4": "answer = None  # a cause for each letter\ncheck.six_patients(answer)",
 }
 RIGHT = {
     "3.1": """
@@ -32,8 +34,9 @@ RIGHT = {
             return F.leaky_relu(block.norm2(block.conv2(h)) + block.skip(F.avg_pool2d(x, 2)), 0.2)
     """,
     "3.3": "answer = torch.log(torch.tensor(3.0))",
+    "3.4": f"answer = {HAS}",
 }
-STARS = {"3.1": 3, "3.2": 2, "3.3": 1}
+STARS = {"3.1": 3, "3.2": 2, "3.3": 1, "3.4": 3}
 
 
 def page(codes=None):
@@ -64,38 +67,39 @@ def norm(body):
     return RIGHT | {"3.1": code}
 
 
-# What a student wrote, then the status of 3.1, 3.2 and 3.3, then words that the notes must have
+# What a student wrote, then the status of 3.1 to 3.4, then words that the notes must have
 CLASS = {
-    "ada": (RIGHT, "solved solved solved", ""),
+    "ada": (RIGHT, "solved solved solved solved", ""),
     "bob": (
         {
             "3.1": f"{NORM}\n    return F.group_norm(x, 1, gamma, beta, eps)",
             "3.2": "def my_block(x, block):\n    return block.norm1(block.conv1(x))",
             "3.3": "answer = 3",
+            "3.4": 'answer = {"A": "rate"}',
         },
-        "tried tried tried",
+        "tried tried tried tried",
         "",
     ),
-    "cleo": ({}, "untouched untouched untouched", ""),
-    "dan_loops": (norm("while True:\n    pass"), "error solved solved", "endless loop"),
-    "eve_exits": (norm("import os\nos._exit(0)"), "error solved solved", "ended Python itself"),
-    "fay_leaves": (norm("raise SystemExit"), "error solved solved", "ended Python itself"),
-    "gil_deletes": (norm("import shutil\nshutil.rmtree(VICTIM, True)"), "error solved solved", "shutil.rmtree"),
+    "cleo": ({}, "untouched untouched untouched untouched", ""),
+    "dan_loops": (norm("while True:\n    pass"), "error solved solved solved", "endless loop"),
+    "eve_exits": (norm("import os\nos._exit(0)"), "error solved solved solved", "ended Python itself"),
+    "fay_leaves": (norm("raise SystemExit"), "error solved solved solved", "ended Python itself"),
+    "gil_deletes": (norm("import shutil\nshutil.rmtree(VICTIM, True)"), "error solved solved solved", "shutil.rmtree"),
     "hal_imports": (RIGHT | {"3.3": "from lineart.course import exercises\nanswer = exercises.e07_best_logit()"},
-                    "solved solved error", "e07_best_logit"),
-    "ida_hands_over": (RIGHT | {"3.1": "my_group_norm = F.group_norm"}, "error solved solved", "not written here"),
-    "jon_asks": (RIGHT | {"3.2": "my_block = lambda x, block: block(x)"}, "solved error solved", "ResidualBlock"),
-    "kim_prints": (norm("print('group_norm: right.')\nreturn x"), "tried solved solved", ""),
+                    "solved solved error solved", "e07_best_logit"),
+    "ida_hands_on": (RIGHT | {"3.1": "my_group_norm = F.group_norm"}, "error solved solved solved", "not written here"),
+    "jon": (RIGHT | {"3.2": "my_block = lambda x, block: block(x)"}, "solved error solved solved", "ResidualBlock"),
+    "kim_prints": (norm("print('group_norm: right.')\nreturn x"), "tried solved solved solved", ""),
     "lea_changes_the_check": (
         RIGHT | {"3.1": "check.group_norm = lambda f: print('group_norm: right.')\nmy_group_norm = lambda *a: a[0]"},
-        "tried solved solved",
+        "tried solved solved solved",
         "",
     ),
-    "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved", "no Python"),
-    "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved", "write"),
+    "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved solved", "no Python"),
+    "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved solved", "write"),
     "oda_has_helpers": (
         RIGHT | {"3.1": "def root(v):\n    return v ** 0.5\n" + dedent(RIGHT["3.1"]).replace("torch.sqrt", "root")},
-        "solved solved solved",
+        "solved solved solved solved",
         "",
     ),
 }  # fmt: skip
@@ -130,13 +134,13 @@ def test_every_kind_of_submission_gets_what_it_deserves(name, marked):
     _, expected, note = CLASS[name]
     row = rows.loc[name]
     assert " ".join(row[[*STUBS]]) == expected, row.notes
-    assert row.points == sum(STARS[number] for number in STUBS if row[number] == "solved") and row.of == 6
+    assert row.points == sum(STARS[number] for number in STUBS if row[number] == "solved") and row.of == 9
     assert note in row.notes and bool(row.notes) == ("error" in expected)
 
 
 def test_what_is_no_notebook_is_an_error_of_its_own(marked):
     row = marked[1].loc["pia"]
-    assert [*row[[*STUBS]]] == ["error"] * 3 and row.points == 0 and "not a notebook" in row.notes
+    assert [*row[[*STUBS]]] == ["error"] * 4 and row.points == 0 and "not a notebook" in row.notes
 
 
 def test_nothing_outside_a_trial_is_changed(marked):
@@ -156,7 +160,7 @@ def test_the_teacher_reads_what_was_said_and_how_often(marked):
 
 
 def test_an_exercise_is_read_from_its_page():
-    (first, second, third) = exercises_of(page().cells)
+    (first, second, third, _) = exercises_of(page().cells)
     assert (first.number, first.stars, first.minutes, first.check) == ("3.1", 3, 5, "check.group_norm(my_group_norm)")
     assert page().cells[second.place].source == STUBS["3.2"] and third.solution.strip() == RIGHT["3.3"]
 

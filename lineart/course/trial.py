@@ -157,23 +157,30 @@ def judge(exercise: dict, names: dict) -> dict:
                 vars(module).update(content)
             if foreign := _foreign(exercise["stub"], names):
                 return {"status": "error", "words": foreign}
-            verdict.say = lambda name, words: said.append(words)
+            verdict.say = lambda name, words: said.append((name, words))
             eval(compile(exercise["check"], "<check>", "eval"), names | {"check": checks})
     except BaseException as error:  # SystemExit, too
         return {"status": "error", "words": _told(error)}
-    return _report(exercise, " ".join(said), called)
+    return _report(exercise, said, called)
 
 
-def _report(exercise: dict, words: str, called: set[str]) -> dict:
-    """What a check said as a status; "right" is none where the code had the package do what the exercise asks for."""
+def _report(exercise: dict, said: list[tuple[str, str]], called: set[str]) -> dict:
+    """What a check said as a status; "right" is none where the code had the package do what the exercise asks for.
+
+    said: (name, words), one where the check has one thing to judge, as nearly all have.
+    """
     borrowed = sorted(called - {*exercise["allowed"]}) if exercise["allowed"] is not None else []
-    if words.startswith("right"):
-        status = "error" if borrowed else "solved"
-    else:
+    words = said[0][1] if len(said) == 1 else " ".join(f"{name}: {text}" for name, text in said)
+    if not said:
+        status, words = "error", "the check said nothing"
+    elif not all(text.startswith("right") for _, text in said):
         status = "untouched" if same_code(exercise["code"], exercise["stub"]) else "tried"
-    if status == "error":
+    elif borrowed:
+        status = "error"
         words = f"it calls the package's own {borrowed[0]}, which the course's solution does without"
-    return {"status": status if words else "error", "words": words or "the check said nothing", "called": [*called]}
+    else:
+        status = "solved"
+    return {"status": status, "words": words, "called": [*called]}
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineart.course.checks import verdict
 from lineart.course.patients import HAS
 
 # Key of a cause: what speaks for it where it is the right one, and against it where it is not
@@ -47,13 +48,13 @@ def six_patients(named: dict[str, str] | None) -> None:
     named: letter -> key of a cause, as the page lists them; those left out are counted as not named yet.
     """
     if named is None:
-        print("six_patients: not named yet. Name one or more of them before you read on.")
+        verdict.say("six_patients", "not named yet. Name one or more of them before you read on.")
         return
     if not isinstance(named, dict):
-        print('six_patients: not right yet. Give a dictionary, such as {"A": "rate"}.')
+        verdict.say("six_patients", 'not right yet. Give a dictionary, such as {"A": "rate"}.')
         return
     for letter in sorted({*HAS} | {*map(str, named)}):
-        print(f"{letter}: {_verdict(letter, named.get(letter))}")
+        verdict.say(letter, _verdict(letter, named.get(letter)))
 
 
 def _verdict(letter: str, cause: Any) -> str:
