@@ -113,6 +113,8 @@ def test_no_page_prints_an_answer_before_it_has_asked(name, kept):
     answers = np.ravel(np.asarray(kept["args"][2], float))
     known = {f"{x:{form}}" for x in answers if x % 1 for form in (".4g", ".1f", ".2f")}
     known |= {f"{x:{form}}" for x in answers if x >= 20 for form in (".0f", ",.0f")}
+    # 0.12 does not give 0.125 away; another number may well round to it
+    known = {text for text in known if np.isclose(float(text.replace(",", "")), answers, rtol=0.02).any()}
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         cells, before = nbformat.read(path, as_version=4).cells, ""
         asked = [i for i, cell in enumerate(cells) if f"check.{name}(" in cell.source]

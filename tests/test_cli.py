@@ -199,7 +199,8 @@ def test_ctrl_c_has_the_status_of_a_stopped_command(monkeypatch):
 
 def test_results_are_written(monkeypatch, capsys):
     monkeypatch.setattr("lineart.evaluation.results.write_results", lambda: "here/RESULTS.md")
-    assert main(["results"]) == 0 and capsys.readouterr().out == "here/RESULTS.md\n"
+    monkeypatch.setattr("lineart.evaluation.cards.write_cards", lambda: "there/README.md")
+    assert main(["results"]) == 0 and capsys.readouterr().out == "here/RESULTS.md\nthere/README.md\n"
 
 
 def test_options_of_reproduce_reach_it(monkeypatch):
