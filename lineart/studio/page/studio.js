@@ -741,9 +741,24 @@ async function colour() {
   const milliseconds = performance.now() - started;
   root.dataset.milliseconds = milliseconds.toFixed(0);
   root.dataset.pictures = ++pictures;
-  if (pictures === 1) root.dataset.first = performance.now().toFixed(0); // since the page was opened
+  if (pictures === 1) {
+    root.dataset.first = performance.now().toFixed(0); // since the page was opened
+    warmUp(full, made.color);
+  }
   const seconds = (milliseconds / 1000).toFixed(2);
   say(`${state.note ? `${state.note} ` : ""}Coloured in ${seconds} s${first ? ", loading included" : ""}.`);
+}
+
+/** Small pictures made flat while nothing else is to do: until the browser has compiled that, it is twice as slow. */
+function warmUp(full, color) {
+  const small = reduced(full, Math.ceil(full.width / 128));
+  const shades = resize(color, small.width, small.height);
+  const next = window.requestIdleCallback ?? ((job) => setTimeout(job, 50)); // Safari has none
+  let left = 24;
+  next(function once() {
+    flat(small, shades);
+    if (--left) next(once);
+  });
 }
 
 /** The picture as it is shown: flat, or the network's own with the lines of a drawing that is larger over it. */
