@@ -28,7 +28,7 @@ STEPS = {
     "04": (3, "Try it in the studio: point at the result and see where the network looks"),
     "09a": (2, "Try it in the studio: mirror the reference"),
     "11": (2, "Try it in the studio: mirror the reference"),
-    "12": (4, "Try it in the studio: match apart from colour"),
+    "12": (5, "Try it in the studio: flat colours"),
 }
 OPENING = (nodes.title, nodes.paragraph, nodes.bullet_list, nodes.target)
 
@@ -73,7 +73,7 @@ def give_texts(app: Sphinx, doctree: nodes.document, name: str) -> None:
 
 
 def point_to_studio(app: Sphinx, doctree: nodes.document) -> None:
-    """A link below the opening of a lesson, where the studio is built."""
+    """A link below the opening of a lesson, where the studio is built, and the studio itself, loaded once unfolded."""
     lesson = re.match(r"notebooks/(\d\d[ab]?)_", app.env.docname)
     if lesson and lesson[1] in STEPS and app.tags.has("studio"):
         step, words = STEPS[lesson[1]]
@@ -81,6 +81,9 @@ def point_to_studio(app: Sphinx, doctree: nodes.document) -> None:
         address = f"../studio/index.html{html.unescape(found[1]) if found else ''}"
         page = next(doctree.findall(nodes.section))
         place = next(i for i, node in enumerate(page) if not isinstance(node, OPENING))
+        frame = f'<iframe class="studio" loading="lazy" src="{html.escape(address)}" title="The studio"></iframe>'
+        folded = f"<details><summary>Open it here</summary>{frame}</details>"
+        page.insert(place, nodes.raw("", folded, format="html"))
         page.insert(place, nodes.paragraph("", "", nodes.reference("", words, refuri=address, classes=["door"])))
 
 
