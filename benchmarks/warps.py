@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 
 from lineart.config import figures_dir
-from lineart.course.plotting import save_figure
+from lineart.course.plotting import write_figure
 from lineart.data.augment import random_warp
 from lineart.data.toon import draw
 from lineart.evaluation.rows import write_csv
-from lineart.files import write_sidecar
+from lineart.files import provenance, write_sidecar
 from lineart.images import to_uint8
 
 DRAWS, SIDE = 400, 64
@@ -87,8 +87,8 @@ def main() -> None:
         axis.axis("off")
     columns = ["warp", "median moved", "moved less than a 16th", "moved less than an 8th", "draws"]
     path = write_csv(figures_dir("classroom") / "warps.csv", pd.DataFrame(lines, columns=columns).round(4))
-    save_figure(figure, "classroom", "warps", draws=DRAWS, side=SIDE)
-    write_sidecar(path, {"draws": DRAWS, "side": SIDE, "seed": 0})
+    write_figure(figure, path.with_suffix(".png"))
+    write_sidecar(path, provenance(draws=DRAWS, side=SIDE, seed=0))
     print(path.read_text())
 
 

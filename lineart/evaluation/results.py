@@ -19,7 +19,7 @@ from lineart.files import write_text
 FIGURES = ROOT / "figures"  # the committed results, wherever a run of the tests writes its own
 TEMPLATE = Path(__file__).with_name("results.in.md")
 IN_README = re.compile(r"<!-- (\S+/[^>]+:\S+) -->.*?<!-- / -->")
-SMALL_TABLES = ("transfer.csv", "loader.csv", "throughput_cpu.csv", "warps.csv")
+SMALL_TABLES = ("transfer.csv", "loader.csv", "throughput_cpu.csv", "warps.csv", "eyes_toon.csv")
 # Dense bfloat16 peak in TFLOPS, by the makers' data sheets; the CPU's is measured
 GPU_PEAKS = {"GeForce RTX 4090": 165, "H100 SXM": 989}
 
@@ -65,12 +65,20 @@ def numbers() -> dict[str, float]:
             found[f"{name}/{row.protocol}/{row.method}/{row.metric}"] = row.value
     for row in _read("finishes_toon.csv").itertuples():
         found[f"finish/{row.method}/{row.finish}/{row.metric}"] = row.value
+    matching = _read("matching_toon.csv").groupby(["trained on", "network"]).mean()  # over the seeds
+    found |= _named("matching", matching.drop(columns="train_seed"))
+    found |= _named("warp", _read("warps.csv").set_index("warp"))
+    found |= _named("eyes", _read("eyes_toon.csv").set_index(["protocol", "method"]))
     for data in ("toon", "faces"):
         for method, parts in leak_parts(data).iterrows():
             found |= {f"leak/{data}/{method}/{part}": value for part, value in parts.items()}
-    for method, values in _read("transfer.csv").set_index("method").iterrows():
-        found |= {f"transfer/{method}/{name}": value for name, value in values.items()}
-    return found
+    return found | _named("transfer", _read("transfer.csv").set_index("method"))
+
+
+def _named(head: str, frame: pd.DataFrame) -> dict[str, float]:
+    """Every number of a table as `head/line/column`; a line of two names is `one/other`."""
+    lines = [name if isinstance(name, str) else "/".join(name) for name in frame.index]
+    return {f"{head}/{line}/{name}": value for name in frame for line, value in zip(lines, frame[name])}
 
 
 def leak_parts(data: str) -> pd.DataFrame:

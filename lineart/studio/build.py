@@ -11,21 +11,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from lineart.config import PACKAGE, ROOT, InputError
+from lineart.config import PACKAGE, InputError
 from lineart.files import sha256, whole, write_text
 from lineart.studio.export import MANIFEST as NETWORKS
 from lineart.studio.export import export_all, need_onnx, shipped
 from lineart.studio.samples import draw_samples
 
 PAGE = PACKAGE / "studio" / "page"
-FOLDER = ROOT / "site" / "studio"  # by default
 MANIFEST = "studio.json"  # what the page reads first
 SHOWN = ("index.html", "studio.css", "studio.js")
 RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}  # .js: a type all hosts know
 MADE_BY = ("layers.py", "networks.py", "methods.py", "data/lines.py", "data/toon.py", "data/palette.py")
 
 
-def build(out: Path = FOLDER) -> Path:
+def build(out: Path) -> Path:
     """Make the folder `out` anew, whole or not at all. Takes `npm` and, the first time, a network.
 
     Raises InputError where npm or the extra `studio` is missing, or where `out` holds something else.
@@ -59,7 +58,7 @@ def fill(folder: Path, npm: str) -> None:
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
-def built(out: Path = FOLDER) -> bool:
+def built(out: Path) -> bool:
     """Whether `out` holds the studio of this code and these weights."""
     manifest = out / MANIFEST
     return manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8")).get("key") == key()

@@ -38,8 +38,8 @@ def refuse(reason: str) -> None:
 @pytest.fixture(scope="session")
 def folder(programs, tmp_path_factory) -> Path:
     """The built studio: the one of `make studio` where it is up to date, else one for these tests."""
-    if build.built(build.FOLDER):
-        return build.FOLDER
+    if build.built(commands.FOLDER):
+        return commands.FOLDER
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # of all processes, so that one builds and the others wait
