@@ -96,7 +96,7 @@ def bars(groups: dict[str, tuple[float, ...]], labels: tuple[str, ...], ylabel: 
         found = axis.bar(own, shares, width, label=label, color=color, hatch=hatch, edgecolor="white")
         axis.bar_label(found, fmt="{:.0%}", fontsize=8)
     axis.set_xticks(places, groups)
-    axis.set(ylim=(0, 1.25), ylabel=ylabel)
+    axis.set(ylim=(0, 1.25), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1], ylabel=ylabel)
     axis.legend(frameon=False, ncol=len(labels))
     return figure
 
