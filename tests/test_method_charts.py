@@ -81,6 +81,8 @@ def test_four_protocols_share_the_drawing_and_only_the_third_has_no_truth():
 
 def test_a_strip_has_the_colours_in_order_and_marks_only_what_is_asked():
     colors = np.array([[0, 128.4, 300], [-5, 10, 20]])
-    assert strip(colors, 2).tolist() == 2 * [2 * [[0, 128, 255]] + 2 * [[0, 10, 20]]]
+    picture = strip(colors, 4)
+    assert picture.shape == (4, 8, 3) and (picture[[0, -1]] == 119).all() and (picture[:, [0, -1]] == 119).all()
+    assert picture[1:-1, 1:-1].tolist() == 2 * [3 * [[0, 128, 255]] + 3 * [[0, 10, 20]]]
     picture = np.array([[[90, 60, 0], [255, 255, 255]]], np.uint8)
     assert marked(picture, np.array([[False, True]])).tolist() == [[[152, 152, 152], [190, 0, 90]]]

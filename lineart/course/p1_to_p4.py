@@ -14,12 +14,8 @@ from lineart.images import as_images, to_uint8, to_unit
 PROTOCOLS = (  # name, where the reference and its palette come from, what is measured
     ("P1 · self-reference", "the truth itself", "against the truth:\nPSNR, MS-SSIM, LPIPS"),
     ("P2 · bent self-reference", "the truth, bent and turned", "against the truth:\nas P1"),
-    ("P3 · random reference", "another picture", "against the set of references:\nFID, KID; palette, lines"),
-    (
-        "P4 · true transfer",
-        "another character,\nin the same colours",
-        "against the truth:\nas P1; colours by region, bleeding",
-    ),
+    ("P3 · random reference", "another picture", "against the references\nas a set: FID, KID"),
+    ("P4 · true transfer", "another character,\nin the same colours", "against the truth:\nas P1; colours, bleeding"),
 )
 
 

@@ -77,13 +77,15 @@ def swatches(palette: np.ndarray, axis: Axes | None = None, labels: list[str] | 
 
 
 def strip(palette: np.ndarray, side: int = 14) -> np.ndarray:
-    """The colours (k, 3), 0..255, as a picture (side, k * side, 3), first one left."""
+    """The colours (k, 3), 0..255, as a picture (side, k * side, 3), first one left, in a grey frame, for white ones."""
     colors = np.asarray(palette).clip(0, 255).astype(np.uint8)
-    return np.repeat(np.repeat(colors[None], side, 0), side, 1)
+    picture = np.repeat(np.repeat(colors[None], side, 0), side, 1)
+    picture[[0, -1]], picture[:, [0, -1]] = 119, 119
+    return picture
 
 
 def marked(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8: the picture in pale grey, and in strong crimson, as dark as middle grey, the pixels `where`."""
+    """(H, W, 3) uint8: the picture in lighter greys, and the pixels `where` in strong crimson, as dark as middle grey."""
     pale = picture.mean(-1, keepdims=True) / 2 + 127
     return np.where(where[..., None], (190, 0, 90), pale).astype(np.uint8)
 
