@@ -85,7 +85,7 @@ def strip(palette: np.ndarray, side: int = 14) -> np.ndarray:
 
 
 def marked(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8: the picture in lighter greys, and the pixels `where` in strong crimson, as dark as middle grey."""
+    """(H, W, 3) uint8: the picture in lighter greys, the pixels `where` in strong crimson, as dark as middle grey."""
     pale = picture.mean(-1, keepdims=True) / 2 + 127
     return np.where(where[..., None], (190, 0, 90), pale).astype(np.uint8)
 
