@@ -152,10 +152,11 @@ def test_no_cell_after_an_exercise_depends_on_solving_it(path):
 @every
 def test_an_exercise_has_its_form(path):
     """Heading with stars and minutes, a stub with its check, two hints and a solution, numbered as they come."""
-    cells, numbers = read(path).cells, []
+    cells, numbers, minutes = read(path).cells, [], []
     for cell, code, folded in zip(cells, cells[1:], cells[2:]):
-        if found := re.search(r"^### Exercise (\d+[ab]?\.\d+) · .* (★+☆*) · \d+ minutes$", cell.source, re.MULTILINE):
+        if found := re.search(r"^### Exercise (\d+[ab]?\.\d+) · .* (★+☆*) · (\d+) minutes$", cell.source, re.MULTILINE):
             numbers.append(found.group(1))
+            minutes.append(int(found.group(3)))
             assert len(found.group(2)) == 5 and cell.source.count("### Exercise") == 1
             assert re.search(r"^(answer = None|    return None)  # ", code.source, re.MULTILINE)
             assert len(re.findall(r"^check\.\w+\(", code.source, re.MULTILINE)) == 1
@@ -164,4 +165,8 @@ def test_an_exercise_has_its_form(path):
     if numbers:
         page = re.sub(r"^0(?=\d)", "", path.stem.partition("_")[0])  # 1a of 01a
         assert numbers == [f"{page}.{i}" for i in range(1, len(numbers) + 1)]
-        assert re.search(r"\*\*Study time\.\*\* About \d+ minutes: \d+ to read, \d+ for", cells[0].source)
+        study = re.search(r"\*\*Study time\.\*\* About (\d+) minutes: (\d+) to read, (\d+) for", cells[0].source)
+        total, reading, solving = map(int, study.groups())
+        assert total == reading + solving == reading + sum(minutes)
+        words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+        assert abs(reading - words / 200) <= 2.5  # at 200 words a minute, rounded to five minutes
