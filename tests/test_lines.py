@@ -84,3 +84,14 @@ def test_lines_of_floats_are_those_of_8_bits_and_xdog_keeps_its_type(drawings):
     assert (to_uint8(lines[:, 0]).int() - batch_lines(color).int()).abs().float().mean() < 1
     for kind in (torch.float32, torch.float64):
         assert xdog(torch.rand(1, 9, 9, dtype=kind)).dtype == kind
+
+
+def test_thin_has_less_ink_than_the_default_and_thick_has_more_hard_is_black_and_soft_is_grey(drawings):
+    pixels = {
+        name: np.stack([np.asarray(extract_lines(color, **how), float) for color in drawings])
+        for name, how in HANDS.items()
+    }
+    ink = {name: (255 - lines).mean() for name, lines in pixels.items()}
+    assert ink["thin"] < 0.9 * ink["default"] and ink["default"] < 0.9 * ink["thick"]
+    greys = {name: ((lines > 0) & (lines < 255)).sum() / (lines < 255).sum() for name, lines in pixels.items()}
+    assert greys["hard"] < 0.5 * greys["default"] and greys["hard"] < 0.5 * greys["soft"]

@@ -368,8 +368,13 @@ def test_a_set_with_other_settings_is_refused_and_untouched(changes, held, pictu
 
 @pytest.mark.parametrize(
     "change",
-    [lambda root: (root / "000.png").unlink(), lambda root: save(root / "000.png", blocks(99, 64, 64))],
-    ids=["removed", "replaced"],
+    [
+        lambda root: (root / "000.png").unlink(),
+        lambda root: save(root / "new.png", blocks(99)),
+        lambda root: save(root / "000.png", blocks(99, 64, 64)),
+        lambda root: os.rename(root / "000.png", root / "zzz.png"),
+    ],
+    ids=["removed", "added", "replaced", "renamed"],
 )
 def test_a_set_of_other_pictures_is_refused_and_untouched(change, tmp_path):
     root = fill(tmp_path / "in", 6)
@@ -390,9 +395,12 @@ def test_a_finished_set_is_only_opened_with_its_source_a_copy_of_it_or_none(pict
     assert stamps == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
 
 
-@pytest.mark.parametrize("changes", [dict(size=0), dict(k=0)])
+@pytest.mark.parametrize(
+    "changes", [dict(size=0), dict(k=0), dict(processes=0), dict(max_rejected=1.5), dict(max_rejected=float("nan"))]
+)
 def test_settings_out_of_range_are_one_sentence_and_write_nothing(changes, pictures, tmp_path):
-    with pytest.raises(InputError, match="size, k and processes must be at least 1, got"):
+    [(name, value)] = changes.items()
+    with pytest.raises(InputError, match=f"{name} must be .*, got {value}"):
         prepare("folder", pictures, out=tmp_path / "out", **SMALL | changes)
     assert not (tmp_path / "out").exists()
 
