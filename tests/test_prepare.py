@@ -127,6 +127,8 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(root / name, **settings)
         good[name] = expected
 
+    ramp = np.tile(np.arange(32, dtype=np.uint16) * 257 * 8, (32, 1))
+    add("grey16.png", ramp, np.repeat((ramp // 257).astype(np.uint8)[..., None], 3, 2))
     add("rgba.png", halves([*RED, 255], [*BLUE, 0]), halves(RED, WHITE))
     add("flat.avif", halves(RED, RED), halves(RED, RED), quality=100)
     add("twin a.png", both, both)
@@ -140,6 +142,7 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         ("cut.png", whole[: len(whole) // 2]),
         ("empty.png", b""),
         ("text\r.png", b"no picture"),
+        ("locked.png", whole),
         ("notes.txt", b"passed over"),
     ):
         (root / name).write_bytes(data)
@@ -151,12 +154,21 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         "text\r.png": "not a picture",
         "stick.png": "smaller than 32 pixels: 1x4000",
         "bomb.png": "unreadable: Image size (400000000 pixels) exceeds",
+        "locked.png": "unreadable: Permission denied",
     }
     return root, good, bad
 
 
-def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path):
+def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path, monkeypatch):
     root, good, bad = zoo
+    read = Path.read_bytes
+
+    def refuse(path):  # for root, whom no mode stops, too
+        if path.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     store = prepare("folder", root, out=tmp_path / "out", max_rejected=0.5, **SMALL)
     assert sorted(store.index()["file"]) == sorted(good)
     for file, color in zip(store.index()["file"], store.color, strict=True):
@@ -168,6 +180,7 @@ def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path):
     assert of(store)["twin a.png"] == of(store)["nested/deep/twin b.png"]  # equal pictures share a split
     text = store.describe()
     assert f"{len(good)} pictures" in text[0] and f"{len(bad)} rejected" in text[-1] and check(tmp_path / "out")
+    assert "1 noted: no colours, only grey" in text
 
 
 def test_a_share_of_rejected_pictures_counts_to_the_last_one_and_the_set_is_there(tmp_path):

@@ -40,16 +40,6 @@ def test_pictures_are_listed_by_suffix_sorted_by_name_and_the_rest_is_counted(tm
     assert [entry.size for entry in entries] == [8, 8, 5, 5] and others == 3
 
 
-def test_odd_names_are_listed_and_read(tmp_path):
-    names = [b"with space.png", b"quo'\"te.png", b"new\nline.png", b"carriage\rreturn.png", "😀 絵.png".encode()]
-    names += [b"no utf8 \xff\xfe.png", b"-rf.png", b"$(x).png"]
-    for name in names:
-        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
-            file.write(name)
-    entries, _ = list_entries(tmp_path)
-    assert {read(tmp_path, entry) for entry in entries} == {os.fsencode(entry.name) for entry in entries} == {*names}
-
-
 def test_links_and_what_is_no_file_get_a_reason_and_nothing_hangs_or_is_listed_twice(tmp_path, monkeypatch):
     root = fill(tmp_path / "root", "x.png", "nested/deep/y.png", "theirs/y.png")
     fill(tmp_path / "elsewhere", "e.png")
