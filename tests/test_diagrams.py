@@ -1,6 +1,5 @@
 """The course's diagrams show what is so: the steps of k-means, and what a norm's mean is taken over."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -11,12 +10,7 @@ from sklearn.cluster import KMeans
 from lineart.course import diagrams
 from lineart.course.diagrams import alternating_step, label_map, two_players
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_closed")
 
 
 def test_the_panels_of_lloyd_start_where_scikit_learn_is_after_as_many_steps():
