@@ -148,7 +148,7 @@ class Config(BaseModel):
     @classmethod
     def from_dict(cls, values: dict) -> "Config":
         """Inverse of `to_dict`; unknown names are refused, missing ones have the paper's value."""
-        return cls(**{name: value for name, value in values.items() if name not in RETIRED})
+        return cls(**{name: value for name, value in dict(**values).items() if name not in RETIRED})
 
     def to_dict(self) -> dict:
         """Plain values, for JSON."""

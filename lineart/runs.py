@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
@@ -35,7 +36,10 @@ def config_of(run: str | Path) -> Config:
     path = Path(run) / "config.json"
     if not path.is_file():
         raise MissingFile(f"the folder of a run must hold config.json, {run} does not")
-    return Config.from_dict(json.loads(path.read_text()))
+    try:
+        return Config.from_dict(json.loads(path.read_text()))
+    except json.JSONDecodeError as error:
+        raise InputError(f"config.json of a run must be JSON, {path} is not: {error}") from error
 
 
 def last_whole(run: Path) -> Path:
@@ -88,7 +92,9 @@ def require_same(config: Config, other: Config, names: Iterable[str]) -> None:
 def refuse_taken(folder: Path) -> None:
     """A new run may begin in an empty folder, and where one stopped before its first checkpoint."""
     if there := checkpoints(folder):
-        raise InputError(f"a new run must not overwrite an old one: {folder} holds {there[0].name}")
+        raise InputError(
+            f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name another"
+        )
     begun = (folder / "metrics.csv").is_file() and (folder / "config.json").is_file()
     if folder.is_dir() and not begun and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise InputError(f"a new run must have a folder of its own, {folder} holds other files")
@@ -112,11 +118,25 @@ def alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            for leftover in folder.glob("*.*.*.tmp"):  # as `whole` calls them
-                leftover.unlink()
+            for name in (LAST, PREVIOUS, "config.json", "metrics.csv"):
+                for leftover in folder.glob(f"{name}.*.tmp"):
+                    leftover.unlink()
             yield
     except Timeout as error:
         raise InputError(f"a run must be trained by one process at a time, another one is at {folder}") from error
+
+
+@contextmanager
+def memory_explained(config: Config, step: int, run: Path) -> Iterator[None]:
+    """Say which settings to lower when memory does not suffice."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and "can't allocate memory" not in str(error):
+            raise
+        now = f"batch_size, now {config.batch_size}, or size, now {config.size}, or width, now {config.width}"
+        raise InputError(f"out of memory at step {step}: lower {now}; {last_good(run)}") from error
 
 
 @contextmanager

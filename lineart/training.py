@@ -35,9 +35,11 @@ def train(config: Config, run: str | Path | None = None, resume: bool = False) -
     `last.safetensors` (networks, optimisers, step) and the checkpoint before it, `previous.safetensors`. resume: go on
     from the folder's checkpoint; without it a folder that holds one, or other files, is refused. Ctrl-C and SIGTERM
     save after the step that they came in and return; a second Ctrl-C does not wait.
-    Raises InputError for settings that do not fit, for a loss or a weight that is no longer finite, and where a
-    checkpoint can't be written; MissingFile where there is nothing to resume.
+    Raises InputError for settings that do not fit, for a loss or a weight that is no longer finite, where the device's
+    memory is too small, and where a checkpoint can't be written; MissingFile where there is nothing to resume.
     """
+    if resume and not run:
+        raise InputError("resume must come with the folder of the run, got none")
     folder = Path(run) if run else None
     if folder and not resume:
         runs.refuse_taken(folder)
@@ -202,7 +204,8 @@ class Trainer:
         with runs.stop_on_signal() as stop:
             while self.step < config.total_steps and not stopped:
                 shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
-                terms = self.train_step(self.batch(self.step), diagnose=shown)
+                with runs.memory_explained(config, self.step + 1, self.folder):
+                    terms = self.train_step(self.batch(self.step), diagnose=shown)
                 self.step += 1
                 if shown:
                     self.write(log, terms)

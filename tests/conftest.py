@@ -10,3 +10,13 @@ from lineart.data.sets import load
 def pairs():
     """Eight drawings of `toon` at 64 px."""
     return load(Config.from_profile("smoke"), "test")
+
+
+@pytest.fixture
+def figures_closed():
+    """Figures without a window; after the test none is open."""
+    import matplotlib.pyplot as plt  # most tests need none
+
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")

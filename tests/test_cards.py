@@ -33,9 +33,16 @@ def test_the_hub_reads_licence_library_and_numbers():
     found = {entry["name"]: entry["results"] for entry in hub.metadata_load(FOLDER / "README.md")["model-index"]}
     assert found.keys() == NETWORKS.keys()
     for name, card in NETWORKS.items():
-        psnr = card["rows"].query("protocol == 'P1' and metric == 'PSNR'")["value"].item()
-        first = found[name][0]["metrics"][0]
-        assert first["name"] == "PSNR, P1" and first["value"] == pytest.approx(psnr, abs=1e-3)
+        told = {metric["name"]: metric["value"] for result in found[name] for metric in result["metrics"]}
+        rows = {f"{row.metric}, {row.protocol}": row.value for row in card["rows"].itertuples()}
+        assert told == pytest.approx(rows, abs=1e-3) and "PSNR, P1" in told
+
+
+def test_the_table_has_each_number_under_its_own_name():
+    for card, (_, line) in zip(NETWORKS.values(), cards.overview([*NETWORKS.values()]).iterrows(), strict=True):
+        psnr = card["rows"].query("metric == 'PSNR'").set_index("protocol")["value"]
+        told = {name: float(line[f"{name}, dB"]) for name in ("P1", "P2", "P4") if line[f"{name}, dB"] != "–"}
+        assert told == pytest.approx({name: psnr[name] for name in psnr.index}, abs=0.06) and "P1" in told
 
 
 def test_numbers_are_only_those_of_the_very_file():

@@ -89,7 +89,7 @@ def test_a_damaged_file_is_refused(saved, damage):
         load_generator(saved)
 
 
-@pytest.mark.parametrize("text", [None, "no json", "[]", '{"config": {}}'])
+@pytest.mark.parametrize("text", [None, "no json", "[]", "{}", '{"config": {}}', '{"config": 3, "step": 1}'])
 def test_a_file_that_is_not_ours_is_refused(tmp_path, text):
     metadata = {"lineart": text} if text else {"author": "someone else"}
     save_file({"generator.weight": torch.zeros(3)}, tmp_path / "other.safetensors", metadata=metadata)

@@ -66,6 +66,13 @@ def test_the_result_is_rgb_and_as_large_as_the_drawing(colorizer, size):
     assert (result.mode, result.size) == ("RGB", size)
 
 
+def test_pixels_of_32_bits_are_a_sentence(colorizer):
+    for mode in "IF":
+        for pictures in ((Image.new(mode, (9, 9)), picture()), (line_art(), Image.new(mode, (9, 9)))):
+            with pytest.raises(InputError, match=rf"pixels of 32 bits \(mode {mode}\)"):
+                colorizer.colorize(*pictures)
+
+
 def test_a_scan_is_cleaned_unless_it_shall_not_be(colorizer):
     line = line_art()
     negative = Image.eval(line, lambda v: 255 - v)

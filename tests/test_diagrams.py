@@ -1,22 +1,17 @@
 """The course's diagrams show what is so: the steps of k-means, and what a norm's mean is taken over."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch
 from sklearn.cluster import KMeans
 
 from lineart.course import diagrams
 from lineart.course.diagrams import alternating_step, label_map, two_players
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_closed")
 
 
 def test_the_panels_of_lloyd_start_where_scikit_learn_is_after_as_many_steps():
@@ -45,7 +40,10 @@ def test_what_is_marked_is_what_the_norm_of_the_first_channel_depends_on(name, n
 
 
 def test_both_norms_are_drawn():
-    assert [axis.get_title() for axis in diagrams.draw_norms().axes] == ["BatchNorm", "GroupNorm"]
+    axes = diagrams.draw_norms(pictures=3, channels=8, groups=2, side=5).axes
+    colors = [[to_hex(cube.get_facecolor()[0]) for cube in axis.collections] for axis in axes]
+    marked = {axis.get_title(): own.count(to_hex(diagrams.SHARED)) for axis, own in zip(axes, colors)}
+    assert marked == {"BatchNorm": 3 * 5, "GroupNorm": 4 * 5}  # one channel of all pictures; a group of one picture
 
 
 def test_in_a_step_each_loss_goes_back_to_one_network():

@@ -99,6 +99,17 @@ def test_a_clean_drawing_stays_as_it_is(i):
         assert np.array_equal(result.full, line) and result.note == "" and result.alpha is None
 
 
+def test_as_is_does_nothing():
+    for image in (scan(255 - LINE), scan(60 + LINE * 0.5), Image.new("L", (9, 9), 255), Image.new("L", (9, 9))):
+        drawing = clean(image, as_is=True)
+        assert np.array_equal(drawing.full, np.asarray(image)) and drawing.note == ""
+
+
+def test_what_was_done_is_one_line():
+    note = clean(scan(255 - LINE * SHADE)).note
+    assert note and "\n" not in note
+
+
 @pytest.mark.parametrize("what", ["no ink", "no ink on grey", "all ink", "a coloured picture", "a grey picture"])
 def test_what_is_no_drawing_is_a_sentence(what):
     picture = draw("val-0-000000", SIDE).color

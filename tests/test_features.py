@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import pickle
 import urllib.error
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -100,6 +102,27 @@ def test_building_leaves_the_random_numbers_alone():
     FeatureExtractor(("relu1_2",), weights="bundled")
     perceptual_distance("bundled")
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_file_that_runs_code_is_not_run(tmp_path, monkeypatch):
+    class Harmful:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    folder = tmp_path / "weights" / "vST0.0"
+    folder.mkdir(parents=True)
+    torch.save({"net.slice1.0.weight": Harmful()}, folder / "vgg_shift_tolerant.pth")
+    package = SimpleNamespace(submodule_search_locations=[tmp_path])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: package)
+    with pytest.raises(pickle.UnpicklingError):
+        FeatureExtractor(("relu1_2",), weights="bundled")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_missing_package_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingFile, match="vgg_shift_tolerant.pth.*stlpips-pytorch"):
+        FeatureExtractor(("relu1_2",), weights="bundled")
 
 
 # --- stored files ---

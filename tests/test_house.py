@@ -84,6 +84,7 @@ def test_a_room_is_read_in_one_sitting(room):
         ("import lineart", {"torch", "numpy", "PIL", "pandas"}),
         ("from lineart import Colorizer", HEAVY | {"skimage", "lightning_fabric", "torchvision"}),
         ("from lineart import Generator", HEAVY | {"scipy"}),
+        ("import lineart.data.palette, lineart.data.lines", HEAVY),
         (
             "import lineart.training, lineart.coloring.colorizer, lineart.evaluation.measure",
             {"IPython", "papermill", "nbformat", "ipykernel", "nbval"},

@@ -1,5 +1,6 @@
 """Weights from the Hugging Face Hub, without a network: from its cache, and what it says where there is nothing."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,19 +16,20 @@ from lineart.config import InputError, MissingFile
 huggingface_hub = pytest.importorskip("huggingface_hub")
 constants = pytest.importorskip("huggingface_hub.constants")
 errors = pytest.importorskip("huggingface_hub.errors")
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT, BEFORE = "0123456789abcdef0123456789abcdef01234567", "f" * 40
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """huggingface_hub's own cache, as it leaves it after a download of two files; no network."""
+    """huggingface_hub's own cache, as it leaves it after downloads of two files of two commits; no network."""
     repo = tmp_path / "models--someone--colours"
-    snapshot = repo / "snapshots" / COMMIT
-    snapshot.mkdir(parents=True)
+    for commit in (BEFORE, COMMIT):
+        snapshot = repo / "snapshots" / commit
+        snapshot.mkdir(parents=True)
+        for name in ("model", "other"):
+            shutil.copy(pretrained_path("toon-none"), snapshot / f"{name}.safetensors")
     (repo / "refs").mkdir()
     (repo / "refs" / "main").write_text(COMMIT)
-    for name in ("model", "other"):
-        shutil.copy(pretrained_path("toon-none"), snapshot / f"{name}.safetensors")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return snapshot
@@ -43,11 +45,11 @@ def test_a_colorizer_comes_from_the_hub(cache):
         ("hf://someone/colours", "model.safetensors"),
         ("hf://someone/colours/other", "other.safetensors"),
         ("hf://someone/colours/other.safetensors", "other.safetensors"),
-        (f"hf://someone/colours@{COMMIT}/other", "other.safetensors"),
+        (f"hf://someone/colours@{BEFORE}/other", f"../{BEFORE}/other.safetensors"),
     ],
 )
 def test_an_address_names_a_repository_a_revision_and_a_file(cache, address, file):
-    assert checkpoint_path(address) == cache / file
+    assert checkpoint_path(address) == Path(os.path.normpath(cache / file))
 
 
 @pytest.mark.parametrize("address", ["hf://", "hf://name", "hf:///name", "hf://owner/", "hf://a/b@", "hf://--/--"])

@@ -26,6 +26,15 @@ def test_flat_pictures_and_holes_in_white_are_paper():
     assert (np.asarray(extract_lines(glass)) == 255).all()
 
 
+def test_a_dark_stroke_becomes_a_line_and_mode_and_size_stay():
+    picture = np.full((64, 48, 3), 200, np.uint8)
+    picture[30:32] = 20
+    lines = extract_lines(Image.fromarray(picture))
+    assert lines.mode == "L" and lines.size == (48, 64)
+    pixels = np.asarray(lines)
+    assert (pixels[30:32] < 128).all() and (pixels[:26] == 255).all() and (pixels[36:] == 255).all()
+
+
 @pytest.mark.parametrize("name", HANDS)
 def test_every_hand_draws_an_edge_on_its_dark_side_and_leaves_flat_parts_white(name):
     picture = np.full((40, 40, 3), 220, np.uint8)
@@ -84,3 +93,14 @@ def test_lines_of_floats_are_those_of_8_bits_and_xdog_keeps_its_type(drawings):
     assert (to_uint8(lines[:, 0]).int() - batch_lines(color).int()).abs().float().mean() < 1
     for kind in (torch.float32, torch.float64):
         assert xdog(torch.rand(1, 9, 9, dtype=kind)).dtype == kind
+
+
+def test_thin_has_less_ink_than_the_default_and_thick_has_more_hard_is_black_and_soft_is_grey(drawings):
+    pixels = {
+        name: np.stack([np.asarray(extract_lines(color, **how), float) for color in drawings])
+        for name, how in HANDS.items()
+    }
+    ink = {name: (255 - lines).mean() for name, lines in pixels.items()}
+    assert ink["thin"] < 0.9 * ink["default"] and ink["default"] < 0.9 * ink["thick"]
+    greys = {name: ((lines > 0) & (lines < 255)).sum() / (lines < 255).sum() for name, lines in pixels.items()}
+    assert greys["hard"] < 0.5 * greys["default"] and greys["hard"] < 0.5 * greys["soft"]

@@ -138,6 +138,21 @@ def test_the_scale_has_its_order_and_an_oracle_only_where_slots_are_known(evalua
     assert same == pytest.approx(0, abs=1e-3) and other > 10
 
 
+def test_equal_pictures_are_looked_at_once(evaluator, monkeypatch):
+    looked, see = [], metrics.image_features
+
+    def counted(images, network):
+        looked.append(len(images))
+        return see(images, network)
+
+    monkeypatch.setattr(metrics, "image_features", counted)
+    truth, new = evaluator.truth, evaluator.truth[:3].flip(-1)
+    features = evaluator.features(torch.cat([truth[:2], new[[0, 1, 0]], truth[2:3]]))
+    assert looked == [2]  # of six pictures two are new
+    assert np.array_equal(features[[0, 1, 5]], evaluator.real[:3]) and np.array_equal(features[2], features[4])
+    np.testing.assert_allclose(features[2:4], see(new[:2], evaluator.network), rtol=1e-4)
+
+
 # --- weights by name ---
 
 

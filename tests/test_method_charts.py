@@ -11,12 +11,7 @@ from lineart.course.plotting import marked, strip
 from lineart.data import toon
 from lineart.methods import METHODS, method_title
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_closed")
 
 
 def legend(figure):

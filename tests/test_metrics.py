@@ -194,6 +194,20 @@ def test_line_consistency_by_hand():
     assert metrics.line_consistency(a, b, tolerance=0)[0] == 0 and metrics.line_consistency(a, b, tolerance=2)[1] == 1
 
 
+def test_damage_is_ordered():
+    colors, _ = drawings(24)
+    others, _ = drawings(24, seed=1)  # other drawings of the same kind
+    faded = (colors.float().mean(1, keepdim=True) * 0.9 + colors.float() * 0.1).round().to(torch.uint8)
+    network = features.frechet_features("bundled")
+    pictures = (colors, others, blur(colors, 1), blur(colors, 4), faded)
+    real, *rest = (metrics.image_features(x, network) for x in pictures)
+    assert real.shape == (24, 512)
+    for distance in (metrics.frechet_distance, metrics.kernel_distance):
+        kind, slightly, strongly, gray = (distance(found, real) for found in rest)
+        assert strongly > slightly and strongly > kind and gray > kind
+    assert (metrics.colorfulness(faded) < 0.2 * metrics.colorfulness(colors)).all()
+
+
 # --- damaged pictures are told apart, and for the right reason ---
 
 

@@ -1,6 +1,5 @@
 """Overlays and charts show what was computed: marks where they belong, weights as they are, sizes from the networks."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -9,12 +8,7 @@ from lineart.course import charts, figure_2, overlays
 from lineart.data import toon
 from lineart.networks import level_channels
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_closed")
 
 
 def texts(figure):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from lineart.config import InputError
+from lineart.data import palette as palette_module
 from lineart.data.palette import extract_palette
 
 
@@ -74,3 +75,22 @@ def test_transparent_is_white_and_a_turned_picture_is_upright():
     turned.paste(Image.fromarray(pixels))
     turned.getexif()[0x0112] = 6  # a quarter to the right
     assert np.array_equal(extract_palette(turned), extract_palette(np.rot90(pixels, -1)))
+
+
+def test_another_seed_starts_elsewhere_and_the_same_one_does_not():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)  # no clear clusters
+    palettes = [extract_palette(image, seed=seed) for seed in (0, 1, 1, 2)]
+    assert np.array_equal(palettes[1], palettes[2])
+    assert len({palette.tobytes() for palette in palettes}) == 3
+
+
+@pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (2, 40_000)])
+def test_a_thin_picture_is_clustered_as_fast_as_any(shape, monkeypatch):
+    seen, cluster = [], palette_module._cluster
+    monkeypatch.setattr(
+        palette_module,
+        "_cluster",
+        lambda colors, counts, k, seed: seen.append(counts.sum()) or cluster(colors, counts, k, seed),
+    )
+    extract_palette(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    assert 2000 < seen[0] < 2 * palette_module.GRID

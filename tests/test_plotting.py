@@ -22,12 +22,7 @@ from lineart.course.plotting import (
 )
 from lineart.methods import METHODS
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figures_closed")
 
 
 def shown(axis):

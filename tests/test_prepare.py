@@ -127,6 +127,8 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(root / name, **settings)
         good[name] = expected
 
+    ramp = np.tile(np.arange(32, dtype=np.uint16) * 257 * 8, (32, 1))
+    add("grey16.png", ramp, np.repeat((ramp // 257).astype(np.uint8)[..., None], 3, 2))
     add("rgba.png", halves([*RED, 255], [*BLUE, 0]), halves(RED, WHITE))
     add("flat.avif", halves(RED, RED), halves(RED, RED), quality=100)
     add("twin a.png", both, both)
@@ -140,6 +142,7 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         ("cut.png", whole[: len(whole) // 2]),
         ("empty.png", b""),
         ("text\r.png", b"no picture"),
+        ("locked.png", whole),
         ("notes.txt", b"passed over"),
     ):
         (root / name).write_bytes(data)
@@ -151,12 +154,21 @@ def zoo(tmp_path_factory) -> tuple[Path, dict, dict]:
         "text\r.png": "not a picture",
         "stick.png": "smaller than 32 pixels: 1x4000",
         "bomb.png": "unreadable: Image size (400000000 pixels) exceeds",
+        "locked.png": "unreadable: Permission denied",
     }
     return root, good, bad
 
 
-def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path):
+def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path, monkeypatch):
     root, good, bad = zoo
+    read = Path.read_bytes
+
+    def refuse(path):  # for root, whom no mode stops, too
+        if path.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     store = prepare("folder", root, out=tmp_path / "out", max_rejected=0.5, **SMALL)
     assert sorted(store.index()["file"]) == sorted(good)
     for file, color in zip(store.index()["file"], store.color, strict=True):
@@ -168,6 +180,7 @@ def test_of_every_kind_of_file_the_right_pixels_or_the_reason(zoo, tmp_path):
     assert of(store)["twin a.png"] == of(store)["nested/deep/twin b.png"]  # equal pictures share a split
     text = store.describe()
     assert f"{len(good)} pictures" in text[0] and f"{len(bad)} rejected" in text[-1] and check(tmp_path / "out")
+    assert "1 noted: no colours, only grey" in text
 
 
 def test_a_share_of_rejected_pictures_counts_to_the_last_one_and_the_set_is_there(tmp_path):
@@ -368,8 +381,13 @@ def test_a_set_with_other_settings_is_refused_and_untouched(changes, held, pictu
 
 @pytest.mark.parametrize(
     "change",
-    [lambda root: (root / "000.png").unlink(), lambda root: save(root / "000.png", blocks(99, 64, 64))],
-    ids=["removed", "replaced"],
+    [
+        lambda root: (root / "000.png").unlink(),
+        lambda root: save(root / "new.png", blocks(99)),
+        lambda root: save(root / "000.png", blocks(99, 64, 64)),
+        lambda root: os.rename(root / "000.png", root / "zzz.png"),
+    ],
+    ids=["removed", "added", "replaced", "renamed"],
 )
 def test_a_set_of_other_pictures_is_refused_and_untouched(change, tmp_path):
     root = fill(tmp_path / "in", 6)
@@ -390,9 +408,12 @@ def test_a_finished_set_is_only_opened_with_its_source_a_copy_of_it_or_none(pict
     assert stamps == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
 
 
-@pytest.mark.parametrize("changes", [dict(size=0), dict(k=0)])
+@pytest.mark.parametrize(
+    "changes", [dict(size=0), dict(k=0), dict(processes=0), dict(max_rejected=1.5), dict(max_rejected=float("nan"))]
+)
 def test_settings_out_of_range_are_one_sentence_and_write_nothing(changes, pictures, tmp_path):
-    with pytest.raises(InputError, match="size, k and processes must be at least 1, got"):
+    [(name, value)] = changes.items()
+    with pytest.raises(InputError, match=f"{name} must be .*, got {value}"):
         prepare("folder", pictures, out=tmp_path / "out", **SMALL | changes)
     assert not (tmp_path / "out").exists()
 

@@ -80,7 +80,9 @@ def test_what_is_refused_before_anything_runs(course):
     refused(course, "profile must be one of smoke, classroom, paper, got 'big'", profile="big")
     refused(course, "profile is chosen for the whole run", parameters={"profile": "paper"})
     refused(course, "no notebook '7'; there are 01_a", only=["7"])
+    refused(course, "timeout and jobs must be at least 1, got 0 and", timeout=0)
     refused(course, "output must be another folder", output=course.root / "notebooks")
+    refused(course, r"01_a: parameter 'seed' must be int, got 'many' \(str\)", parameters={"seed": "many"})
     course("02_b", parameters="steps: int = 1")
     refused(course, "01_a has no parameter 'sed'; its parameters cell assigns seed", parameters={"sed": 1})
     # also where another notebook has it: nobody should think that it was set everywhere

@@ -1,6 +1,7 @@
 """A prepared set: opened without reading it, whole or refused, and loaded as pairs for a config."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lineart.data import store as store_module
 from lineart.data.augment import take
 from lineart.data.prepare import prepare
 from lineart.data.sets import find_store, load
-from lineart.data.store import ARRAYS, SPLITS, check, contact_sheet, open_store
+from lineart.data.store import ARRAYS, SPLITS, check, contact_sheet, open_store, read_table, write_table
 from lineart.training import train
 
 COUNTS = {"train": 24, "val": 2, "test": 4}
@@ -66,6 +67,12 @@ def test_check_says_what_is_there(whole):
     ]
 
 
+def test_check_counts_equal_pictures_and_those_that_training_and_test_share(tmp_path):
+    write(tmp_path / "in", train__a=0, train__b=1, train__c=1, test__d=0, test__e=2, val__f=3)
+    prepare("folder", tmp_path / "in", out=tmp_path / "out", size=32, processes=1)
+    assert "2 the same as another picture, 1 pictures in two splits" in check(tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_check_finds_a_changed_byte_and_a_missing_file(name, copy):
     content = bytearray((copy / name).read_bytes())
@@ -96,6 +103,14 @@ def test_a_damaged_record_is_one_sentence_and_a_folder_without_one_is_no_set(tex
     (copy / "set.json").unlink()
     with pytest.raises(MissingFile, match="set.json"):
         open_store(copy)
+
+
+def test_a_table_keeps_every_name(tmp_path):
+    names = ["a,b", 'quo"te', "new\nline", "carriage\rreturn", "both\r\n", "😀", os.fsdecode(b"\xff\xfe")]
+    names += ["", " ", "a\tb", "NA", "1"]
+    write_table(tmp_path / "t.csv", [{"file": name, "number": i} for i, name in enumerate(names)])
+    table = read_table(tmp_path / "t.csv")
+    assert [*table["file"]] == names and [*table["number"]] == [str(i) for i in range(len(names))]
 
 
 def test_the_contact_sheet_shows_line_colour_and_palette_of_pictures_from_all_over_the_set(whole):

@@ -114,6 +114,13 @@ def test_standardisation_is_folded_into_the_filters():
     folded = export.FoldedConv2d.of(conv)
     torch.testing.assert_close(folded(x), conv(x))
     assert torch.equal(folded.weight, conv.standardized_weight()) and not torch.equal(folded.weight, conv.weight)
+    generator = make_generator(Config.from_profile("smoke"))
+    kept, stored = (
+        [conv for conv in module.modules() if isinstance(conv, WSConv2d)]
+        for module in (generator, export.Exported(generator))
+    )
+    assert len(stored) == len(kept) > 10 and not any(isinstance(conv, export.FoldedConv2d) for conv in kept)
+    assert all(torch.equal(a.weight, b.standardized_weight()) for a, b in zip(stored, kept))
 
 
 def test_without_onnx_one_sentence_names_the_extra(monkeypatch, tmp_path, capsys):

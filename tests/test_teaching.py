@@ -105,9 +105,10 @@ def test_the_form_for_quiz_programs_says_the_same_as_the_page():
         assert f"\n\t={right.text.replace('`', '')}#" in block
 
 
-def test_a_question_without_a_right_answer_is_refused():
+@pytest.mark.parametrize("marks", ["   ", "xx ", "x "], ids=["none right", "two right", "two choices"])
+def test_a_question_without_one_right_answer_and_two_wrong_ones_is_refused(marks):
     with pytest.raises(InputError, match="00-1"):
-        read_questions("**00-1.** What?\n\n- [ ] This. *Because.*\n- [ ] That. *Because.*\n- [ ] Else. *Because.*\n")
+        read_questions("**00-1.** What?\n\n" + "".join(f"- [{mark}] This. *Because.*\n" for mark in marks))
 
 
 def test_the_rubric_adds_up():

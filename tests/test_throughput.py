@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from throughput import TRICKS, Loop
+from throughput import TRICKS, Loop, operations
 
 from lineart.config import Config
 from lineart.data.augment import training_batch
@@ -34,6 +34,11 @@ def test_a_trick_leaves_the_losses_of_three_steps_as_they_are(plain, trick):
         assert got == pytest.approx(expected, rel=tolerance)
 
 
+def test_half_precision_stays_close(plain):
+    for expected, got in zip(plain, three_steps({"bf16"})):
+        assert got == pytest.approx(expected, rel=0.03)
+
+
 def test_all_tricks_together_are_the_packages_step(tmp_path):
     tricks = set(TRICKS) - {"bf16", "compile"}
     torch.manual_seed(0)
@@ -45,3 +50,10 @@ def test_all_tricks_together_are_the_packages_step(tmp_path):
         batch = trainer.batch(step)
         expected, got = trainer.train_step(batch), loop.step(batch)
         assert {k: float(v) for k, v in got.items()} == pytest.approx({k: float(expected[k]) for k in got}, rel=1e-4)
+
+
+def test_nine_colours_and_one_forward_save_operations():
+    batch = training_batch(load(tiny()), tiny(), 0)
+    all_of_them = operations(Loop(tiny(), set(), CPU), batch)
+    for tricks in ({"forward"}, {"colours"}, {"no_grad"}):
+        assert operations(Loop(tiny(), tricks, CPU), batch) < all_of_them

@@ -107,7 +107,18 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("harm", [lambda whole: b"", lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1)])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:100],
+        lambda whole: whole[:-100],
+        lambda whole: b"no archive",
+        lambda whole: whole.replace(b"NUMPY", b"NOMPY", 1),
+        lambda whole: whole[: len(whole) // 2] + b"~~~~" + whole[len(whole) // 2 + 4 :],
+    ],
+    ids=["empty", "start", "end", "text", "header", "content"],
+)
 def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "CACHE", tmp_path)
     config = Config.from_profile("smoke", size=32, n_train=3, train_reference="other")
@@ -124,18 +135,23 @@ def test_a_damaged_set_is_drawn_again(harm, tmp_path, monkeypatch):
 
 def test_another_generator_is_another_set(tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(sets, "PACKAGE", shutil.copytree(sets.PACKAGE, tmp_path / "data"))
     config = Config.from_profile("smoke", size=32, n_test=2)
 
     def files():
         load(config, "test")
-        return len([*(tmp_path / "cache").iterdir()])
+        return {file.name for file in (tmp_path / "cache").iterdir()}
 
-    assert files() == files() == 1
-    (tmp_path / "data" / "palette.py").write_text("# another\n")
-    assert files() == 2
-    monkeypatch.setattr(sets, "version", lambda name: "0")
-    assert files() == 3
+    assert len(files()) == len(files()) == 1
+    monkeypatch.setattr(sets, "PACKAGE", shutil.copytree(sets.PACKAGE, tmp_path / "data"))
+    assert len(files()) == 1  # the same, wherever it lies
+    for n, name in enumerate(("palette.py", "toon.py"), start=2):
+        with open(tmp_path / "data" / name, "a") as file:
+            file.write("# another\n")
+        assert len(files()) == n
+    for n, package in enumerate(("dicebear-core", "dicebear-styles", "resvg-py"), start=4):
+        real = sets.version
+        monkeypatch.setattr(sets, "version", lambda name, of=package, real=real: "0" if name == of else real(name))
+        assert len(files()) == n
 
 
 def test_other_drawings_for_training_have_the_colours_and_not_the_shape(tmp_path, monkeypatch):

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
+from standin import StandIn
 
 from lineart import checkpoint, losses, runs, training
 from lineart.checkpoint import read_checkpoint
@@ -229,6 +231,24 @@ def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
     assert read_checkpoint(undisturbed / LAST)[:2] == (tiny(), 6)
 
 
+def test_the_comparison_would_notice_another_seed_and_other_references(tmp_path, undisturbed):
+    b = tensors_of(undisturbed)
+    for change in (dict(seed=1), dict(train_reference="self")):
+        a = tensors_of(train(tiny(**change, steps=2), tmp_path / [*change][0]))
+        assert not any(torch.equal(a[key], b[key]) for key in a if key.endswith("conv1.weight"))
+    scales = [value for key, value in b.items() if key.startswith("generator.noise")]
+    assert scales and all(scale.abs().min() > 0 for scale in scales)  # noise did take part
+
+
+def test_killed_before_its_first_checkpoint_a_run_begins_again(tmp_path, undisturbed, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        at_call(patch, "adversarial_loss", 2, Mock(side_effect=SystemExit))  # between the two updates
+        train(tiny(), tmp_path / "run")
+    assert steps_of(tmp_path / "run") == [1]
+    train(tiny(), tmp_path / "run")
+    assert_same_run(tmp_path / "run", undisturbed)
+
+
 def interrupted(monkeypatch, folder, times):
     def interrupt(function, args):
         for _ in range(times):
@@ -316,8 +336,22 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(tmp_path, un
         patch.setattr(checkpoint, "save_file", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         with pytest.raises(InputError, match="step 9 could not be written .*No space left.* checkpoint is .*step 6"):
             train(tiny(steps=9), tmp_path / "run", resume=True)
-    assert tensors_of(tmp_path / "run").keys() == tensors_of(undisturbed).keys()
+    assert (tmp_path / "run" / LAST).read_bytes() == (undisturbed / LAST).read_bytes()
     assert not list((tmp_path / "run").glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_too_little_memory_names_the_settings_to_lower(tmp_path, monkeypatch, error):
+    at_call(monkeypatch, "adversarial_loss", 5, Mock(side_effect=error))
+    with pytest.raises(InputError, match="step 5: lower batch_size, now 4, or size, .* checkpoint is .* of step 3"):
+        train(tiny(), tmp_path / "run")
 
 
 def test_minutes_bring_a_checkpoint_between_the_steps(tmp_path, monkeypatch):
@@ -325,12 +359,21 @@ def test_minutes_bring_a_checkpoint_between_the_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "save", lambda self: (saved.append(self.step), save(self)))
     train(tiny(steps=3, checkpoint_every=100, checkpoint_minutes=1e-9), tmp_path / "run")
     assert saved == [1, 2, 3]
+    run = trainer(tmp_path, checkpoint_every=100)
+    run.step, run.saved = 2, time.monotonic() - 61  # the end of the first epoch, more than a minute after the last save
+    assert run.save_is_due()
+    run.step = 3
+    assert not run.save_is_due()
 
 
-@pytest.mark.parametrize("change", [dict(learning_rate=0.1), dict(n_train=4)])
+@pytest.mark.parametrize("change", [dict(learning_rate=0.1), dict(n_train=4), dict(seed=1), dict(augment=False)])
 def test_a_resumed_run_keeps_what_decides_what_is_learned(undisturbed, change):
     with pytest.raises(InputError, match=f"{[*change][0]} must be the checkpoint's"):
         train(tiny(**change), undisturbed, resume=True)
+
+
+def test_a_resumed_run_may_change_how_it_runs(undisturbed):
+    train(tiny(log_every=2, sample_every=6, checkpoint_minutes=5.0), undisturbed, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +399,7 @@ def contents(folder):
 
 def test_a_folder_with_a_run_or_with_other_files_is_refused_and_they_stay(tmp_path, undisturbed):
     (tmp_path / "config.json").write_text('{"mine": 1}')
-    for folder, sentence in ((undisturbed, "holds last.safetensors"), (tmp_path, "holds other files")):
+    for folder, sentence in ((undisturbed, "holds last.safetensors; resume it"), (tmp_path, "holds other files")):
         before = contents(folder)
         with pytest.raises(InputError, match=sentence):
             train(tiny(), folder)
@@ -376,17 +419,35 @@ def test_a_folder_has_one_training_at_a_time(tmp_path, monkeypatch):
 
 def test_what_a_killed_process_left_half_written_goes_and_other_files_stay(tmp_path):
     train(tiny(steps=3), tmp_path / "run")
-    for name in ("last.safetensors.7.tmp", "previous.safetensors.7.tmp", "config.json.7.tmp", "my.tmp"):
+    for name in ("last.safetensors.7.tmp", "previous.safetensors.7.tmp", "config.json.7.tmp", "my.own.notes.tmp"):
         (tmp_path / "run" / name).write_text("half")
     train(tiny(), tmp_path / "run", resume=True)
-    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == ["my.tmp"]
+    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == ["my.own.notes.tmp"]
 
 
-@pytest.mark.parametrize("change", [dict(attention="gate"), dict(discriminator_width=8), dict(levels=3)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(width=8),
+        dict(attention="gate"),
+        dict(noise=False),
+        dict(reference="palette"),
+        dict(discriminator_width=8),
+        dict(levels=3),
+    ],
+)
 def test_another_architecture_is_refused(undisturbed, tmp_path, change):
     name = "depth" if "levels" in change else next(iter(change))
     with pytest.raises(ValueError, match=f"{name} must be the checkpoint's"):
         train(tiny(**change, start_from=str(undisturbed / LAST)), tmp_path / "run")
+
+
+def test_what_a_run_cannot_go_on_from_is_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="resume must come with the folder of the run"):
+        train(tiny(), resume=True)
+    (tmp_path / "config.json").write_text('{"size": 32,')
+    with pytest.raises(InputError, match="config.json of a run must be JSON, .* is not"):
+        runs.config_of(tmp_path)
 
 
 def test_a_set_smaller_than_asked_for_counts_as_it_is(tmp_path, monkeypatch):
@@ -430,6 +491,13 @@ def test_start_from_takes_the_networks_alone(undisturbed, tmp_path):
     states = {f"{name}.{key}": value for name, m in run.raw.items() for key, value in m.state_dict().items()}
     assert run.step == 0 and not run.optimizers["optimizer_g"].state
     assert states.keys() < stored.keys() and all(torch.equal(value, stored[key]) for key, value in states.items())
+
+
+def test_validation_psnr(tmp_path):
+    run = trainer(tmp_path)
+    run.generator = StandIn(lambda line, palette, color: torch.where(color < 0, color + 1 / 127.5, color - 1 / 127.5))
+    assert run.sample()["psnr_val"] == pytest.approx(10 * np.log10(255**2), abs=1e-6)  # an error of 1: 48.13 dB
+    assert run.generator.training
 
 
 def test_rows_samples_and_checkpoints_come_when_they_are_due(tmp_path, monkeypatch):

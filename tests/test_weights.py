@@ -13,8 +13,8 @@ from PIL import Image
 
 from lineart.checkpoint import read_checkpoint
 from lineart.coloring.colorizer import PRETRAINED
-from lineart.config import Config
-from lineart.evaluation.rows import read_csv, read_rows
+from lineart.config import ROOT, Config
+from lineart.evaluation.rows import as_rows, read_csv, read_rows
 from lineart.evaluation.tables import comparison
 from lineart.files import sha256
 from lineart.methods import METHODS
@@ -85,7 +85,7 @@ def test_weights_come_with_card_and_curve_and_the_curves_are_drawn(paper):
 
 
 def test_a_second_table_measures_only_what_is_new(paper, tmp_path, monkeypatch):
-    before = (paper / "figures" / "extended_kaggle.csv").read_bytes()
+    before, kept = (paper / "figures" / "extended_kaggle.csv").read_bytes(), len([*(paper / "kept").iterdir()])
     monkeypatch.setenv("LINEART_FIGURES", str(tmp_path))
     asked = []
     for name in ("evaluate", "scale_rows", "leak_grid", "real_against_real"):
@@ -93,6 +93,12 @@ def test_a_second_table_measures_only_what_is_new(paper, tmp_path, monkeypatch):
         monkeypatch.setattr(extended_table, name, lambda *a, name=name, real=real: asked.append(name) or real(*a))
     extended_table.main()
     assert asked == [] and (tmp_path / "extended_kaggle.csv").read_bytes() == before
+    assert ("metrics.py", sha256(ROOT / "lineart" / "evaluation" / "metrics.py")) in extended_table.CODE
+    assert "torch" in dict(extended_table.CODE)
+    monkeypatch.setattr(extended_table, "CODE", [*extended_table.CODE, "another"])
+    extended_table.main()
+    assert sorted(asked) == 6 * ["evaluate"] + 2 * ["leak_grid"] + ["real_against_real"] + 3 * ["scale_rows"]
+    assert (tmp_path / "extended_kaggle.csv").read_bytes() == before and len([*(paper / "kept").iterdir()]) == 2 * kept
 
 
 def test_weights_and_their_curves_are_found_by_name(tmp_path):
@@ -129,6 +135,15 @@ def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypa
     assert card["steps"] == card["phases"][0]["steps"] == 2 and card["phases"][0]["hours"] < 0.1
     assert read_checkpoint(out / "toon-image-warped.safetensors")[1] == 2
     assert read_csv(out / "toon-image-warped-64px.csv")["step"].to_list() == [1, 2]
+
+
+def test_the_phases_lie_in_folders_of_their_own_and_the_last_has_the_whole_loss(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
+    for data in ("toon", "faces"):
+        plan, phases = train_weights.plan(data, "none", 1, tmp_path), SHIPPED[data].phases
+        assert len({*plan.values()}) == len(plan) == 3 and phases.keys() == plan.keys()
+        assert [phase["steps"] for phase in phases.values()] == [7_000, 4_000, 1_500]
+        assert [*phases.values()][-1]["lambda_fm"] == Config().lambda_fm
 
 
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
@@ -193,3 +208,50 @@ def test_seeds_are_compared_only_when_all_methods_have_them_and_equally_long():
             seeds.in_order({key: card for key, card in cards.items() if key != lost})
     with pytest.raises(SystemExit, match=r"got 11,000 of none, seed 0, .* 7,000 of image-warped, seed 1"):
         seeds.in_order(cards | {keys[-1]: {"steps": 7_000}})
+
+
+def test_a_seed_is_added_to_the_table_and_the_others_keep_their_rows(tmp_path, monkeypatch):
+    monkeypatch.setenv("LINEART_FIGURES", str(tmp_path))
+    monkeypatch.setattr(seeds, "Evaluator", lambda pairs, weights, data: None)
+    monkeypatch.setattr(seeds, "load", lambda *_: None)
+    digest, asked = {}, []  # of the weights that are here
+
+    def measure(evaluator, weights, protocol, scale):
+        asked.append((protocol, *weights))
+        metric = "Fréchet distance (ST-VGG)" if protocol == "P3" else "PSNR"
+        common = dict(data="toon", size=128, finish="smooth", reference_seed="", spread=0.0, n=4, backbone="bundled")
+        common |= dict(checkpoint="x", protocol=protocol, metric=metric, value=float(len(asked)))
+        return as_rows([common | dict(method=method, train_seed=seed) for method, seed in weights])
+
+    def cards_of(found):
+        names = ("method", "train_seed", "sha256", "steps", "phases")
+        return {key: dict(zip(names, (*key, digest[key], 5, []))) for key in found}
+
+    monkeypatch.setattr(seeds, "measure", measure)
+    monkeypatch.setattr(seeds, "trainings", lambda folder: dict.fromkeys(digest, PRETRAINED / "toon-none.safetensors"))
+    monkeypatch.setattr(seeds, "cards_of", cards_of)
+
+    def call(*words):
+        asked.clear()
+        monkeypatch.setattr(sys, "argv", ["script", "--n", "4", *words])
+        seeds.main()
+        rows = read_rows(tmp_path / "seeds_toon.csv").itertuples()
+        return {(row.method, row.train_seed, row.protocol): row.value for row in rows}
+
+    there = {(method, seed) for method in seeds.METHODS for seed in range(2)}
+    digest |= dict.fromkeys(there, "first")
+    first = call()
+    assert len(asked) == 4 and {*asked[0][1:]} == there and len(first) == 4 * len(there)
+    for key in there - {("none", 0)}:  # their weights are elsewhere now
+        del digest[key]
+    assert call() == first and asked == []
+    digest |= {(method, 2): "first" for method in seeds.METHODS}
+    second = call()
+    assert {*asked[0][1:]} == {*digest} - {("none", 0)} and first.items() <= second.items()
+    digest["none", 0] = "trained again"
+    call()
+    assert asked[0] == ("P1", ("none", 0))
+    cards = json.loads((tmp_path / "seeds_toon.json").read_text())["weights"]
+    assert len(cards) == 9 and (cards[0]["method"], cards[0]["sha256"]) == ("none", "trained again")
+    with pytest.raises(SystemExit, match="two seeds or more"):  # on other drawings no row of before can stand
+        call("--n-random", "7")

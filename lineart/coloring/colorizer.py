@@ -94,7 +94,17 @@ class Colorizer:
             result.putalpha(Image.fromarray(drawing.alpha))
         return result
 
-    def layers(self, line, reference=None, palette=None, seed=None, finish="flat", gap=None, swap=(), as_is=False):
+    def layers(
+        self,
+        line: Image.Image | Drawing,
+        reference: Image.Image | None = None,
+        palette: np.ndarray | None = None,
+        seed: int | None = None,
+        finish: Finish = "flat",
+        gap: float | None = None,
+        swap: Swaps = (),
+        as_is: bool = False,
+    ) -> tuple[Drawing, np.ndarray]:
         """The clean `Drawing`, and the colours beneath its lines, (H, W, 3) uint8; arguments as of `colorize`."""
         if reference is None and palette is None:
             raise InputError("colorize needs a reference picture or a palette, got neither")

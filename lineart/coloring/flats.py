@@ -24,7 +24,9 @@ NEAR = 20.0  # how far a region may move to a colour of the palette
 APART = 40.0  # where a quarter of a region is farther from its colour, its outline is open, and it holds two things
 
 
-def finish(line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat", **how):
+def finish(
+    line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat", **how
+) -> np.ndarray:
     """A coloured drawing, finished: as `underpaint`, and the drawing's lines over it, but for "smooth"."""
     under = underpaint(line, color, palette, name, **how)
     return under if name == "smooth" else lay(line, under)

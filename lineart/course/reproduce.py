@@ -110,6 +110,8 @@ class Course:
 
         Returns "ran" or "unchanged" for each of them by name.
         """
+        if min(timeout, jobs) < 1:
+            raise InputError(f"timeout and jobs must be at least 1, got {timeout} and {jobs}")
         self.output.mkdir(parents=True, exist_ok=True)
         start, common = time.perf_counter(), _package_and_data()
 

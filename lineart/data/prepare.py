@@ -53,8 +53,11 @@ def prepare(
     same), where fewer than three different ones are left or more than a tenth are grey, where `out` holds something
     else or a set of other pictures or settings, and where the disk is full.
     """
-    if min(size, k, processes or 1) < 1:
-        raise InputError(f"size, k and processes must be at least 1, got {size}, {k}, {processes}")
+    for setting, value in (("size", size), ("k", k), ("processes", processes)):
+        if value is not None and value < 1:
+            raise InputError(f"{setting} must be at least 1, got {value}")
+    if not 0 <= max_rejected <= 1:
+        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
     out = Path(out or default_folder(name, size)).resolve()
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):

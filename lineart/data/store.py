@@ -105,7 +105,11 @@ def check(path: str | Path) -> list[str]:
     for name, digest in store.record["sha256"].items():
         if not (store.path / name).is_file() or sha256(store.path / name) != digest:
             raise InputError(f"{store.path / name} is not as it was written; remove the set and prepare it again")
-    return [*store.describe(), "every file is as it was written"]
+    index = store.index()
+    twice = index.drop_duplicates("file")["sha256"].duplicated().sum()
+    across = (index.groupby("sha256")["split"].nunique() > 1).sum()
+    leak = [f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []
+    return [*store.describe(), *leak, "every file is as it was written"]
 
 
 def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 112) -> Image.Image:
