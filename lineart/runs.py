@@ -61,7 +61,7 @@ def keep(run: Path, config: Config, step: int, modules: dict, optimizers: dict) 
             copy_aside(run / LAST, run / PREVIOUS)
         save_checkpoint(run / LAST, config, step, modules, optimizers)
     except (OSError, SafetensorError) as error:
-        sentence = f"the checkpoint of step {step} could not be written ({error}): make room and resume"
+        sentence = f"the checkpoint of step {step} could not be written ({error}): make room, then lineart train --resume {run}"
         raise InputError(f"{sentence}; {last_good(run)}") from error
 
 
