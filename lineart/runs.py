@@ -61,8 +61,8 @@ def keep(run: Path, config: Config, step: int, modules: dict, optimizers: dict) 
             copy_aside(run / LAST, run / PREVIOUS)
         save_checkpoint(run / LAST, config, step, modules, optimizers)
     except (OSError, SafetensorError) as error:
-        sentence = f"the checkpoint of step {step} could not be written ({error}): make room, then lineart train --resume {run}"
-        raise InputError(f"{sentence}; {last_good(run)}") from error
+        sentence = f"the checkpoint of step {step} could not be written ({error})"
+        raise InputError(f"{sentence}: make room, then lineart train --resume {run}; {last_good(run)}") from error
 
 
 def copy_aside(path: Path, other: Path) -> None:
