@@ -9,7 +9,7 @@ from PIL import Image
 from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.coloring.batch import colorize_files, parse_palette, parse_swaps
 from lineart.coloring.colorizer import Colorizer
-from lineart.config import Config, InputError
+from lineart.config import Config, InputError, MissingFile
 from lineart.data.lines import extract_lines
 from lineart.data.toon import draw
 
@@ -145,6 +145,12 @@ def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
     code, results = run(folder, [folder / "a.png"], weights=weights, extract_lines=True)
     lines = np.asarray(extract_lines(picture))
     assert code == 0 and (np.asarray(Image.open(results["a.png"])) <= lines[..., None]).all()
+
+
+def test_a_reference_that_is_not_there_is_named(folder, weights):
+    (folder.parent / "reference.png").unlink()
+    with pytest.raises(MissingFile, match="there is no picture at .*reference.png"):
+        run(folder, weights=weights)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,9 @@ def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) ->
 
 
 def _open(path: str | Path) -> Image.Image:
-    """The picture of a file, whatever its mode. Raises InputError."""
+    """The picture of a file, whatever its mode. Raises MissingFile, or InputError for what is none."""
+    if not Path(path).exists():
+        raise MissingFile(f"there is no picture at {path}")
     try:
         image = Image.open(path, formats=FORMATS)
         if small := image.width * image.height <= MAX_PIXELS:

@@ -25,10 +25,15 @@ APART = 40.0  # where a quarter of a region is farther from its colour, its outl
 
 
 def finish(
-    line: np.ndarray, color: np.ndarray, palette: np.ndarray | None = None, name: Finish = "flat", **how
+    line: np.ndarray,
+    color: np.ndarray,
+    palette: np.ndarray | None = None,
+    name: Finish = "flat",
+    gap: float | None = None,
+    swap: Swaps = (),
 ) -> np.ndarray:
     """A coloured drawing, finished: as `underpaint`, and the drawing's lines over it, but for "smooth"."""
-    under = underpaint(line, color, palette, name, **how)
+    under = underpaint(line, color, palette, name, gap, swap)
     return under if name == "smooth" else lay(line, under)
 
 
