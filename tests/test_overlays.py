@@ -67,6 +67,7 @@ def test_the_mirror_test_marks_own_place_and_the_same_part_on_the_other_side(pai
     assert len(others) == 3 and set(marked(asks)) == {(24, 8)}
     assert all(set(marked(axis)) == {(24, 8), (24, 56)} for axis in others)
     assert np.argwhere(np.asarray(others[1].images[1].get_array())).tolist() == [[1, 0]]
+    assert others[1].get_title().endswith("○ 100%, □ 0%")
 
 
 def test_a_patch_frame_lies_where_its_logit_looks():

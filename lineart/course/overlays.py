@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from scipy.ndimage import distance_transform_edt
 
-from lineart.course.plotting import as_picture, show_attention
+from lineart.course.plotting import as_picture, draw_heat, show_attention
 from lineart.data.toon import SLOTS
 
 ASKS, OWN, MEANT = "#d8432e", "#3b62b8", "#c77f2e"  # the position that asks, its own place, and the part it asks for
@@ -79,13 +79,12 @@ def looks_at(line, reference, attention: torch.Tensor, row: float, column: float
     """Where the position at `row` and `column`, shares of the height and width, looks; attention (H, W, T)."""
     height, width, tokens = attention.shape
     side, drawing = math.isqrt(tokens), as_picture(line)
-    heat = attention[int(row * height), int(column * width)].reshape(side, side).numpy()
+    heat = attention[int(row * height), int(column * width)].reshape(side, side)
     figure, (left, right) = plt.subplots(1, 2, figsize=(5.2, 2.8))
     picture(left, drawing, "this position asks")
     mark(left, (row * drawing.shape[0], column * drawing.shape[1]), ASKS)
     picture(right, reference, f"bright: it looks here, at most {heat.max():.0%}")
-    extent = (0, drawing.shape[1], drawing.shape[0], 0)
-    right.imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="nearest")
+    draw_heat(right, heat, drawing.shape[:2])
     figure.tight_layout(pad=0.3)
     return figure
 
@@ -95,22 +94,21 @@ def mirror_test(line, mirrored, point: tuple[int, int], attentions: dict[str, to
 
     point: (row, column) of the attention's H x W; attentions: a network's name -> (H, W, H W) of this drawing.
     """
-    figure, axes = plt.subplots(1, 2 + len(attentions), figsize=(2 * (2 + len(attentions)), 2.5))
+    figure, axes = plt.subplots(1, 2 + len(attentions), figsize=(2.4 * (2 + len(attentions)), 3))
     height, width, _ = next(iter(attentions.values())).shape
     pixels = as_picture(line).shape[0] / height
-    place = [(coordinate + 0.5) * pixels for coordinate in point]
-    meant = [place[0], width * pixels - place[1]]
+    other = (point[0], width - 1 - point[1])
+    place, meant = ([(coordinate + 0.5) * pixels for coordinate in cell] for cell in (point, other))
     picture(axes[0], line, "this position asks")
     mark(axes[0], place, ASKS)
     picture(axes[1], mirrored, "○ own place, □ same part")
-    extent = (0, width * pixels, height * pixels, 0)
     for axis, (name, attention) in zip(axes[2:], attentions.items()):
-        picture(axis, mirrored, name)
-        heat = attention[point].reshape(height, width).numpy()
-        axis.imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="nearest")
+        heat = attention[point].reshape(height, width)
+        picture(axis, mirrored, f"{name}\n○ {heat[point]:.0%}, □ {heat[other]:.0%}")
+        draw_heat(axis, heat, as_picture(line).shape[:2])
     for axis in axes[1:]:
-        mark(axis, place, OWN, "o")
-        mark(axis, meant, MEANT, "s")
+        mark(axis, place, OWN, "o", 20)
+        mark(axis, meant, MEANT, "s", 20)
     figure.tight_layout(pad=0.3)
     return figure
 

@@ -1,7 +1,8 @@
 """What a page's cells become on slides, each part with the height that it will have on the screen.
 
-Of a paragraph the slide has the first sentences and the speaker's notes have all; imports, hints and solutions are left
-out; code that draws, or is long, is shown by what it makes.
+Of a paragraph the slide has the first sentences, and a last one that leads over to what follows; the speaker's notes
+have all. What an exercise asks for stands there whole. Imports, hints and solutions are left out; code that draws, or
+is long, is shown by what it makes.
 """
 
 from __future__ import annotations
@@ -76,14 +77,16 @@ def _without_display(code: str) -> str:
 
 
 def _text_parts(source: str) -> Iterator[Part]:
+    exercise = False
     for block in re.split(r"\n\s*\n(?!    )", _without_folds(source)):
         if heading := re.match(r"(#+) (.*)", block):
             level = len(heading[1])
             lines = _lines(heading[2], COLUMNS // 2 if level < 3 else COLUMNS)
-            begins = level if level < 3 or heading[2].startswith("Exercise") else 0
+            exercise = heading[2].startswith("Exercise")
+            begins = level if level < 3 or exercise else 0
             yield Part(with_mathml(block), lines * {1: 60, 2: 48}.get(level, 40) + 24, begins)
         elif block.strip():
-            yield from _block_parts(block.strip())
+            yield from _block_parts(block.strip(), exercise)
 
 
 def _without_folds(source: str) -> str:
@@ -99,8 +102,8 @@ def _without_folds(source: str) -> str:
     return "".join(kept)
 
 
-def _block_parts(block: str) -> Iterator[Part]:
-    """A paragraph, list, box, table, formula or piece of code."""
+def _block_parts(block: str, exercise: bool) -> Iterator[Part]:
+    """A paragraph, list, box, table, formula or piece of code; an exercise's is not cut."""
     if block.startswith("```"):
         yield from _long_code(block.strip("`").partition("\n")[2].rstrip())
     elif block.startswith("$$"):
@@ -110,14 +113,14 @@ def _block_parts(block: str) -> Iterator[Part]:
         yield from _table_parts(block.splitlines())
     elif re.match(r"([-*]|\d+\.) ", block):
         for item in re.split(r"\n(?=(?:[-*]|\d+\.) )", block):
-            short = _first_sentences(item)
+            short = item if exercise else _first_sentences(item)
             yield Part(with_mathml(short), TEXT * _lines(_plain(short), COLUMNS - 3) + GAP, notes=_notes(item, short))
     elif block.startswith("<"):
         yield Part(block, TEXT * _lines(_plain(block), COLUMNS) + GAP)
     else:
         box = block.startswith(">")
         whole = " ".join(line.removeprefix(">").strip() for line in block.splitlines()) if box else block
-        short = _first_sentences(whole)
+        short = whole if exercise else _first_sentences(whole)
         height = TEXT * _lines(_plain(short), COLUMNS - 3 * box) + GAP + 12 * box
         yield Part(with_mathml("> " * box + short), height, notes=_notes(whole, short))
 
@@ -149,13 +152,13 @@ def _notes(whole: str, short: str) -> str:
 
 
 def _first_sentences(paragraph: str) -> str:
-    """As many whole sentences as are short enough, at least one."""
+    """As many whole sentences as are short enough, at least one, and the last where a colon ends it."""
     text = " ".join(paragraph.split("\n"))
     sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z*\[`\"“$])", text)
     kept = sentences[:1]
     for sentence in sentences[1:]:
         if len(" ".join([*kept, sentence]).split()) > WORDS:
-            return " ".join(kept)
+            return " ".join(kept + sentences[-1:] * sentences[-1].endswith(":"))
         kept.append(sentence)
     return paragraph
 

@@ -101,6 +101,12 @@ def show_maps(maps: torch.Tensor, n: int = 8, title: str = "") -> Figure:
     return figure
 
 
+def draw_heat(axis: Axes, heat: torch.Tensor, size: tuple[int, int], interpolation: str = "nearest") -> None:
+    """An attention (h, w) over an axis's picture of a height and width: bright where it is, dim elsewhere."""
+    alpha = 0.5 + 0.4 * (heat / heat.max()).numpy()
+    axis.imshow(heat.numpy(), cmap="magma", alpha=alpha, extent=(0, size[1], size[0], 0), interpolation=interpolation)
+
+
 def show_attention(drawing, reference, attention: torch.Tensor, points: list[tuple[int, int]], axes) -> None:
     """Where points of the drawing look in the reference.
 
@@ -109,14 +115,14 @@ def show_attention(drawing, reference, attention: torch.Tensor, points: list[tup
     """
     drawing, reference = as_picture(drawing), as_picture(reference)
     height, width, tokens = attention.shape
-    side, extent = math.isqrt(tokens), (0, drawing.shape[1], drawing.shape[0], 0)
+    side = math.isqrt(tokens)
     axes[0].imshow(drawing, cmap="gray", vmin=0, vmax=255)
     for i, (row, column) in enumerate(points):
         x, y = (column + 0.5) * drawing.shape[1] / width, (row + 0.5) * drawing.shape[0] / height
         axes[0].plot(x, y, "o", color=f"C{i}", markersize=8, markeredgecolor="white")
         heat = attention[row, column].reshape(side, side).detach()
         axes[i + 1].imshow(reference)
-        axes[i + 1].imshow(heat, cmap="magma", alpha=0.65, extent=extent, interpolation="bilinear")
+        draw_heat(axes[i + 1], heat, drawing.shape[:2], "bilinear")
         axes[i + 1].set_title(f"● looks here, max {heat.max():.0%}", color=f"C{i}", fontsize=9)
     for axis in axes:
         axis.axis("off")
