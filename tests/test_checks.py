@@ -71,6 +71,16 @@ def test_random_numbers_of_the_page_and_inputs_of_other_calls_stay(said):
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_a_right_result_from_an_input_changed_in_place_is_not_right(said):
+    def greedy(weight):
+        weight -= weight.mean((1, 2, 3), keepdim=True)
+        weight /= weight.std((1, 2, 3), keepdim=True, correction=0) * weight[0].numel() ** 0.5
+        return weight
+
+    assert "you changed `weight` itself" in said("standardize", greedy)
+    assert said("standardize", lambda weight: greedy(weight.clone())).startswith("standardize: right.")
+
+
 def test_a_common_factor_and_the_first_place_are_told(said):
     assert "3 times what it should be" in said("lloyd_step", lambda p, c: 3 * lloyd(p, c))
     odd = torch.zeros(4, 3, dtype=torch.float64)

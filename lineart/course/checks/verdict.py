@@ -8,6 +8,8 @@ result is named. A check prints one line, returns nothing and raises nothing.
 from __future__ import annotations
 
 import copy
+import inspect
+import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -50,24 +52,25 @@ def judge(
     means: str,
     run: Callable = call,
     tolerance: float = 1e-4,
+    parts: Sequence[str] = (),
 ) -> None:
     """Print what there is to say about a student's function.
 
     cases: the arguments of each call, copied for every call, so that nobody's changes reach another. run(function,
     *arguments): what is compared, by default the result; None means not written yet. tolerance: relative to the largest
-    expected value.
+    expected value. parts: what the arrays are of which each call's result consists, to name the one that differs.
     """
     with torch.random.fork_rng(devices=[]):  # the page's random numbers stay as they were
-        say(name, _verdict(student, right, cases, mistakes, means, run, tolerance))
+        say(name, _verdict(student, right, cases, mistakes, means, run, tolerance, parts))
 
 
-def _verdict(student, right, cases, mistakes, means, run, tolerance) -> str:
+def _verdict(student, right, cases, mistakes, means, run, tolerance, parts) -> str:
     if student is None:
         return NOT_WRITTEN
     if not callable(student):
         return "not right yet. Give the check the function itself, without calling it."
     try:
-        results = _results(student, cases, run)
+        results, touched = _results(student, cases, run)
         if any(result is None for result in results):
             return NOT_WRITTEN
         found = _arrays(results)
@@ -75,21 +78,45 @@ def _verdict(student, right, cases, mistakes, means, run, tolerance) -> str:
         return f"not right yet. {error}"
     except Exception as error:  # a student's code may raise anything, and the page has to go on
         return f"not right yet. {_told(error, student, mistakes)}"
-    expected = _arrays(_results(right, cases, run))
+    expected, may_touch = _results(right, cases, run)
+    expected = _arrays(expected)
     if _same(found, expected, tolerance):
+        if touched - may_touch:
+            return f"not right yet. {_in_place(student, min(touched - may_touch))}"
         return f"right. {means}"
     for mistake in mistakes:
-        if mistake.wrong and _same(found, _arrays(_results(mistake.wrong, cases, run)), tolerance):
+        if mistake.wrong and _same(found, _arrays(_results(mistake.wrong, cases, run)[0]), tolerance):
             return f"not right yet. {mistake.words}"
-    return f"not right yet. {_difference(found, expected, tolerance)}"
+    return f"not right yet. {_difference(found, expected, tolerance, parts)}"
 
 
-def _results(function: Callable, cases: Sequence[tuple], run: Callable) -> list:
-    results = []
+def _results(function: Callable, cases: Sequence[tuple], run: Callable) -> tuple[list, set[int]]:
+    """A result for each case, and which arguments the function changed, by their place: tensors and arrays."""
+    results, touched = [], set()
     for arguments in cases:
         torch.manual_seed(0)
-        results.append(run(function, *copy.deepcopy(arguments)))
-    return results
+        given = copy.deepcopy(arguments)
+        results.append(run(function, *given))
+        touched |= {place for place, pair in enumerate(zip(arguments, given)) if not _unchanged(*pair)}
+    return results, touched
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(_unchanged(before[key], after[key]) for key in before)
+    if torch.is_tensor(before) or isinstance(before, np.ndarray):
+        return bool((before == after).all())
+    return True
+
+
+def _in_place(student: Callable, place: int) -> str:
+    names = [*inspect.signature(student).parameters]
+    name = f"`{names[place]}`" if place < len(names) else "its input"
+    return (
+        f"The result is, but you changed {name} itself. Whoever called your function may still need it: make a new one."
+    )
 
 
 def _arrays(result: Any) -> list[np.ndarray]:
@@ -117,26 +144,39 @@ def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
     return np.isclose(a, b, rtol=0, atol=tolerance * largest + 1e-12, equal_nan=True)
 
 
-def _difference(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> str:
+def _difference(
+    found: list[np.ndarray], expected: list[np.ndarray], tolerance: float, parts: Sequence[str] = ()
+) -> str:
     """The first thing that differs: how many results, a shape, a number that is none, a common factor, one place."""
     if len(found) != len(expected):
-        return f"On the check's inputs it must return {len(expected)} arrays or numbers, yours are {len(found)}."
-    for a, b in zip(found, expected):
+        return f"On the check's inputs it must return {_count(len(expected))}, yours are {len(found)}."
+    for number, (a, b) in enumerate(zip(found, expected)):
+        name = f"{parts[number % len(parts)].capitalize()}: " if parts else ""
         if a.shape != b.shape:
-            return f"The shape must be {b.shape}, yours is {a.shape}."
+            return name + _wrong_shape(a, b)
         if not np.isfinite(a).all():
-            return "Your result holds NaN or infinity."
+            return f"{name}Your result holds NaN or infinity."
         wrong = ~_close(a, b, tolerance)
         if not wrong.any():
             continue
         factor = (a * b).sum() / max((b * b).sum(), 1e-12)
-        if b.size > 1 and factor and _close(a, factor * b, tolerance).all():
-            return f"Every number is {factor:.3g} times what it should be."
+        if b.size > 1 and factor and abs(factor - 1) > 0.1 and _close(a, factor * b, tolerance).all():
+            return f"{name}Every number is {factor:.3g} times what it should be."
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = f"First at {list(place)}" if place else "On the check's inputs"
-        share = f"; {wrong.mean():.0%} of the numbers differ" if b.size > 1 else ""
-        return f"{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
+        share = f"; {wrong.sum()} of {b.size} numbers differ" if b.size > 1 else ""
+        return f"{name}{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
     return "It differs from case to case."
+
+
+def _count(number: int) -> str:
+    return f"{number} arrays or numbers" if number > 1 else "one array or number"
+
+
+def _wrong_shape(found: np.ndarray, expected: np.ndarray) -> str:
+    if not expected.shape:
+        return f"It must be one number, yours has the shape {found.shape}."
+    return f"The shape must be {expected.shape}, yours is {found.shape or 'that of one number'}."
 
 
 def _told(error: Exception, student: Callable, mistakes: Iterable[Mistake]) -> str:
@@ -145,10 +185,10 @@ def _told(error: Exception, student: Callable, mistakes: Iterable[Mistake]) -> s
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     lines = [line for file, line in frames if code and file == code.co_filename]
     where = f"Line {lines[-1]} of your code" if lines else "Calling your function"
-    message = (str(error).strip() or "no message").splitlines()[0]
+    message = textwrap.shorten(str(error) or "no message", 160, placeholder=" …")
     for mistake in mistakes:
         if mistake.raises and mistake.raises in str(error):
-            return f"{mistake.words} ({where} raised {type(error).__name__}.)"
+            return f"{mistake.words} ({where} raised {type(error).__name__}: {message})"
     return f"{where} raised {type(error).__name__}: {message}"
 
 
@@ -164,13 +204,13 @@ def predict(
 
 def _verdict_of_number(answer, expected, means, guesses, tolerance) -> str:
     if answer is None:
-        return "not answered yet. Guess before you read on."
+        return "not answered yet. Answer before you read on."
     try:
         found, right = _as_numbers(answer), _as_numbers(expected)
     except Exception:  # an answer may be anything
         return "not right yet. The answer must be a number, or a list of numbers as the exercise asks."
     if found.shape != right.shape:
-        return f"not right yet. The shape must be {right.shape}, yours is {found.shape}."
+        return f"not right yet. {_wrong_shape(found, right)}"
     if _close(found, right, tolerance).all():
         return f"right. {means}"
     for guess, words in guesses:
