@@ -124,7 +124,7 @@ class Trainer:
         # Generator, Eq. 1
         self.raw["discriminator"].requires_grad_(False)  # its weights need no gradient from this loss
         terms = {
-            "l1": losses.l1_loss(fake, color),
+            "l1": losses.l1_loss(fake, color, self.config.rare_colors),
             "feature": self.feature_loss(fake, color),
             "tv": losses.total_variation(fake),
             "adversarial": losses.adversarial_loss(self.discriminator(torch.cat([line, fake], 1), palette)),
