@@ -6,14 +6,14 @@ import torch.nn.functional as F
 PSNR_CEILING = 100.0  # dB; identical pictures count as this in a mean
 
 
-def l1_loss(fake: torch.Tensor, color: torch.Tensor, rare_colors: float = 1.0) -> torch.Tensor:
-    """Eq. 2 as a mean over all values, which the weight 50 is made for (the paper writes the norm).
+def l1_loss(fake: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
+    """Eq. 2 as a mean over all values, which the weight 50 is made for (the paper writes the norm)."""
+    return F.l1_loss(fake, color)
 
-    rare_colors: how many times a pixel may count, see `color_weights`; at 1 all count alike, as in the paper.
-    """
-    if rare_colors == 1:
-        return F.l1_loss(fake, color)
-    return ((fake - color).abs() * color_weights(color, rare_colors)).mean()
+
+def balanced_l1_loss(fake: torch.Tensor, color: torch.Tensor, most: float) -> torch.Tensor:
+    """Eq. 2 with the pixels counted by `color_weights`, at most `most` times each: not the paper's."""
+    return ((fake - color).abs() * color_weights(color, most)).mean()
 
 
 def color_weights(color: torch.Tensor, most: float) -> torch.Tensor:

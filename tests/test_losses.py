@@ -36,7 +36,7 @@ def test_a_rare_colour_counts_as_much_as_its_even_share_and_rims_count_once():
     assert losses.color_weights(color, most=1.5).max().item() == 1.5
     fake = color.clone()
     fake[0, 0, 0, 0] += 0.5
-    assert losses.l1_loss(fake, color, 50).item() == pytest.approx(0.5 * even / red / color.numel())
+    assert losses.balanced_l1_loss(fake, color, 50).item() == pytest.approx(0.5 * even / red / color.numel())
     assert losses.l1_loss(fake, color).item() == pytest.approx(0.5 / color.numel())
 
 
