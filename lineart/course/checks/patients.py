@@ -35,7 +35,7 @@ REASONS = {
     ),
     "discriminator": (
         "",
-        "Its loss would stay near 0, and first of all. Where it is there, ask what else was gone before.",
+        "Then its loss would fall to 0 before anything else changed. If it did fall, ask what had stopped earlier.",
     ),
     "too short": ("", "The healthy one had no more steps."),
 }
