@@ -87,10 +87,6 @@ def discriminator_loss(student: Callable | None) -> None:
                 naive,
             ),
             Mistake(
-                "It breaks at a fake logit of 30: there 1 - sigmoid is 0. It is sigmoid(-z), which is not.",
-                lambda real, fake: F.softplus(-real).mean() - (1 - torch.sigmoid(fake)).log().mean(),
-            ),
-            Mistake(
                 "You averaged the two halves. Eq. 6 adds them: a guess costs 2 log 2.",
                 lambda *a: losses.discriminator_loss(*a) / 2,
             ),
