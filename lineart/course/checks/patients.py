@@ -67,7 +67,5 @@ def _verdict(letter: str, cause: Any) -> str:
     if cause == HAS[letter]:
         return f"right. {REASONS[cause][0]}"
     if {cause, HAS[letter]} == ALIKE:
-        return (
-            "not right yet, but near: two causes look alike on the sheet. Look at one batch, as the second hint says."
-        )
+        return "not right yet, but near: two causes look alike on the sheet. Look at one batch, pictures and palettes."
     return f"not right yet. {REASONS[cause][1]}"
