@@ -153,54 +153,57 @@ def l1_loss(student: Callable | None) -> None:
     )
 
 
+def variation_by(size=torch.abs, vertical=1, horizontal=1):
+    def wrong(x):
+        down, right = x[:, :, 1:] - x[:, :, :-1], x[..., 1:] - x[..., :-1]
+        return (vertical * size(down).sum() + horizontal * size(right).sum()) / x.numel()
+
+    return wrong
+
+
+MISTAKES_OF_VARIATION = [
+    Mistake(
+        "You took the sum. Divide by the number of values, or the eraser beats the pencil.",
+        lambda x: variation_by()(x) * x.numel(),
+    ),
+    Mistake(
+        "You squared the differences, as the paper's text says. Eq. 4, and the package, take absolute ones.",
+        variation_by(torch.square),
+    ),
+    Mistake("Only neighbours in a row are compared; those in a column are missing.", variation_by(vertical=0)),
+    Mistake("Only neighbours in a column are compared; those in a row are missing.", variation_by(horizontal=0)),
+    Mistake(
+        "Without `abs`, ups and downs cancel: what is left are the two edges of the picture.", variation_by(lambda x: x)
+    ),
+    Mistake(
+        "You took two means, each over its own differences. Add two sums, then divide by the picture's values.",
+        lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(),
+    ),
+    Mistake(
+        "Only one of the two sums is divided. Put parentheses around what you add.",
+        lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum() / x.numel(),
+    ),
+    Mistake(
+        "You compared channels with each other. (N, 3, H, W): rows are axis 2, columns axis 3.",
+        lambda x: (x.diff(dim=1).abs().sum() + x.diff(dim=2).abs().sum()) / x.numel(),
+    ),
+    Mistake(
+        "`roll` goes round: the last row has no neighbour below it, and you compared it with the first.",
+        lambda x: sum((x - x.roll(1, axis)).abs().sum() for axis in (2, 3)) / x.numel(),
+    ),
+    CUT_OFF,
+]
+
+
 def total_variation(student: Callable | None) -> None:
     """total_variation(image): (N, 3, H, W) -> one number, Eq. 4 over the number of values."""
-
-    def version(size=torch.abs, vertical=1, horizontal=1):
-        def wrong(x):
-            down, right = x[:, :, 1:] - x[:, :, :-1], x[..., 1:] - x[..., :-1]
-            return (vertical * size(down).sum() + horizontal * size(right).sum()) / x.numel()
-
-        return wrong
 
     judge(
         "total_variation",
         student,
         losses.total_variation,
         [(seeded(2, 3, 5, 7),)],
-        [
-            Mistake(
-                "You took the sum. Divide by the number of values, or the eraser beats the pencil.",
-                lambda x: version()(x) * x.numel(),
-            ),
-            Mistake(
-                "You squared the differences, as the paper's text says. Eq. 4, and the package, take absolute ones.",
-                version(torch.square),
-            ),
-            Mistake("Only neighbours in a row are compared; those in a column are missing.", version(vertical=0)),
-            Mistake("Only neighbours in a column are compared; those in a row are missing.", version(horizontal=0)),
-            Mistake(
-                "Without `abs`, ups and downs cancel: what is left are the two edges of the picture.",
-                version(lambda x: x),
-            ),
-            Mistake(
-                "You took two means, each over its own differences. Add two sums, then divide by the picture's values.",
-                lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(),
-            ),
-            Mistake(
-                "Only one of the two sums is divided. Put parentheses around what you add.",
-                lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum() / x.numel(),
-            ),
-            Mistake(
-                "You compared channels with each other. (N, 3, H, W): rows are axis 2, columns axis 3.",
-                lambda x: (x.diff(dim=1).abs().sum() + x.diff(dim=2).abs().sum()) / x.numel(),
-            ),
-            Mistake(
-                "`roll` goes round: the last row has no neighbour below it, and you compared it with the first.",
-                lambda x: sum((x - x.roll(1, axis)).abs().sum() for axis in (2, 3)) / x.numel(),
-            ),
-            CUT_OFF,
-        ],
+        MISTAKES_OF_VARIATION,
         run=that_can_train,
         means="A flat picture costs nothing, and so does a blank one.",
     )
