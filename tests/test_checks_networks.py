@@ -262,10 +262,10 @@ ANSWERS = {
             ({"unbiased": True}, "n - 1"),
             ({"affine": False}, "Gamma"),
             ({"over_batch": True}, "run over the pictures"),
-            ({"divisor": lambda x, eps: deviation(x, 0)}, "Epsilon is missing"),
+            ({"divisor": lambda x, eps: deviation(x, 0)}, "has no effect. Add it"),
             ({"divisor": lambda x, eps: deviation(x, 0) + eps}, "outside the root"),
             ({"divisor": lambda x, eps: deviation(x, 0, unbiased=True) + eps}, "Two things: epsilon belongs"),
-            ({"divisor": lambda x, eps: deviation(x, 0, unbiased=True)}, "Two things: epsilon is missing"),
+            ({"divisor": lambda x, eps: deviation(x, 0, unbiased=True)}, "Two things: the `eps`"),
         )
         + [
             (lambda x, g, *a: group_norm(x, 8 // g, *a), "number of channels in a group"),

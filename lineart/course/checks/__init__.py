@@ -5,8 +5,9 @@ A module for a few lessons; `verdict` says how a check speaks.
 
 # ruff: noqa: F401 - to be re-exported is all that these imports are for
 from lineart.course.checks.attention import cross_attention, matched_attention, mirror_test, skip_gate
-from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
+from lineart.course.checks.blocks import group_norm, residual_block, standardize
 from lineart.course.checks.discriminator import patch_stack, power_iteration
+from lineart.course.checks.generator import add_noise, decode
 from lineart.course.checks.losses import (
     adversarial_loss,
     discriminator_loss,

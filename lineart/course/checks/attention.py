@@ -41,6 +41,47 @@ def crossed(swap=False, mixed=False, out=True, **how):
     return wrong
 
 
+OF_CROSS_ATTENTION = [
+    Mistake(
+        "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
+        "token gets the same weight.",
+        crossed(scale=1),
+    ),
+    Mistake(
+        "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.", crossed(scale=0)
+    ),
+    Mistake(
+        "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
+        "over the tokens: the last axis.",
+        crossed(softmax=1),
+    ),
+    Mistake("X is missing: the formula adds the attention to it.", crossed(residual=False)),
+    Mistake(
+        "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose first.",
+        crossed(transpose=False),
+    ),
+    Mistake(
+        "Keys and values are exchanged: found by what it gives, and giving what it is found by.", crossed(swap=True)
+    ),
+    Mistake("`to_out` is missing: the mixture goes through it before X is added.", crossed(out=False)),
+    Mistake("The softmax is missing: each position's weights must be positive and sum to 1.", crossed(softmax=None)),
+    *(
+        Mistake(
+            "You reshaped x straight to (N, HW, C), and positions and channels are mixed up. `flatten(2)`, "
+            "then transpose.",
+            crossed(mixed=True, transpose=transpose),
+        )
+        for transpose in (True, False)
+    ),
+    Mistake(
+        "Two shapes do not fit. Rows are positions, with the channels last: x must become (N, HW, C) before "
+        "`to_q`, keys and values come from `tokens`, and `to_out` takes rows, too, before you go back "
+        "to (N, C, H, W).",
+        raises="mat1 and mat2 shapes cannot be multiplied",
+    ),
+]
+
+
 def cross_attention(student: Callable | None) -> None:
     """cross_attention(x, tokens, to_q, to_k, to_v, to_out): (N, C, H, W), (N, T, C_ref) -> (N, C, H, W), no norm."""
     x, tokens = 2 * seeded(2, 8, 3, 4), 2 * seeded(2, 5, 6, seed=1)
@@ -51,50 +92,7 @@ def cross_attention(student: Callable | None) -> None:
         student,
         crossed(),
         [(x, tokens, *layers)],
-        [
-            Mistake(
-                "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
-                "token gets the same weight.",
-                crossed(scale=1),
-            ),
-            Mistake(
-                "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
-                crossed(scale=0),
-            ),
-            Mistake(
-                "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
-                "over the tokens: the last axis.",
-                crossed(softmax=1),
-            ),
-            Mistake("X is missing: the formula adds the attention to it.", crossed(residual=False)),
-            Mistake(
-                "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose "
-                "first.",
-                crossed(transpose=False),
-            ),
-            Mistake(
-                "Keys and values are exchanged: found by what it gives, and giving what it is found by.",
-                crossed(swap=True),
-            ),
-            Mistake("`to_out` is missing: the mixture goes through it before X is added.", crossed(out=False)),
-            Mistake(
-                "The softmax is missing: each position's weights must be positive and sum to 1.", crossed(softmax=None)
-            ),
-            *(
-                Mistake(
-                    "You reshaped x straight to (N, HW, C), and positions and channels are mixed up. `flatten(2)`, "
-                    "then transpose.",
-                    crossed(mixed=True, transpose=transpose),
-                )
-                for transpose in (True, False)
-            ),
-            Mistake(
-                "Two shapes do not fit. Rows are positions, with the channels last: x must become (N, HW, C) before "
-                "`to_q`, keys and values come from `tokens`, and `to_out` takes rows, too, before you go back "
-                "to (N, C, H, W).",
-                raises="mat1 and mat2 shapes cannot be multiplied",
-            ),
-        ],
+        OF_CROSS_ATTENTION,
         means="Each position of the drawing asks the whole reference and gets a mixture of its values.",
     )
 

@@ -1,4 +1,4 @@
-"""Notebooks 03 and 05: the residual block, the noise, the way up with its skips."""
+"""Notebook 03: filters, groups, and the residual block."""
 
 from __future__ import annotations
 
@@ -83,6 +83,48 @@ def grouped(dims=-1, correction=0, power=0.5, inside=1, outside=0):
     return wrong
 
 
+OF_GROUP_NORM = [
+    Mistake("The `eps` that is given has no effect. Add it to the variance, under the root.", grouped(inside=0)),
+    Mistake("Epsilon stands outside the root. Add it to the variance.", grouped(inside=0, outside=1)),
+    Mistake(
+        "Two things: epsilon belongs under the root, to the variance; and torch's `std` and `var` divide by "
+        "n - 1 unless you say `correction=0`.",
+        grouped(inside=0, outside=1, correction=1),
+    ),
+    Mistake(
+        "Two things: the `eps` that is given has no effect (add it to the variance, under the root); and torch's `std` "
+        "and `var` divide by n - 1 unless you say `correction=0`.",
+        grouped(inside=0, correction=1),
+    ),
+    Mistake("Your mean and variance run over the pictures as well. Each picture has its own.", grouped((0, -1))),
+    Mistake(
+        "You took `groups` for the number of channels in a group. It is the number of groups.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1] // g, gamma, beta, eps),
+    ),
+    Mistake(
+        "You normalised over the batch as well, as BatchNorm does: the other pictures came into it again.",
+        lambda x, g, gamma, beta, eps: F.batch_norm(x, None, None, gamma, beta, True, eps=eps),
+    ),
+    Mistake(
+        "You normalised each channel by itself. A group's channels share one mean and one variance.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1], gamma, beta, eps),
+    ),
+    Mistake(
+        "You normalised over all channels together, as with one group.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, 1, gamma, beta, eps),
+    ),
+    Mistake("You divided by the variance, not by its root.", grouped(power=1)),
+    Mistake(
+        "torch's `var` divides by n - 1. The norm divides by n: `correction=0` (or `unbiased=False`).",
+        grouped(correction=1),
+    ),
+    Mistake(
+        "Gamma and beta are missing: after the division each channel gets its own scale and shift.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, g, eps=eps),
+    ),
+]
+
+
 def group_norm(student: Callable | None) -> None:
     """group_norm(x, groups, gamma, beta, eps): (N, C, H, W), int, (C,), (C,), float -> (N, C, H, W)."""
     x = 2 * seeded(3, 8, 4, 5) + seeded(3, 8, 1, 1, seed=1)
@@ -93,48 +135,7 @@ def group_norm(student: Callable | None) -> None:
         student,
         lambda x, g, gamma, beta, eps: F.group_norm(x, g, gamma, beta, eps),
         [(x, 2, gamma, beta, 1e-5), (x, 2, gamma, beta, 0.1)],
-        [
-            Mistake("Epsilon is missing under the root.", grouped(inside=0)),
-            Mistake("Epsilon stands outside the root. Add it to the variance.", grouped(inside=0, outside=1)),
-            Mistake(
-                "Two things: epsilon belongs under the root, to the variance; and torch's `std` and `var` divide by "
-                "n - 1 unless you say `correction=0`.",
-                grouped(inside=0, outside=1, correction=1),
-            ),
-            Mistake(
-                "Two things: epsilon is missing under the root; and torch's `std` and `var` divide by n - 1 unless you "
-                "say `correction=0`.",
-                grouped(inside=0, correction=1),
-            ),
-            Mistake(
-                "Your mean and variance run over the pictures as well. Each picture has its own.", grouped((0, -1))
-            ),
-            Mistake(
-                "You took `groups` for the number of channels in a group. It is the number of groups.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1] // g, gamma, beta, eps),
-            ),
-            Mistake(
-                "You normalised over the batch as well, as BatchNorm does: the other pictures came into it again.",
-                lambda x, g, gamma, beta, eps: F.batch_norm(x, None, None, gamma, beta, True, eps=eps),
-            ),
-            Mistake(
-                "You normalised each channel by itself. A group's channels share one mean and one variance.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1], gamma, beta, eps),
-            ),
-            Mistake(
-                "You normalised over all channels together, as with one group.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, 1, gamma, beta, eps),
-            ),
-            Mistake("You divided by the variance, not by its root.", grouped(power=1)),
-            Mistake(
-                "torch's `var` divides by n - 1. The norm divides by n: `correction=0` (or `unbiased=False`).",
-                grouped(correction=1),
-            ),
-            Mistake(
-                "Gamma and beta are missing: after the division each channel gets its own scale and shift.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, g, eps=eps),
-            ),
-        ],
+        OF_GROUP_NORM,
         means="No number of another picture enters: the companions in a batch no longer matter.",
     )
 
@@ -203,96 +204,4 @@ def residual_block(student: Callable | None) -> None:
             ),
         ],
         means="The whole network is made of this. The block learns only the difference from what came in.",
-    )
-
-
-def add_noise(student: Callable | None) -> None:
-    """add_noise(x, scale, generator): (N, C, H, W), (C, 1, 1), torch.Generator -> (N, C, H, W)."""
-
-    def run(function, x, scale):
-        return function(x, scale, torch.Generator().manual_seed(3))
-
-    def drawn(draw, *shape):
-        def wrong(x, scale, generator):
-            size = [x.shape[i] if n is None else n for i, n in enumerate(shape)]
-            return x + scale * draw(size, generator=generator)
-
-        return wrong
-
-    judge(
-        "add_noise",
-        student,
-        drawn(torch.randn, None, 1, None, None),
-        # planes of a multiple of 16 numbers: of those torch draws the same one by one as all at once
-        [(seeded(2, 4, 4, 8), torch.tensor([1.0, -0.5, 0.0, 2.0]).view(4, 1, 1))],
-        [
-            Mistake(
-                "Every channel got noise of its own. There is one plane a picture, which all channels share.",
-                drawn(torch.randn, None, None, None, None),
-            ),
-            Mistake("All pictures of the batch got the same plane.", drawn(torch.randn, 1, 1, None, None)),
-            Mistake(
-                "`rand` is uniform and has mean 0.5: it makes every feature brighter. The noise is normal: `randn`.",
-                drawn(torch.rand, None, 1, None, None),
-            ),
-            Mistake(
-                "The plane is not scaled: every channel gets the same noise, and training could not turn it down.",
-                lambda x, scale, generator: drawn(torch.randn, None, 1, None, None)(x, 1.0, generator),
-            ),
-            Mistake(
-                "You drew without `generator`, or seeded it yourself: the seed that it came with decides nothing then.",
-                lambda x, scale, generator: drawn(torch.randn, None, 1, None, None)(x, scale, None),
-            ),
-            Mistake(
-                "`randn_like(x)` gives every channel noise of its own, drawn without `generator`.",
-                lambda x, scale, generator: drawn(torch.randn, None, None, None, None)(x, scale, None),
-            ),
-        ],
-        means="With scales of 0 it is the identity: a young network is left in peace.",
-        run=run,
-    )
-
-
-def decode(student: Callable | None) -> None:
-    """decode(maps, blocks, to_rgb): levels 1 to L, decoder blocks 0 to L - 1, last convolution -> (N, 3, H, W)."""
-    widths = [4, 6, 8]  # of levels 1 to 3
-    blocks = built(lambda: [ResidualBlock(8, 4, "up"), ResidualBlock(12, 4, "up"), ResidualBlock(8, 6, "up")])
-    to_rgb = built(lambda: nn.Conv2d(4, 3, 3, padding=1))
-    maps = [seeded(2, c, 16 >> i, 16 >> i, seed=i) for i, c in enumerate(widths, start=1)]
-
-    def version(end=torch.tanh, join=lambda x, skip: torch.cat([x, skip], 1)):
-        def wrong(maps, blocks, to_rgb):
-            x = maps[-1]
-            for i in reversed(range(len(blocks))):
-                x = blocks[i](x)
-                x = join(x, maps[i - 1]) if i else x
-            return end(to_rgb(x))
-
-        return wrong
-
-    judge(
-        "decode",
-        student,
-        version(),
-        [(maps, blocks, to_rgb)],
-        [
-            Mistake("tanh is missing: the result must lie in [-1, 1].", version(lambda x: x)),
-            Mistake("A sigmoid gives 0 to 1. Pictures lie in [-1, 1] here: tanh.", version(torch.sigmoid)),
-            Mistake(
-                "The skip stands before the decoder's map. The blocks were trained on the other order: decoder, skip.",
-                version(join=lambda x, skip: torch.cat([skip, x], 1)),
-            ),
-            Mistake(
-                "A block, or `to_rgb`, got a map of the wrong width. Start from the deepest map, `maps[-1]`. Take the "
-                "last block first, and each block once, block 0 too. Behind each but block 0 concatenate the skip, "
-                "along the channels: adding it keeps too few of them.",
-                raises="channels, but got",
-            ),
-            Mistake(
-                "A skip has another size than the map beside it: block i gives level i, and so must its skip, "
-                "`maps[i - 1]`. Block 0 has no skip.",
-                raises="Sizes of tensors must match",
-            ),
-        ],
-        means="Down for meaning, up for place: the finest skip carries the lines.",
     )

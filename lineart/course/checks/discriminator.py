@@ -44,12 +44,12 @@ def described_stack(function, in_channels, width):
     layers = [m for name, m in named if "parametrizations" not in name]
     layers = [m for m in layers if isinstance(m, nn.Conv2d) or not [*m.children()]]
     convs = [m for m in layers if isinstance(m, nn.Conv2d)]
-    leaky, slopes = torch.zeros(len(convs) + 1), []
+    places, slopes = torch.zeros(len(convs) + 1), []
     place = norms = others = 0
     for layer in layers:
         place += isinstance(layer, nn.Conv2d)
         if isinstance(layer, nn.LeakyReLU):
-            leaky[place] += 1
+            places[place] += 1
             slopes.append(layer.negative_slope)
         norms += isinstance(layer, NORMS)
         others += not isinstance(layer, (nn.Conv2d, nn.LeakyReLU, nn.Identity, *NORMS))
@@ -62,12 +62,14 @@ def described_stack(function, in_channels, width):
         [c.bias is not None for c in convs],
         [hasattr(c, "parametrizations") or hasattr(c, "weight_orig") for c in convs],  # torch has a newer and an older
     ]
-    return [len(convs), *map(np.array, columns), leaky, np.array(slopes), norms, others, np.array(side)]
+    return [len(convs), *map(np.array, columns), places, np.array(slopes), norms, others, np.array(side)]
 
 
-def stacked(
-    wrap=spectral_norm, strides=(2, 2, 2, 1, 1), act=lambda: nn.LeakyReLU(0.2), before=(), end=(), norms=(), bias=True
-):
+def leaky():
+    return nn.LeakyReLU(0.2)
+
+
+def stacked(wrap=spectral_norm, strides=(2, 2, 2, 1, 1), act=leaky, before=(), end=(), norms=(), bias=True):
     """The stack, or what comes of one of the usual mistakes. norms: behind which convolutions stands one."""
 
     def version(in_channels, width):
@@ -81,60 +83,56 @@ def stacked(
     return version
 
 
+NORM_LAYER = "Norm layers stand between your convolutions. Here the spectral norm of the weights is all there is."
+OF_THE_STACK = [
+    Mistake("The convolutions are not wrapped in `spectral_norm`.", stacked(lambda conv: conv)),
+    Mistake(
+        "There is a layer too many, such as a sigmoid at the end. Leave the logits as they are; the loss takes "
+        "the sigmoid, safely.",
+        stacked(end=[nn.Sigmoid]),
+    ),
+    Mistake("A leaky ReLU follows the last convolution: it would squeeze every logit below 0.", stacked(end=[leaky])),
+    Mistake(
+        "Your leaky ReLUs stand before the convolutions. The first one would already bend the picture: put "
+        "them after each convolution but the last.",
+        stacked(before=[leaky]),
+    ),
+    Mistake("Your leaky ReLU has torch's slope of 0.01; here it is 0.2.", stacked(act=nn.LeakyReLU)),
+    Mistake(
+        "Between the convolutions stand four leaky ReLUs; yours are of another kind. A plain ReLU passes on "
+        "nothing, and no gradient, below 0.",
+        stacked(act=nn.ReLU),
+    ),
+    Mistake(
+        "Between the convolutions stand four leaky ReLUs; yours has none. Without them the five convolutions "
+        "are one linear map.",
+        stacked(act=nn.Identity),
+    ),
+    Mistake(
+        "All five layers halve the picture. Only the first three do; the last two have stride 1.",
+        stacked(strides=(2, 2, 2, 2, 2)),
+    ),
+    Mistake("Your convolutions have no bias. Here each has one.", stacked(bias=False)),
+    Mistake(NORM_LAYER, stacked(norms=(0, 1, 2, 3))),
+    Mistake(NORM_LAYER, stacked(norms=(1, 2, 3))),
+    Mistake(
+        "`spectral_norm` takes one layer that has a weight: wrap each convolution, and nothing else.", raises="weight'"
+    ),
+    Mistake(
+        "Two neighbours do not fit: a convolution reads as many channels as the one before it gives.",
+        raises="channels, but got",
+    ),
+]
+
+
 def patch_stack(student: Callable | None) -> None:
     """patch_stack(in_channels, width) -> nn.Sequential: five normalised 4x4 convolutions, leaky ReLUs between."""
-
-    def leaky():
-        return nn.LeakyReLU(0.2)
-
-    norm_layer = "Norm layers stand between your convolutions. Here the spectral norm of the weights is all there is."
     judge(
         "patch_stack",
         student,
         stacked(),
         [(5, 4)],
-        [
-            Mistake("The convolutions are not wrapped in `spectral_norm`.", stacked(lambda conv: conv)),
-            Mistake(
-                "There is a layer too many, such as a sigmoid at the end. Leave the logits as they are; the loss takes "
-                "the sigmoid, safely.",
-                stacked(end=[nn.Sigmoid]),
-            ),
-            Mistake(
-                "A leaky ReLU follows the last convolution: it would squeeze every logit below 0.", stacked(end=[leaky])
-            ),
-            Mistake(
-                "Your leaky ReLUs stand before the convolutions. The first one would already bend the picture: put "
-                "them after each convolution but the last.",
-                stacked(before=[leaky]),
-            ),
-            Mistake("Your leaky ReLU has torch's slope of 0.01; here it is 0.2.", stacked(act=nn.LeakyReLU)),
-            Mistake(
-                "Between the convolutions stand four leaky ReLUs; yours are of another kind. A plain ReLU passes on "
-                "nothing, and no gradient, below 0.",
-                stacked(act=nn.ReLU),
-            ),
-            Mistake(
-                "Between the convolutions stand four leaky ReLUs; yours has none. Without them the five convolutions "
-                "are one linear map.",
-                stacked(act=nn.Identity),
-            ),
-            Mistake(
-                "All five layers halve the picture. Only the first three do; the last two have stride 1.",
-                stacked(strides=(2, 2, 2, 2, 2)),
-            ),
-            Mistake("Your convolutions have no bias. Here each has one.", stacked(bias=False)),
-            Mistake(norm_layer, stacked(norms=(0, 1, 2, 3))),
-            Mistake(norm_layer, stacked(norms=(1, 2, 3))),
-            Mistake(
-                "`spectral_norm` takes one layer that has a weight: wrap each convolution, and nothing else.",
-                raises="weight'",
-            ),
-            Mistake(
-                "Two neighbours do not fit: a convolution reads as many channels as the one before it gives.",
-                raises="channels, but got",
-            ),
-        ],
+        OF_THE_STACK,
         means="At 256 px it gives the paper's map of 30 x 30: one opinion about each patch.",
         run=described_stack,
         parts=PARTS,
@@ -157,54 +155,54 @@ def iterated(u=1, v=1, more=0, start=lambda v: v, end=lambda W, u, v: u @ W @ v)
     return version
 
 
+OTHER_START = "You did not start from the given v: after few rounds the estimate still depends on it."
+OF_POWER_ITERATION = [
+    Mistake(
+        "You returned its square. Either v is not brought back to length 1 in each round, or you squared at "
+        "the end: multiplying by W and by its transpose stretches twice.",
+        iterated(v=0),
+    ),
+    Mistake(
+        "After many rounds yours is its square. Either u is not brought back to length 1 in each round, or you took "
+        "the length of W^T W v: multiplying by W and by its transpose stretches twice.",
+        iterated(u=0),
+    ),
+    Mistake("u and v are never brought back to length 1: after some steps they are infinite.", iterated(u=0, v=0)),
+    Mistake(
+        "You returned the Frobenius norm: all singular values together, not the largest.", lambda W, v, steps: W.norm()
+    ),
+    Mistake(
+        "After 1 or 2 rounds the estimate has not arrived yet; yours has. Did you take a decomposition, or "
+        "more rounds than `steps`? Return what the rounds give.",
+        lambda W, v, steps: torch.linalg.svdvals(W)[0],
+    ),
+    Mistake("You made one round too many: `steps` is the number of rounds.", iterated(more=1)),
+    Mistake(
+        "The last v has gone through W once more: that is half a round too many. Take the last u, and return u^T W v.",
+        iterated(end=lambda W, u, v: (W @ v).norm()),
+    ),
+    Mistake(OTHER_START, iterated(start=torch.randn_like)),
+    Mistake(OTHER_START, iterated(start=torch.rand_like)),
+    Mistake(OTHER_START, iterated(start=torch.ones_like)),
+    Mistake(
+        "A name has no value yet. With steps = 1, does your loop run once? `steps` is the number of rounds.",
+        raises="cannot access local variable",
+    ),
+]
+
+
 def power_iteration(student: Callable | None) -> None:
     """power_iteration(W, v, steps): (rows, columns), (columns,), int -> estimate of the largest singular value."""
     rows, columns = torch.linalg.qr(seeded(6, 6))[0], torch.linalg.qr(seeded(9, 9, seed=1))[0]
     W = rows @ torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.4, 0.3])) @ columns[:6]
-    other_start = "You did not start from the given v: after few rounds the estimate still depends on it."
 
     judge(
         "power_iteration",
         student,
         iterated(),
         [(W, seeded(9, seed=2), steps) for steps in (1, 2, 200)],  # of 200 only the largest is left
-        [
-            Mistake(
-                "You returned its square. Either v is not brought back to length 1 in each round, or you squared at "
-                "the end: multiplying by W and by its transpose stretches twice.",
-                iterated(v=0),
-            ),
-            Mistake(
-                "You returned its square. Either u is not brought back to length 1 in each round, or you took the "
-                "length of W^T W v: multiplying by W and by its transpose stretches twice.",
-                iterated(u=0),
-            ),
-            Mistake(
-                "u and v are never brought back to length 1: after some steps they are infinite.", iterated(u=0, v=0)
-            ),
-            Mistake(
-                "You returned the Frobenius norm: all singular values together, not the largest.",
-                lambda W, v, steps: W.norm(),
-            ),
-            Mistake(
-                "After 1 or 2 rounds the estimate has not arrived yet; yours has. Did you take a decomposition? Return "
-                "what the rounds give.",
-                lambda W, v, steps: torch.linalg.svdvals(W)[0],
-            ),
-            Mistake("You made one round too many: `steps` is the number of rounds.", iterated(more=1)),
-            Mistake(
-                "The last v has gone through W once more: that is half a round too many. Take the last u, and return "
-                "u^T W v.",
-                iterated(end=lambda W, u, v: (W @ v).norm()),
-            ),
-            Mistake(other_start, iterated(start=torch.randn_like)),
-            Mistake(other_start, iterated(start=torch.rand_like)),
-            Mistake(other_start, iterated(start=torch.ones_like)),
-            Mistake(
-                "A name has no value yet. With steps = 1, does your loop run once? `steps` is the number of rounds.",
-                raises="cannot access local variable",
-            ),
-        ],
+        OF_POWER_ITERATION,
         means="No decomposition was needed; torch takes one such step in every forward pass of a training.",
         tolerance=1e-3,
+        parts=("after 1 round", "after 2 rounds", "after 200 rounds"),
     )
