@@ -6,6 +6,7 @@ A module for a few lessons; `verdict` says how a check speaks.
 # ruff: noqa: F401 - to be re-exported is all that these imports are for
 from lineart.course.checks.attention import cross_attention, matched_attention, skip_gate
 from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
+from lineart.course.checks.lines import crop_and_flip, xdog
 from lineart.course.checks.losses import (
     adversarial_loss,
     discriminator_loss,
@@ -18,7 +19,6 @@ from lineart.course.checks.losses import (
 from lineart.course.checks.measurements import (
     color_of_l1,
     colorfulness_under_grey,
-    colors_needed,
     drawings_of_step_six,
     improvement,
     mirror_test,
@@ -30,16 +30,9 @@ from lineart.course.checks.measurements import (
     two_handles,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.palettes import colors_needed, lloyd_step, palette_planes
 from lineart.course.checks.patients import six_patients
-from lineart.course.checks.pictures import (
-    area_answered,
-    crop_and_flip,
-    lloyd_step,
-    nearest_color,
-    palette_planes,
-    to_uint8,
-    xdog,
-)
+from lineart.course.checks.pictures import area_answered, nearest_color, to_uint8
 from lineart.course.checks.predictions import (
     best_logit,
     channels_into_decoder_3,
