@@ -81,6 +81,18 @@ def test_a_right_result_from_an_input_changed_in_place_is_not_right(said):
     assert said("standardize", lambda weight: greedy(weight.clone())).startswith("standardize: right.")
 
 
+@pytest.mark.parametrize(
+    "name", ["to_uint8", "nearest_color", "area_answered", "crop_and_flip", "xdog", "lloyd_step", "palette_planes"]
+)
+def test_an_input_changed_behind_a_right_result_is_told(name, said):
+    def greedy(*arguments):
+        result = ANSWERS[name][0](*arguments)
+        arguments[0][...] = 0
+        return result
+
+    assert "you changed its input" in said(name, greedy) or "you changed `" in said(name, greedy)
+
+
 def test_a_common_factor_and_the_first_place_are_told(said):
     assert "3 times what it should be" in said("lloyd_step", lambda p, c: 3 * lloyd(p, c))
     odd = torch.zeros(4, 3, dtype=torch.float64)
@@ -94,8 +106,8 @@ def lloyd(pixels, centres, mean=lambda own: own.mean(0), pick="argmin"):
     return torch.stack([mean(pixels[nearest == j]) for j in range(len(centres))])
 
 
-def eight_bits(x, shift=1, clamp=True, rounded=True):
-    x = (x + shift) * (127.5 if shift else 255)
+def eight_bits(x, shift=1, clamp=True, rounded=True, factor=127.5):
+    x = (x + shift) * (factor if shift else 255)
     x = x.clamp(0, 255) if clamp else x
     return (x.round() if rounded else x).to(torch.uint8)
 
@@ -113,16 +125,28 @@ def area(mask, reference, all_pixels=False):
     return shown / (mask.size if all_pixels else (mask < 6).sum())
 
 
+def left_in(mask, reference, above, below):
+    shown = sum((mask == value).sum() for value in range(above) if (reference == value).any())
+    return shown / (mask < below).sum()
+
+
 def move(picture, dy, dx, flip, mode="edge"):
     padded = np.pad(picture, [(4, 4), (4, 4)] + [(0, 0)] * (picture.ndim - 2), mode=mode)
     out = padded[4 + dy :, 4 + dx :][: picture.shape[0], : picture.shape[1]]
     return out[:, ::-1] if flip else out
 
 
-def dog(grey, sigma, k, p, epsilon, phi, one=1, sign=1):
-    u = one + sign * p * (gaussian_filter(grey, sigma) - gaussian_filter(grey, k * sigma))
-    soft = 1 + np.tanh(phi * (u - epsilon))
-    soft[u >= epsilon] = 1
+def unflipped(line, color, dy, dx, flip):
+    line, color = move(line, dy, dx, False), move(color, dy, dx, False)
+    if flip:
+        np.fliplr(line), np.fliplr(color)
+    return line, color
+
+
+def dog(grey, sigma, k, p, epsilon, phi, one=1, sign=1, soft_one=1, turned=False, wide=None):
+    u = one + sign * p * (gaussian_filter(grey, sigma) - gaussian_filter(grey, wide or k * sigma))
+    soft = soft_one + np.tanh(phi * (u - epsilon))
+    soft[u < epsilon if turned else u >= epsilon] = 1
     return soft
 
 
@@ -210,6 +234,9 @@ ANSWERS = {
             (lambda x: eight_bits(x, clamp=False), "clamp"),
             (lambda x: eight_bits(x, shift=0), "-1 to 0"),
             (lambda x: eight_bits(x) * 1.0, "type is not"),
+            (lambda x: eight_bits(x, factor=128), "by 128"),
+            (lambda x: eight_bits(x, factor=128, rounded=False), "by 128"),
+            (lambda x: eight_bits(x).numpy(), "must be a tensor"),
         ],
     ),
     "nearest_color": (
@@ -218,6 +245,15 @@ ANSWERS = {
             (lambda *a: nearest(*a, pick=np.argmax), "farthest"),
             (lambda *a: nearest(*a, power=1), "signs"),
             (lambda p, c: abs(p.astype(float).sum(-1)[..., None] - c.sum(-1)).argmin(-1), "brightness"),
+            (lambda p, c: abs(p[:, :, None] - c).sum(-1).argmin(-1), "sizes of the three"),
+            (lambda p, c: ((p[:, :, None] - c) ** 2).sum(-1).min(-1), "how far"),
+            (lambda p, c: np.linalg.norm(p[:, :, None] - c, axis=-1).min(-1), "how far"),
+            (lambda p, c: nearest(p, c.astype(int)), "two colours less than a level apart"),
+            (lambda p, c: nearest(p, c.round()), "two colours less than a level apart"),
+            (lambda p, c: np.square(p[:, :, None] - np.uint8(c)).sum(-1).argmin(-1), "stayed in uint8"),
+            (lambda p, c: np.linalg.norm(p[:, :, None] - np.uint8(c), axis=-1).argmin(-1), "stayed in uint8"),
+            (lambda *a: nearest(*a) * 1.0, "not whole numbers"),
+            (lambda *a: nearest(*a).tolist(), "a list of 12; make it one array"),
         ],
     ),
     "area_answered": (
@@ -226,6 +262,20 @@ ANSWERS = {
             (lambda *a: area(*a, all_pixels=True), "white and ink"),
             (lambda m, r: area(r, m), "other way"),
             (lambda m, r: len({*m[m < 6]} & {*r.flat}) / len({*m[m < 6]}), "counted slots"),
+            (lambda *a: 1 - area(*a), "the rest"),
+            (lambda *a: left_in(*a, 8, 8), "left in"),
+            (lambda *a: left_in(*a, 8, 6), "left in"),
+            (lambda *a: left_in(*a, 7, 7), "left in"),
+            (
+                lambda m, r: (
+                    np.minimum(*(np.bincount(x.ravel(), minlength=8)[:6] for x in (m, r))).sum() / (m < 6).sum()
+                ),
+                "smaller of the two areas",
+            ),
+            (
+                lambda m, r: sum((m == s).sum() for s in range(6) if (r == s).mean() > 0.01) / (m < 6).sum(),
+                "One pixel is enough",
+            ),
         ],
     ),
     "crop_and_flip": (
@@ -239,6 +289,13 @@ ANSWERS = {
                 lambda line, color, dy, dx, f: [move(x[:, ::-1] if f else x, dy, dx, False) for x in (line, color)],
                 "before you moved",
             ),
+            (unflipped, "Neither picture was flipped"),
+            (
+                lambda line, color, dy, dx, f: [move(x, dy, dx, False)[:: -1 if f else 1] for x in (line, color)],
+                "upside down",
+            ),
+            (lambda line, color, dy, dx, f: (move(line, dx, dy, f), move(color, dx, dy, f)), "exchanged"),
+            (lambda line, color, *how: move(line, *how), "must return 2 arrays or numbers, you returned 1"),
         ],
     ),
     "xdog": (
@@ -247,6 +304,13 @@ ANSWERS = {
             (lambda *a: dog(*a, sign=-1).clip(0), "wrong way round"),
             (lambda *a: dog(*a, one=0), "left out the 1"),
             (lambda g, s, k, *a: dog_of_narrow(g, s, k, *a), "of the narrow one"),
+            (lambda *a: dog(*a, soft_one=0), "1 in 1 + tanh"),
+            (lambda *a: dog(*a, turned=True), "exchanged"),
+            (lambda *a: 1 - dog(*a), "inverted"),
+            (lambda g, s, k, *a: dog(g, s, k, *a, wide=k), "the width k"),
+            (lambda g, s, k, *a: dog(g, s, k, *a, wide=1.6 * s), "k = 1.6"),
+            (lambda g, s, k, p, *a: dog(g, s, k, 20, *a), "p = 20"),
+            (lambda g, *a: dog(g, 0.6, 1.6, 20, 0.75, 12), "With this page's settings"),
         ],
     ),
     "lloyd_step": (
@@ -256,6 +320,13 @@ ANSWERS = {
             (lambda *a: lloyd(*a, lambda x: x.sum(0) / 60), "all pixels"),
             (lambda *a: lloyd(*a, lambda x: x.median(dim=0)[0]), "median"),
             (lambda p, c: torch.stack([p[(p - x).norm(dim=1).argmin()] for x in c]), "pixel that is nearest"),
+            (lambda *a: lloyd(*a, lambda x: x.sum(0)), "added up"),
+            (lambda p, c: [c := lloyd(p, c) for _ in range(50)][-1], "one step"),
+            (
+                lambda p, c: torch.stack([p[torch.cdist(p, c).argmin(0) == j].mean(0) for j in range(4)]),
+                "an entry for each pixel",
+            ),
+            (lambda *a: list(lloyd(*a)), "a list of 4; make it one tensor"),
         ],
     ),
     "palette_planes": (
@@ -264,6 +335,8 @@ ANSWERS = {
             (lambda p, h, w: planes(p.transpose(1, 2).reshape(p.shape), h, w), "All reds"),
             (lambda p, h, w: p.reshape(-1, 27).tile(h * w).reshape(-1, 27, h, w), "not constant"),
             (lambda p, h, w: planes(p[:1].repeat(len(p), 1, 1), h, w), "first picture"),
+            (lambda p, h, w: planes(p[..., [2, 1, 0]], h, w), "Red and blue"),
+            (lambda *a: planes(*a).numpy(), "must be a tensor"),
         ],
     ),
     "psnr": (

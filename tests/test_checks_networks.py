@@ -463,7 +463,7 @@ ANSWERS = {
             (lambda a, b: matching(a, b) / len(a), "number of layers"),
             (lambda a, b: first_layer(a, b), "`return` stand inside"),
             (lambda a, b: [F.mse_loss(a[name], b[name]) for name in b][-1], "overwrites"),
-            (lambda a, b: [F.mse_loss(a[name], b[name]) for name in b], "one array or number, yours are 2"),
+            (lambda a, b: [F.mse_loss(a[name], b[name]) for name in b], "make it one tensor"),
             (lambda a, b: sum(F.mse_loss(a[name], b[name]).item() for name in b), "no gradient reaches"),
         ],
     ),
@@ -499,7 +499,7 @@ ANSWERS = {
                 "1e-08 away from 0",
             ),
             (lambda r, f: (bce(r, 1) + bce(f, 0)) * r.numel(), "sum over the patches"),
-            (lambda r, f: (bce(r, 1), bce(f, 0)), "one array or number, yours are 2"),
+            (lambda r, f: (bce(r, 1), bce(f, 0)), "make it one tensor"),
         ],
     ),
     "training_step": (

@@ -48,7 +48,7 @@ SHAPES = {"line": (3, 16, 16), "palette": (9, 3), "color": (3, 16, 16)}
 
 def painted_pairs():
     """Three pictures in stripes of fourteen colours, the last of them the eyes'; the first has the widest gamut."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(212)  # a draw in which every mistake has its own number
     slots = rng.integers(0, 256, (3, 6, 3), dtype=np.uint8)
     color, mask = np.empty((3, 14, 56, 3), np.uint8), np.zeros((3, 14, 56), np.uint8)
     for i, gamut in enumerate((255, 120, 90)):
@@ -92,7 +92,7 @@ def kept(name, monkeypatch):
     with monkeypatch.context() as patch:
         module = sys.modules[getattr(checks, name).__module__]
         patch.setattr(module, "predict", lambda *a, **k: kept.update(args=a, **k))
-        getattr(checks, name)(0, *kept["more"])
+        getattr(checks, name)([0, 0] if name == "colors_needed" else 0, *kept["more"])  # measured for two numbers alone
     return kept
 
 
@@ -106,6 +106,45 @@ def test_a_prediction_is_asked_for_and_never_told(name, kept, capsys):
         assert words in said(capsys, name, guess, *more)
     off = said(capsys, name, (np.asarray(right, float) + 1000).tolist(), *more)
     assert "not right yet" in off and ("too large" in off or "0 of" in off)
+
+
+def test_the_number_of_colours_is_exact_and_the_wrong_one_is_named(capsys):
+    pairs = painted_pairs()
+
+    def by_error(k):
+        palettes = [extract_palette(color, k) for color in pairs.color]
+        nearest = [np.linalg.norm(c[:, :, None] - p, axis=-1).argmin(-1) for c, p in zip(pairs.color, palettes)]
+        return np.mean([np.sqrt(np.square(c - p[n]).mean()) for c, p, n in zip(pairs.color, palettes, nearest)]) < 8
+
+    def by_eyes(size):
+        eyes = [
+            (extract_palette(color, 1 + k), slots[4])
+            for k in range(20)
+            for color, slots in zip(pairs.color, pairs.slots)
+        ]
+        found = np.array([(size(palette, eye) <= 8).any() for palette, eye in eyes]).reshape(20, 3)
+        return int(found.all(1).argmax()) + 1  # two of three are less than three in four
+
+    error = next(k for k in range(1, 20) if by_error(k))
+    eyes = by_eyes(lambda palette, eye: np.linalg.norm(palette - eye, axis=1))
+    channel = by_eyes(lambda palette, eye: abs(palette - eye).max(1))
+    wrapped = by_eyes(lambda palette, eye: np.sqrt(((palette.round().astype(np.uint8) - eye) ** 2).sum(1)))
+    for answer, words in (
+        ([error, eyes], "right. "),
+        ([error - 1, eyes], "by the error is too small. The number by the eyes is right"),
+        ([error, eyes + 1], "by the error is right. The number by the eyes is too large"),
+        ([error, channel], "in each channel"),
+        ([error, wrapped], "uint8"),
+        ([error], "shape"),
+    ):
+        assert words in said(capsys, "colors_needed", answer, pairs)
+
+
+def test_of_a_negative_number_it_is_said_on_which_side_of_it_the_answer_lies(capsys):
+    assert "right. " in said(capsys, "ink_threshold", -0.015)
+    assert "too close to 0" in said(capsys, "ink_threshold", -0.01)
+    assert "too far below 0" in said(capsys, "ink_threshold", -0.02)
+    assert "too large" in said(capsys, "ink_threshold", 1)
 
 
 @pytest.mark.parametrize("name", [name for name in PREDICTED if not at_hand(name)])

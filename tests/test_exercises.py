@@ -62,6 +62,15 @@ def test_the_paper_s_generator_is_as_many_times_larger_as_notebook_00_prints(rig
     assert right("times_larger", large / small) and not right("times_larger", 1.05 * large / small)
 
 
+def test_the_encoder_alone_tells_how_many_times_larger_the_network_is(right):
+    """As the page has it: a block has C_in C_out and C_out C_out filters; the picture's few channels are left out."""
+
+    def filters(channels):
+        return sum(before * own + own * own for before, own in zip([0, *channels], channels))
+
+    assert right("times_larger", filters(level_channels(64, 7)) / filters(level_channels(16, 6)))
+
+
 def test_the_fewest_rows_of_ink_that_pass_are_right(right):
     def share(rows):
         mask, line = np.zeros((12, 12), np.uint8), np.full((12, 12), 255, np.uint8)

@@ -31,11 +31,20 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
     stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / GRID))))
     pixels = pixels[::stride, ::stride].reshape(-1, 3)
     pixels = pixels[:: max(1, len(pixels) // GRID)]  # of a picture thinner than the grid is wide
-    colors, counts = np.unique(pixels, axis=0, return_counts=True)  # equal pixels as one, with their number as weight
+    colors, counts = distinct_colors(pixels)  # equal pixels as one, with their number as weight
     if len(colors) > k:
         colors, counts = _cluster(colors, counts, k, seed)
     order = np.lexsort((*colors.T[::-1], -counts))
     return np.resize(colors[order], (k, 3)).astype(np.float32)
+
+
+def distinct_colors(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct colours of pixels (n, 3) uint8, in order: (m, 3) uint8, and how many pixels each has, (m,).
+
+    What np.unique does with axis=0, in a tenth of its time: here a colour is one number.
+    """
+    codes, counts = np.unique(pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32), return_counts=True)
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8), counts
 
 
 def _cluster(colors: np.ndarray, counts: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

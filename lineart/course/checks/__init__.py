@@ -9,11 +9,11 @@ from lineart.course.checks.blocks import group_norm, residual_block, standardize
 from lineart.course.checks.discriminator import patch_stack, power_iteration
 from lineart.course.checks.game import adversarial_loss, discriminator_loss
 from lineart.course.checks.generator import add_noise, decode
+from lineart.course.checks.lines import crop_and_flip, xdog
 from lineart.course.checks.losses import feature_matching, l1_loss, total_variation
 from lineart.course.checks.measurements import (
     color_of_l1,
     colorfulness_under_grey,
-    colors_needed,
     drawings_of_step_six,
     improvement,
     parameters_of_a_block,
@@ -24,16 +24,9 @@ from lineart.course.checks.measurements import (
     two_handles,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.palettes import colors_needed, lloyd_step, palette_planes
 from lineart.course.checks.patients import six_patients
-from lineart.course.checks.pictures import (
-    area_answered,
-    crop_and_flip,
-    lloyd_step,
-    nearest_color,
-    palette_planes,
-    to_uint8,
-    xdog,
-)
+from lineart.course.checks.pictures import area_answered, nearest_color, to_uint8
 from lineart.course.checks.predictions import (
     best_logit,
     channels_into_decoder_3,

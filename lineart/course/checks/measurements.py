@@ -11,71 +11,10 @@ from lineart.coloring.colorizer import Colorizer
 from lineart.coloring.regions import regions
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
-from lineart.data import toon
 from lineart.data.palette import extract_palette
-from lineart.data.sets import Pairs
 from lineart.data.toon import SLOTS, Drawing
 from lineart.layers import ResidualBlock
 from lineart.networks import Generator, PatchDiscriminator, count_parameters
-
-GREY_LEVELS, EYES_FOUND = 8, 0.75  # what notebook 02 asks of a palette
-
-
-def colors_needed(answer: Any, pairs: Pairs) -> None:
-    """Two numbers of colours: enough for a mean error below 8 grey levels, and for three eyes in four."""
-    if answer is None:
-        return predict("colors_needed", answer, 0, "")  # no need to measure yet
-    error = _error_by_colors(pairs.color[:8])  # (k, 8)
-    eyes = _eyes_by_colors(pairs)
-    right = [_first(error.mean(1) < GREY_LEVELS), _first(eyes >= EYES_FOUND)]
-    predict(
-        "colors_needed",
-        answer,
-        right,
-        tolerance=0.038,  # one colour more or less of about 27, as k-means may need on another machine
-        guesses=[
-            (right[::-1], "Both numbers are there, in the other order: first by the error, then by the eyes."),
-            (
-                [_first(error.max(1) < GREY_LEVELS), right[1]],
-                "So many bring even the worst drawing below 8. Ask for the mean.",
-            ),
-            ([9, 9], "Nine is the paper's number. Measure."),
-        ],
-        means="A colour of few pixels is bought last, however much it matters to a person.",
-    )
-
-
-def _first(enough: np.ndarray) -> int:
-    """The smallest number of colours that is enough; the entries belong to 1, 2, ... colours."""
-    return int(enough.argmax()) + 1
-
-
-def _error_by_colors(pictures: np.ndarray, most: int = 20) -> np.ndarray:
-    """(most, n): root mean square error in grey levels of each picture in k colours of its own, for k = 1, 2, ..."""
-    errors = np.empty((most, len(pictures)))
-    for i, picture in enumerate(pictures):
-        colors, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
-        for k in range(1, most + 1):
-            palette = extract_palette(picture, k)
-            squares = (colors[:, None] - palette) ** 2  # (colours, k, 3)
-            nearest = squares.sum(-1).argmin(1)
-            least = squares[np.arange(len(colors)), nearest].mean(-1)
-            errors[k - 1, i] = np.sqrt((least * counts).sum() / counts.sum())
-    return errors
-
-
-def _eyes_by_colors(pairs: Pairs, most: int = 96) -> np.ndarray:
-    """(most,): of the first eight drawings with eyes, in how many one of k colours is the eyes', up to 8 levels."""
-    slot = toon.SLOTS.index("eyes")
-    with_eyes = np.flatnonzero((pairs.mask == slot).mean((1, 2)) > 0.0005)[:8]
-    found = np.zeros(most)
-    for k in range(1, most + 1):
-        for i in with_eyes:
-            gap = np.linalg.norm(extract_palette(pairs.color[i], k) - pairs.slots[i, slot].astype(float), axis=1)
-            found[k - 1] += (gap <= 8).any() / len(with_eyes)
-        if found[k - 1] >= EYES_FOUND:
-            break  # what comes after is not asked for
-    return found
 
 
 def parameters_of_a_block(answer: Any) -> None:

@@ -58,7 +58,7 @@ def judge(
 
     cases: the arguments of each call, copied for every call, so that nobody's changes reach another. run(function,
     *arguments): what is compared, by default the result; None means not written yet. tolerance: relative to the largest
-    expected value. parts: what the arrays are of which each call's result consists, to name the one that differs.
+    expected value. parts: names of the arrays of all results, or of one call's, to say which differs.
     """
     with torch.random.fork_rng(devices=[]):  # the page's random numbers stay as they were
         say(name, _verdict(student, right, cases, mistakes, means, run, tolerance, parts))
@@ -79,15 +79,14 @@ def _verdict(student, right, cases, mistakes, means, run, tolerance, parts) -> s
     except Exception as error:  # a student's code may raise anything, and the page has to go on
         return f"not right yet. {_told(error, student, mistakes)}"
     expected, may_touch = _results(right, cases, run)
-    expected = _arrays(expected)
-    if _same(found, expected, tolerance):
+    if _same(found, _arrays(expected), tolerance):
         if touched - may_touch:
             return f"not right yet. {_in_place(student, min(touched - may_touch))}"
         return f"right. {means}"
     for mistake in mistakes:
         if mistake.wrong and _same(found, _arrays(_results(mistake.wrong, cases, run)[0]), tolerance):
             return f"not right yet. {mistake.words}"
-    return f"not right yet. {_difference(found, expected, tolerance, parts, len(cases))}"
+    return f"not right yet. {_difference(results, expected, tolerance, parts)}"
 
 
 def _results(function: Callable, cases: Sequence[tuple], run: Callable) -> tuple[list, set[int]]:
@@ -144,33 +143,47 @@ def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
     return np.isclose(a, b, rtol=0, atol=tolerance * largest + 1e-12, equal_nan=True)
 
 
-def _difference(
-    found: list[np.ndarray], expected: list[np.ndarray], tolerance: float, parts: Sequence[str], cases: int
-) -> str:
-    """The first thing that differs: how many results, a shape, a number that is none, a common factor, one place."""
-    if len(found) != len(expected):
-        return f"It must return {_count(len(expected) // cases)}, yours are {len(found) / cases:.3g}."
-    for number, (a, b) in enumerate(zip(found, expected)):
-        name = f"{parts[number % len(parts)].capitalize()}: " if parts else ""
-        if a.shape != b.shape:
-            return name + _wrong_shape(a, b)
-        if not np.isfinite(a).all():
-            return f"{name}Your result holds NaN or infinity."
-        wrong = ~_close(a, b, tolerance)
-        if not wrong.any():
-            continue
-        factor = (a * b).sum() / max((b * b).sum(), 1e-12)
-        if b.size > 1 and factor and abs(factor - 1) > 0.1 and _close(a, factor * b, tolerance).all():
-            return f"{name}Every number is {factor:.3g} times what it should be."
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        where = f"First at {list(place)}" if place else "On the check's inputs"
-        share = f"; {wrong.sum()} of {b.size} numbers differ" if b.size > 1 else ""
-        return f"{name}{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
+def _difference(results: Sequence, expected: Sequence, tolerance: float, parts: Sequence[str] = ()) -> str:
+    """The first thing that differs, case by case: how many arrays, and what `_difference_of_arrays` finds."""
+    number = -1
+    for result, right in zip(results, expected):
+        found, wanted = _arrays(result), _arrays(right)
+        if len(found) != len(wanted):
+            return _wrong_count(result, right, len(found), len(wanted))
+        for a, b in zip(found, wanted):
+            number += 1
+            if words := _difference_of_arrays(a, b, tolerance):
+                return f"{parts[number % len(parts)].capitalize()}: {words}" if parts else words
     return "It differs from case to case."
 
 
-def _count(number: int) -> str:
-    return f"{number} arrays or numbers" if number > 1 else "one array or number"
+def _difference_of_arrays(a: np.ndarray, b: np.ndarray, tolerance: float) -> str:
+    """The shape, a number that is none, a common factor or one place; "" if the two are alike."""
+    if a.shape != b.shape:
+        return _wrong_shape(a, b)
+    if not np.isfinite(a).all():
+        return "Your result holds NaN or infinity."
+    wrong = ~_close(a, b, tolerance)
+    if not wrong.any():
+        return ""
+    factor = (a * b).sum() / max((b * b).sum(), 1e-12)
+    if b.size > 1 and factor and abs(factor - 1) > 0.1 and _close(a, factor * b, tolerance).all():
+        return f"Every number is {factor:.3g} times what it should be."
+    place = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f"First at {list(place)}" if place else "On the check's inputs"
+    share = f"; {wrong.sum()} of {b.size} numbers differ" if b.size > 1 else ""
+    return f"{where}: expected {b[place]:.4g}, found {a[place]:.4g}{share}."
+
+
+def _wrong_count(result: Any, right: Any, found: int, expected: int) -> str:
+    if expected == 1 and isinstance(result, (list, tuple)):
+        return one_instead_of(result, "tensor" if torch.is_tensor(right) else "array" if np.ndim(right) else "number")
+    count = f"{expected} arrays or numbers" if expected > 1 else "one array or number"
+    return f"On the check's inputs it must return {count}, you returned {found or 'none'}."
+
+
+def one_instead_of(result: list | tuple, kind: str) -> str:
+    return f"You returned a {type(result).__name__} of {len(result)}; make it one {kind}."
 
 
 def _wrong_shape(found: np.ndarray, expected: np.ndarray) -> str:
@@ -193,16 +206,23 @@ def _told(error: Exception, student: Callable, mistakes: Iterable[Mistake]) -> s
 
 
 def predict(
-    name: str, answer: Any, expected: Any, means: str, guesses: Sequence[tuple[Any, str]] = (), tolerance: float = 1e-3
+    name: str,
+    answer: Any,
+    expected: Any,
+    means: str,
+    guesses: Sequence[tuple[Any, str]] = (),
+    tolerance: float = 1e-3,
+    parts: Sequence[str] = (),
 ) -> None:
     """Print what there is to say about a predicted number, or a few; never the right one.
 
-    guesses: wrong answers that people give, and what to say to them. tolerance: as of `judge`.
+    guesses: wrong answers that people give, and what to say to them. tolerance: as of `judge`. parts: what the numbers
+    of a list are, to say of each whether it is right; without it only how many are.
     """
-    say(name, _verdict_of_number(answer, expected, means, guesses, tolerance))
+    say(name, _verdict_of_number(answer, expected, means, guesses, tolerance, parts))
 
 
-def _verdict_of_number(answer, expected, means, guesses, tolerance) -> str:
+def _verdict_of_number(answer, expected, means, guesses, tolerance, parts) -> str:
     if answer is None:
         return "not answered yet. Answer before you read on."
     try:
@@ -216,9 +236,27 @@ def _verdict_of_number(answer, expected, means, guesses, tolerance) -> str:
     for guess, words in guesses:
         if _close(found, _as_numbers(guess), tolerance).all():
             return f"not right yet. {words}"
+    if parts:
+        good = _close(found, right, tolerance)
+        words = [f"{part} is {'right' if ok else _side(a, b)}." for part, ok, a, b in zip(parts, good, found, right)]
+        return f"not right yet. {' '.join(words)}"
     if right.ndim:
         return f"not right yet. {int(_close(found, right, tolerance).sum())} of {right.size} numbers are right."
-    return f"not right yet. Your number is too {'small' if found < right else 'large'}."
+    return f"not right yet. Your number is {_side(found, right)}."
+
+
+def _side(found: float, right: float) -> str:
+    if found < 0 and right < 0:  # where "too small" could mean either
+        return "too far below 0" if found < right else "too close to 0"
+    return "too small" if found < right else "too large"
+
+
+def has_numbers(answer: Any, count: int) -> bool:
+    """Whether the answer is a list of so many numbers, and worth a measurement."""
+    try:
+        return _as_numbers(answer).shape == (count,)
+    except Exception:  # `predict` says what is wrong
+        return False
 
 
 def _as_numbers(answer: Any) -> np.ndarray:
