@@ -6,6 +6,8 @@ A module for a few lessons; `verdict` says how a check speaks.
 # ruff: noqa: F401 - to be re-exported is all that these imports are for
 from lineart.course.checks.attention import cross_attention, matched_attention, skip_gate
 from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
+from lineart.course.checks.claims import paired_gap, right_slot
+from lineart.course.checks.handles import colorfulness_under_grey, two_handles
 from lineart.course.checks.losses import (
     adversarial_loss,
     discriminator_loss,
@@ -17,7 +19,6 @@ from lineart.course.checks.losses import (
 )
 from lineart.course.checks.measurements import (
     color_of_l1,
-    colorfulness_under_grey,
     colors_needed,
     drawings_of_step_six,
     improvement,
@@ -27,7 +28,6 @@ from lineart.course.checks.measurements import (
     share_of_the_decoder,
     smallest_gap,
     standard_errors,
-    two_handles,
 )
 from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
 from lineart.course.checks.patients import six_patients
@@ -59,5 +59,5 @@ from lineart.course.checks.predictions import (
     two_steps_of_kmeans,
     wins_of_copying,
 )
-from lineart.course.checks.results import bleeding, error_near_ink, paired_gap, region_medians, right_slot
+from lineart.course.checks.results import bleeding, error_near_ink, region_medians
 from lineart.course.checks.training import color_spread, learning_rate, training_step
