@@ -202,9 +202,9 @@ def in_time(function, *arguments, seconds=1.0):
     def watch(frame, event, argument):
         if time.monotonic() > end:
             raise Unusable(
-                "Your loop does not end. A generator that is made anew inside it, with the same seed, shuffles the same "
-                "way for ever: make it once, before the loop. (And `permutation` returns a new list: the old one stays "
-                "as it is.)"
+                "Your loop does not end. A generator that is made anew inside it, with the same seed, shuffles the "
+                "same way for ever: make it once, before the loop. (`permutation` returns a new array and leaves the "
+                "old one as it is.)"
             )
         return watch
 
