@@ -17,56 +17,62 @@ def listed(function: Callable, *arguments: Any) -> Any:
     return list(result) if getattr(result, "ndim", 0) == 1 else result
 
 
+def gap_and(error, gap=lambda a, b: b - a):
+    return lambda a, b: (gap(a, b).mean(), error(a, b))
+
+
+def standard(a, b, gap=lambda a, b: b - a):
+    return gap(a, b).std(ddof=1) / len(a) ** 0.5
+
+
+def absolute(a, b):
+    return abs(b - a)
+
+
+GAPS = [
+    Mistake(
+        "This is the error for two samples of different drawings. Both methods coloured the same ones: take "
+        "the spread of the differences.",
+        gap_and(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5),
+    ),
+    Mistake(
+        "This is the spread of the differences. The error of their mean is smaller by the root of n.",
+        gap_and(lambda a, b: (b - a).std(ddof=1)),
+    ),
+    Mistake(
+        "numpy's `std` divides by n. The spread of a sample divides by n - 1: `ddof=1`.",
+        gap_and(lambda a, b: (b - a).std() / len(a) ** 0.5),
+    ),
+    Mistake("You divided by n, not by its root.", gap_and(lambda a, b: (b - a).std(ddof=1) / len(a))),
+    Mistake("The sign is turned: b - a is what b has more.", gap_and(standard, gap=lambda a, b: a - b)),
+    *(
+        Mistake("You took the differences without their signs: where b is worse, it must count against b.", one)
+        for one in (gap_and(standard, absolute), gap_and(lambda a, b: standard(a, b, absolute), absolute))
+    ),
+    Mistake("The two are exchanged: first the mean, then its error.", lambda *x: gap_and(standard)(*x)[::-1]),
+    Mistake(
+        "Your error is a variance. Its root has the unit of the scores: take `std`, or the root of `var` / n.",
+        gap_and(lambda a, b: standard(a, b) ** 2),
+    ),
+    Mistake(
+        "You divided the variance by the root of n. The deviation is divided by it: `std`, not `var`.",
+        gap_and(lambda a, b: (b - a).var(ddof=1) / len(a) ** 0.5),
+    ),
+]
+
+
 def paired_gap(student: Callable | None) -> None:
     """paired_gap(a, b): two scores (n,) of the same drawings -> mean of b - a, and its standard error."""
     rng = np.random.default_rng(2)
     a = rng.normal(20, 3, 12)
     b = a + rng.normal(0.2, 0.4, 12)  # of both signs
 
-    def version(error, gap=lambda a, b: b - a):
-        return lambda a, b: (gap(a, b).mean(), error(a, b))
-
-    def standard(a, b, gap=lambda a, b: b - a):
-        return gap(a, b).std(ddof=1) / len(a) ** 0.5
-
-    def absolute(a, b):
-        return abs(b - a)
-
     judge(
         "paired_gap",
         student,
-        version(standard),
+        gap_and(standard),
         [(a, b)],
-        [
-            Mistake(
-                "This is the error for two samples of different drawings. Both methods coloured the same ones: take "
-                "the spread of the differences.",
-                version(lambda a, b: ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5),
-            ),
-            Mistake(
-                "This is the spread of the differences. The error of their mean is smaller by the root of n.",
-                version(lambda a, b: (b - a).std(ddof=1)),
-            ),
-            Mistake(
-                "numpy's `std` divides by n. The spread of a sample divides by n - 1: `ddof=1`.",
-                version(lambda a, b: (b - a).std() / len(a) ** 0.5),
-            ),
-            Mistake("You divided by n, not by its root.", version(lambda a, b: (b - a).std(ddof=1) / len(a))),
-            Mistake("The sign is turned: b - a is what b has more.", version(standard, gap=lambda a, b: a - b)),
-            *(
-                Mistake("You took the differences without their signs: where b is worse, it must count against b.", one)
-                for one in (version(standard, absolute), version(lambda a, b: standard(a, b, absolute), absolute))
-            ),
-            Mistake("The two are exchanged: first the mean, then its error.", lambda *x: version(standard)(*x)[::-1]),
-            Mistake(
-                "Your error is a variance. Its root has the unit of the scores: take `std`, or the root of `var` / n.",
-                version(lambda a, b: standard(a, b) ** 2),
-            ),
-            Mistake(
-                "You divided the variance by the root of n. The deviation is divided by it: `std`, not `var`.",
-                version(lambda a, b: (b - a).var(ddof=1) / len(a) ** 0.5),
-            ),
-        ],
+        GAPS,
         means="What drawings have in common cancels, so a small difference can be seen among large ones.",
         run=listed,
         parts=("the mean", "its standard error"),

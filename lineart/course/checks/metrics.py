@@ -142,28 +142,30 @@ def frechet(student: Callable | None) -> None:
     )
 
 
+def kernels(diagonal=False, scale=True, twice=2, all_pairs=False):
+    def wrong(a, b):
+        def kernel(x, y):
+            return (x @ y.T / (x.shape[1] if scale else 1) + 1) ** 3
+
+        def within(x):
+            k = kernel(x, x)
+            return k.mean() if diagonal else (k.sum() - np.trace(k)) / (len(x) * (len(x) - 1 + all_pairs))
+
+        return within(a) + within(b) - twice * kernel(a, b).mean()
+
+    return wrong
+
+
+def root_of_kid(*sets):
+    value = kernel_distance(*sets)
+    return value**0.5 if value > 0 else np.nan
+
+
 def kid(student: Callable | None) -> None:
     """kid(a, b): features (n, d), (m, d) -> the kernel distance without bias."""
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(12, 5)), rng.normal(size=(10, 5)) + 0.7
     alike = rng.normal(size=(10, 5))  # as a is, and nearer to it than 0
-
-    def version(diagonal=False, scale=True, twice=2, all_pairs=False):
-        def wrong(a, b):
-            def kernel(x, y):
-                return (x @ y.T / (x.shape[1] if scale else 1) + 1) ** 3
-
-            def within(x):
-                k = kernel(x, x)
-                return k.mean() if diagonal else (k.sum() - np.trace(k)) / (len(x) * (len(x) - 1 + all_pairs))
-
-            return within(a) + within(b) - twice * kernel(a, b).mean()
-
-        return wrong
-
-    def root(*sets):
-        value = kernel_distance(*sets)
-        return value**0.5 if value > 0 else np.nan
 
     judge(
         "kid",
@@ -174,17 +176,18 @@ def kid(student: Callable | None) -> None:
             Mistake(
                 "Each feature was also compared with itself, which is what makes the distance of few pictures too "
                 "large. Leave the diagonal out, and divide by n (n - 1).",
-                version(diagonal=True),
+                kernels(diagonal=True),
             ),
             Mistake(
                 "You took the diagonal away, but divided by n * n. Without it n (n - 1) pairs are left.",
-                version(all_pairs=True),
+                kernels(all_pairs=True),
             ),
-            Mistake("The product is not divided by d inside the kernel.", version(scale=False)),
-            Mistake("The factor 2 before the mean over both sets is missing.", version(twice=1)),
-            Mistake("You returned its root. KID is the square, and may fall below 0.", root),
+            Mistake("The product is not divided by d inside the kernel.", kernels(scale=False)),
+            Mistake("The factor 2 before the mean over both sets is missing.", kernels(twice=1)),
+            Mistake("You returned its root. KID is the square, and may fall below 0.", root_of_kid),
             Mistake(
-                "You returned its root. KID is the square, and may fall below 0.", lambda *x: np.nan_to_num(root(*x))
+                "You returned its root. KID is the square, and may fall below 0.",
+                lambda *x: np.nan_to_num(root_of_kid(*x)),
             ),
             Mistake(
                 "You cut it off at 0. Then its mean over equal sets lies above 0: the bias is back.",

@@ -44,6 +44,39 @@ def bled(space=srgb_to_lab, absent=False, rim=False, everywhere=False, by_place=
     return wrong
 
 
+BLED = [
+    Mistake(
+        "You compared distances in RGB. In CIELAB a distance is what an eye sees.",
+        bled(space=lambda x: x.astype(float)),
+    ),
+    Mistake(
+        "You compared with colours that this drawing does not have. Only its own regions can bleed into each other.",
+        bled(absent=True),
+    ),
+    Mistake(
+        "The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
+        bled(rim=True),
+    ),
+    Mistake("You divided by all pixels of the picture, not by those in regions.", bled(everywhere=True)),
+    Mistake(
+        "`argmin` counts within the colours that compete, not in slots: of the slots 0, 2 and 3, slot 2 is number 1.",
+        bled(by_place=True),
+    ),
+    *(
+        Mistake(
+            "You took the mean of the regions' shares: a small region counts as much as a large one. Add up "
+            "the pixels of all regions, then divide once.",
+            bled(mean_of=regions),
+        )
+        for regions in (len, lambda there: SLOTS)
+    ),
+    Mistake(
+        "This is the share that stays at home: count those that are nearer to another colour.",
+        lambda *a: 1 - bled()(*a),
+    ),
+]
+
+
 def bleeding(student: Callable | None) -> None:
     """bleeding(image, mask, slots): (H, W, 3) uint8, (H, W), (6, 3) -> share of the pixels in regions that stray."""
 
@@ -55,39 +88,7 @@ def bleeding(student: Callable | None) -> None:
         student,
         right,
         [squares(np.random.default_rng(0))],
-        [
-            Mistake(
-                "You compared distances in RGB. In CIELAB a distance is what an eye sees.",
-                bled(space=lambda x: x.astype(float)),
-            ),
-            Mistake(
-                "You compared with colours that this drawing does not have. Only its own regions can bleed into each "
-                "other.",
-                bled(absent=True),
-            ),
-            Mistake(
-                "The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
-                bled(rim=True),
-            ),
-            Mistake("You divided by all pixels of the picture, not by those in regions.", bled(everywhere=True)),
-            Mistake(
-                "`argmin` counts within the colours that compete, not in slots: of the slots 0, 2 and 3, slot 2 is "
-                "number 1.",
-                bled(by_place=True),
-            ),
-            *(
-                Mistake(
-                    "You took the mean of the regions' shares: a small region counts as much as a large one. Add up "
-                    "the pixels of all regions, then divide once.",
-                    bled(mean_of=regions),
-                )
-                for regions in (len, lambda there: SLOTS)
-            ),
-            Mistake(
-                "This is the share that stays at home: count those that are nearer to another colour.",
-                lambda *a: 1 - bled()(*a),
-            ),
-        ],
+        BLED,
         means="It counts a fringe and a region in the wrong colour alike; the picture tells them apart.",
     )
 
