@@ -29,7 +29,7 @@ from lineart.course.checks.measurements import (
     smallest_gap,
     standard_errors,
 )
-from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.metrics import frechet, psnr, ssim
 from lineart.course.checks.patients import six_patients
 from lineart.course.checks.pictures import (
     area_answered,
@@ -60,4 +60,5 @@ from lineart.course.checks.predictions import (
     wins_of_copying,
 )
 from lineart.course.checks.results import bleeding, error_near_ink, region_medians
+from lineart.course.checks.table_1 import derangement, kid
 from lineart.course.checks.training import color_spread, learning_rate, training_step

@@ -79,65 +79,67 @@ def paired_gap(student: Callable | None) -> None:
     )
 
 
+def shares(attention, asked, shown):
+    match = shown[:, asked].T  # (n, n): share of the slot that row asks for, at each place of the reference
+    return (attention * match).sum(1).mean(), match.diagonal().mean(), match.mean()
+
+
+def loudest(attention, asked, shown):
+    match = shown[:, asked].T
+    return match[np.arange(len(asked)), attention.argmax(1)].mean(), match.diagonal().mean(), match.mean()
+
+
+def exchanged(attention, asked, shown):
+    found, own, chance = shares(attention, asked, shown)
+    return found, chance, own
+
+
+def scaled(power):
+    def wrong(attention, asked, shown):
+        found, *yardsticks = shares(attention, asked, shown)
+        return found * len(asked) ** power, *yardsticks
+
+    return wrong
+
+
+PLACES = [
+    Mistake(
+        "You looked at the largest weight of each place alone. Add up all attention that falls on the slot.", loudest
+    ),
+    Mistake(
+        "Rows and columns are exchanged: row i is what place i of the drawing gives to the places of the reference.",
+        lambda attention, asked, shown: shares(attention.T, asked, shown),
+    ),
+    Mistake(
+        "The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance "
+        "the mean over all places.",
+        exchanged,
+    ),
+    Mistake(
+        "Chance is not one sixth: a large slot is hit more often than a small one.",
+        lambda *a: (*shares(*a)[:2], 1 / len(SLOTS)),
+    ),
+    Mistake(
+        "You took the mean over all n x n products. Add up each row first, which is all that one place finds; "
+        "then take the mean of the n sums.",
+        scaled(-1),
+    ),
+    Mistake("You added up over all places that ask. Their sum is n times the mean that is asked for.", scaled(1)),
+]
+
+
 def right_slot(student: Callable | None) -> None:
     """right_slot(attention, asked, shown): (n, n), (n,) slots, (n, 6) shares -> (found, own place, chance)."""
     rng = np.random.default_rng(3)
     attention = rng.dirichlet(np.full(16, 0.3), 16)
     asked, shown = rng.integers(0, len(SLOTS), 16), rng.dirichlet(np.full(len(SLOTS), 0.4), 16)
 
-    def shares(attention, asked, shown):
-        match = shown[:, asked].T  # (n, n): share of the slot that row asks for, at each place of the reference
-        return (attention * match).sum(1).mean(), match.diagonal().mean(), match.mean()
-
-    def loudest(attention, asked, shown):
-        match = shown[:, asked].T
-        return match[np.arange(len(asked)), attention.argmax(1)].mean(), match.diagonal().mean(), match.mean()
-
-    def exchanged(attention, asked, shown):
-        found, own, chance = shares(attention, asked, shown)
-        return found, chance, own
-
-    def scaled(factor):
-        def wrong(attention, asked, shown):
-            found, *yardsticks = shares(attention, asked, shown)
-            return found * factor, *yardsticks
-
-        return wrong
-
     judge(
         "right_slot",
         student,
         shares,
         [(attention, asked, shown)],
-        [
-            Mistake(
-                "You looked at the largest weight of each place alone. Add up all attention that falls on the slot.",
-                loudest,
-            ),
-            Mistake(
-                "Rows and columns are exchanged: row i is what place i of the drawing gives to the places of the "
-                "reference.",
-                lambda attention, asked, shown: shares(attention.T, asked, shown),
-            ),
-            Mistake(
-                "The two yardsticks are exchanged: own place is the slot's share at the very place that asks, chance "
-                "the mean over all places.",
-                exchanged,
-            ),
-            Mistake(
-                "Chance is not one sixth: a large slot is hit more often than a small one.",
-                lambda *a: (*shares(*a)[:2], 1 / len(SLOTS)),
-            ),
-            Mistake(
-                "You took the mean over all n x n products. Add up each row first, which is all that one place finds; "
-                "then take the mean of the n sums.",
-                scaled(1 / len(asked)),
-            ),
-            Mistake(
-                "You added up over all places that ask. Their sum is n times the mean that is asked for.",
-                scaled(len(asked)),
-            ),
-        ],
+        PLACES,
         means="Only attention above both yardsticks has found a part by what it is.",
         run=listed,
         parts=("found", "own place", "chance"),

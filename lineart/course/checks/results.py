@@ -135,48 +135,48 @@ def error_near_ink(student: Callable | None) -> None:
     )
 
 
+def filled(middle=lambda pixels: np.median(pixels, axis=0), first=1, unseen=0, ink=None):
+    def wrong(color, labels):
+        flat = color.astype(float) if ink is None else np.full(color.shape, ink, float)
+        for label in range(first, labels.max() + 1 - unseen):
+            flat[labels == label] = middle(color[labels == label])
+        return flat
+
+    return wrong
+
+
+def whole_picture(color, labels):
+    return np.where(labels[..., None] > 0, np.median(color.reshape(-1, 3), axis=0), color)
+
+
 def region_medians(student: Callable | None) -> None:
     """region_medians(color, labels): (H, W, 3) uint8, (H, W) 0 for ink, 1.. for regions -> (H, W, 3), flat."""
     rng = np.random.default_rng(4)
     labels = np.repeat(np.repeat(rng.permutation(9).reshape(3, 3) % 5, 5, 0), 5, 1)
     color = rng.integers(0, 256, (15, 15, 3), dtype=np.uint8)
 
-    def version(middle=lambda pixels: np.median(pixels, axis=0), first=1, unseen=0, ink=None):
-        def wrong(color, labels):
-            flat = color.astype(float) if ink is None else np.full(color.shape, ink, float)
-            for label in range(first, labels.max() + 1 - unseen):
-                flat[labels == label] = middle(color[labels == label])
-            return flat
-
-        return wrong
-
-    def whole_picture(color, labels):
-        return np.where(labels[..., None] > 0, np.median(color.reshape(-1, 3), axis=0), color)
-
     judge(
         "region_medians",
         student,
-        version(),
+        filled(),
         [(color, labels)],
         [
             Mistake(
                 "You took the mean. A few pixels that ran over a line move it; the median stays where most are.",
-                version(lambda pixels: pixels.mean(0)),
+                filled(lambda pixels: pixels.mean(0)),
             ),
-            Mistake(
-                "You took one median of all three channels together, and every region is grey.", version(np.median)
-            ),
-            Mistake("The ink was filled as well. Label 0 is no region and keeps its colours.", version(first=0)),
+            Mistake("You took one median of all three channels together, and every region is grey.", filled(np.median)),
+            Mistake("The ink was filled as well. Label 0 is no region and keeps its colours.", filled(first=0)),
             Mistake("Every region got the median of the whole picture.", whole_picture),
             *(
                 Mistake(
                     "The last region is missing: `range` stops before its end, so it must go to `labels.max() + 1`.",
-                    version(unseen=1, ink=ink),
+                    filled(unseen=1, ink=ink),
                 )
                 for ink in (None, 0, 255)
             ),
             *(
-                Mistake(f"The ink became {name}. It keeps its colours: write into a copy of `color`.", version(ink=ink))
+                Mistake(f"The ink became {name}. It keeps its colours: write into a copy of `color`.", filled(ink=ink))
                 for ink, name in ((0, "black"), (255, "white"))
             ),
         ],
