@@ -68,6 +68,7 @@ class Config(BaseModel):
 
     # Loss, Eq. 1
     lambda_l1: Weight = Field(50.0, description="weight of the L1 loss")
+    rare_colors: Annotated[float, Field(ge=1)] = Field(1.0, description="times that a rare colour may count in L1")
     lambda_fm: Weight = Field(0.05, description="weight of feature matching")
     lambda_tv: Weight = Field(5e-4, description="weight of total variation")
     lambda_adv: Weight = Field(1.0, description="weight of the adversarial loss")

@@ -124,7 +124,7 @@ class Trainer:
         # Generator, Eq. 1
         self.raw["discriminator"].requires_grad_(False)  # its weights need no gradient from this loss
         terms = {
-            "l1": losses.l1_loss(fake, color),
+            "l1": self.l1_loss(fake, color),
             "feature": self.feature_loss(fake, color),
             "tv": losses.total_variation(fake),
             "adversarial": losses.adversarial_loss(self.discriminator(torch.cat([line, fake], 1), palette)),
@@ -163,6 +163,10 @@ class Trainer:
         optimizer.zero_grad()
         self.fabric.backward(loss)
         optimizer.step()
+
+    def l1_loss(self, fake: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
+        most = self.config.rare_colors
+        return losses.l1_loss(fake, color) if most == 1 else losses.balanced_l1_loss(fake, color, most)
 
     def feature_loss(self, fake: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
         if self.features is None:

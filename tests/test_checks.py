@@ -136,17 +136,24 @@ def decibels(a, b, top=255**2, log=torch.log10, floats=True, factor=10):
     return factor * log(top / error)
 
 
-def similarity(a, b, blur, scale=255, centred=1, light=True, deviations=False):
-    c1, c2, ma, mb = (0.01 * scale) ** 2, (0.03 * scale) ** 2, blur(a), blur(b)
+def similarity(a, b, blur, scale=255, centred=1, light=True, deviations=False, change=lambda cov: cov, power=2, turn=1):
+    (c1, c2), ma, mb = [(0.01 * scale) ** power, (0.03 * scale) ** power][::turn], blur(a), blur(b)
     va, vb, cov = blur(a**2) - centred * ma**2, blur(b**2) - centred * mb**2, blur(a * b) - centred * ma * mb
     cov = torch.sqrt(va) * torch.sqrt(vb) if deviations else cov
-    value = (2 * cov + c2) / (va + vb + c2)
+    value = (2 * change(cov) + c2) / (va + vb + c2)
+    if light == "apart":
+        return value.mean((1, 2, 3)) * ((2 * ma * mb + c1) / (ma**2 + mb**2 + c1)).mean((1, 2, 3))
     return (value * ((2 * ma * mb + c1) / (ma**2 + mb**2 + c1) if light else 1)).flatten(1).mean(1)
 
 
 def frechet(a, b, bias=False, twice=2, root=sqrtm, power=2):
     sa, sb = np.cov(a, rowvar=False, bias=bias), np.cov(b, rowvar=False, bias=bias)
     return np.linalg.norm(a.mean(0) - b.mean(0)) ** power + np.trace(sa + sb - twice * root(sa @ sb).real)
+
+
+def complex_distance(a, b):
+    sa, sb = np.cov(a.T), np.cov(b.T)
+    return sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(sa + sb) - 2 * np.sqrt(np.linalg.eigvals(sa @ sb) + 0j).sum()
 
 
 def mmd(a, b, self_pairs=False, d=5, twice=2, by=lambda n: n * (n - 1)):
@@ -297,6 +304,9 @@ ANSWERS = {
             (lambda a, b: decibels(a, b, log=torch.log), "natural"),
             (lambda a, b: decibels(a, b, factor=20), "ratio of roots"),
             (lambda a, b: 10 * torch.log10(255**2 / F.mse_loss(a.float(), b.float())), "whole batch"),
+            (lambda a, b: 10 * torch.log10(255**2 / (a.float() - b.float()).pow(2).mean((0, 2, 3))), "channels apart"),
+            (lambda a, b: 10 * torch.log10(255**2 / (a.float() - b.float()).pow(2).sum((1, 2, 3))), "took the sum"),
+            (lambda a, b: 10 * torch.log10(255**2 / (a.float() - b.float()).abs().mean((1, 2, 3))), "took absolute"),
         ],
     ),
     "ssim": (
@@ -307,6 +317,11 @@ ANSWERS = {
             (lambda *a: similarity(*a, light=False), "brightness"),
             (lambda *a: similarity(*a).mean(), "over the batch"),
             (lambda *a: similarity(*a, deviations=True), "deviations"),
+            (lambda *a: similarity(*a, change=torch.abs), "without its sign"),
+            (lambda *a: similarity(*a, change=torch.relu), "cut the covariance off"),
+            (lambda *a: similarity(*a, light="apart"), "two means"),
+            (lambda *a: similarity(*a, power=1), "squares of C1 and C2"),
+            (lambda *a: similarity(*a, turn=-1), "C1 and C2 are exchanged"),
         ],
     ),
     "frechet": (
@@ -319,6 +334,13 @@ ANSWERS = {
                 lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))),
                 "entry",
             ),
+            (
+                lambda *a: frechet(*a, root=lambda m: np.diag(np.sqrt(np.prod([x.var(0, ddof=1) for x in a], 0)))),
+                "covariances are missing",
+            ),
+            (lambda *a: frechet(*a, root=np.sqrt), "You took it entry by entry"),
+            (lambda *a: frechet(*a, root=lambda m: np.diag(np.linalg.eigvals(m) ** 0.5)), "cut it off at 0"),
+            (lambda *a: complex_distance(*a), "complex"),
             (lambda *a: frechet(*a, power=1), "be squared"),
         ],
     ),

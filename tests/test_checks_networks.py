@@ -100,6 +100,11 @@ def matching(fake, color, term=F.mse_loss):
     return sum(term(fake[name], color[name]) for name in fake)
 
 
+def first_layer(fake, color):
+    for name in color:
+        return (fake[name] - color[name]).square().mean()
+
+
 def step(
     generator,
     discriminator,
@@ -281,6 +286,10 @@ ANSWERS = {
             (lambda a, b: ((a - b) ** 2).mean(), "L2"),
             (lambda a, b: a.mean() - b.mean(), "signs"),
             (lambda a, b: (a - b).abs().sum((1, 2, 3)).mean(), "batch only"),
+            (lambda a, b: (a - b).abs().mean().item(), "no gradient reaches"),
+            (lambda a, b: (a - b).abs().mean().detach(), "no gradient reaches"),
+            (lambda a, b: abs(a.numpy() - b.numpy()).mean(), "NumPy knows no gradients"),
+            (lambda a, b: abs(a.detach().numpy() - b.detach().numpy()).mean(), "no gradient reaches"),
         ],
     ),
     "total_variation": (
@@ -292,6 +301,9 @@ ANSWERS = {
             (lambda x: x.diff(dim=2).abs().sum() / x.numel(), "row are missing"),
             (lambda x: (x.diff(dim=2).sum() + x.diff(dim=3).sum()) / x.numel(), "cancel"),
             (lambda x: x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean(), "two means"),
+            (lambda x: x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum() / x.numel(), "parentheses"),
+            (lambda x: ((x[:, 1:] - x[:, :-1]).abs().sum() + x.diff(dim=2).abs().sum()) / x.numel(), "axis 2"),
+            (lambda x: ((x - x.roll(1, 2)).abs().sum() + (x - x.roll(1, 3)).abs().sum()) / x.numel(), "goes round"),
         ],
     ),
     "feature_matching": (
@@ -302,7 +314,13 @@ ANSWERS = {
             ({"term": lambda a, b: (a - b).norm() ** 2}, "1/N"),
             ({"term": lambda a, b: F.mse_loss(a, b) ** 0.5}, "root"),
         )
-        + [(lambda a, b: matching(a, b) / len(a), "number of layers")],
+        + [
+            (lambda a, b: matching(a, b) / len(a), "number of layers"),
+            (lambda a, b: first_layer(a, b), "`return` stand inside"),
+            (lambda a, b: [F.mse_loss(a[name], b[name]) for name in b][-1], "overwrites"),
+            (lambda a, b: [F.mse_loss(a[name], b[name]) for name in b], "one array or number, yours are 2"),
+            (lambda a, b: sum(F.mse_loss(a[name], b[name]).item() for name in b), "no gradient reaches"),
+        ],
     ),
     "adversarial_loss": (
         lambda z: bce(z, 1),
@@ -313,6 +331,11 @@ ANSWERS = {
             (lambda z: -bce(z, 0), "saturating"),
             (lambda z: bce(z, 1) * z.numel(), "sum over the patches"),
             (lambda z: (-z).mean(), "mean logit"),
+            (lambda z: torch.log(1 + torch.exp(-z)).mean(), "exp(200) is infinite"),
+            (lambda z: F.soft_margin_loss(z, torch.ones_like(z)), "exp(200) is infinite"),
+            (lambda z: F.logsigmoid(z).mean(), "minus sign is missing"),
+            (lambda z: -torch.log(torch.sigmoid(z) + 1e-8).mean(), "1e-08 away from 0"),
+            (lambda z: -torch.log(torch.sigmoid(z).clamp(min=1e-7)).mean(), "1e-07 away from 0"),
         ],
     ),
     "discriminator_loss": (
@@ -323,6 +346,15 @@ ANSWERS = {
             (lambda r, f: bce(r, 1) + bce(f, 1), "everything real"),
             (lambda r, f: bce(r, 1), "real half"),
             (lambda r, f: -(torch.log(r.sigmoid()) + torch.log(1 - f.sigmoid())).mean(), "after the sigmoid"),
+            (lambda r, f: bce(r, 1) - torch.log(1 - f.sigmoid()).mean(), "breaks"),
+            (lambda r, f: F.logsigmoid(r).mean() + F.logsigmoid(-f).mean(), "minus sign is missing"),
+            (lambda r, f: F.logsigmoid(-f).mean() - F.logsigmoid(r).mean(), "Only one of the two logarithms"),
+            (
+                lambda r, f: -torch.log(r.sigmoid() + 1e-8).mean() - torch.log(1 - f.sigmoid() + 1e-8).mean(),
+                "1e-08 away from 0",
+            ),
+            (lambda r, f: (bce(r, 1) + bce(f, 0)) * r.numel(), "sum over the patches"),
+            (lambda r, f: (bce(r, 1), bce(f, 0)), "one array or number, yours are 2"),
         ],
     ),
     "training_step": (
@@ -348,6 +380,9 @@ ANSWERS = {
             (lambda s, n, b, e, g: b * g ** (s / (n * e)), "//"),
             (lambda s, n, b, e, g: rate(s, n, b, 1, g), "once an epoch"),
             (lambda s, n, b, e, g: b * g if s >= n * e else b, "applies twice"),
+            (lambda s, n, b, e, g: b * 0.5 ** (s // n // 20), "steps_per_epoch=8"),
+            (lambda s, n, b, e, g: 2e-4 * g ** (s // n // e), "base=0.3"),
+            (lambda s, n, b, e, g: b * g ** (s // n // e + (s == 999)), "step=999"),
         ],
     ),
     "color_spread": (
@@ -362,6 +397,7 @@ ANSWERS = {
             (lambda x: spread(x) * (x[0, 0].numel() / (x[0, 0].numel() - 1)) ** 0.5, "correction=0"),
             (lambda x: (x - x.mean(1, True)).std((2, 3), correction=0).mean(1), "before the mean"),
             (lambda x: (x - x.mean(1, True)).square().mean((1, 2, 3)) ** 0.5, "channels and pixels together"),
+            (lambda x: (x - x.mean(1)).var((2, 3), correction=0).mean(1) ** 0.5, "keepdim=True"),
         ],
     ),
     "matched_attention": (

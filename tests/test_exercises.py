@@ -4,6 +4,7 @@ import inspect
 import re
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -143,6 +144,15 @@ def test_the_decoder_has_the_numbers_that_its_blocks_have():
     numbers = {name: value.numel() for name, value in generator.named_parameters()}
     own = sum(count for name, count in numbers.items() if name.startswith("decoder."))
     assert exercises.e05_share_of_the_decoder(generator) == own / sum(numbers.values()) and own > 0
+
+
+def test_the_set_at_distance_0_is_the_one_that_the_page_s_table_shows(right):
+    cells = nbformat.read(ROOT / "notebooks" / "09a_measures.ipynb", as_version=4).cells
+    texts = [out.get("text", "") for cell in cells for out in cell.get("outputs", [])]
+    (table,) = (text for text in texts if "MS-SSIM  ST-LPIPS" in text)
+    distances = [float(row.split()[-1]) for row in table.strip().splitlines()[1:]]
+    assert len(distances) == 6 and right("no_distance", distances.index(0) + 1)
+    assert not any(right("no_distance", place + 1) for place, distance in enumerate(distances) if distance)
 
 
 def test_patches_inside_the_picture():

@@ -23,6 +23,23 @@ def test_l1_is_the_mean_absolute_difference():
 # --- Eq. 4 ---
 
 
+def test_a_rare_colour_counts_as_much_as_its_even_share_and_rims_count_once():
+    color = torch.full((1, 3, 8, 8), -1.0)
+    color[:, :, :, 5:] = 1.0  # 5 columns of black, 3 of white: 32 and 16 pixels are off the rim
+    color[:, 0, :3, :3] = 0.0  # a corner of red, of which 2 x 2 pixels lie off its rim
+    weight = losses.color_weights(color, most=50)[0, 0]
+    black, white, red = 8 * 4 - 4 * 4, 8 * 2, 4
+    even = (black + white + red) / 3
+    assert weight[0, 0].item() == pytest.approx(even / red)
+    assert weight[7, 0].item() == weight[0, 7].item() == 1  # more than the even share
+    assert weight[2, 2].item() == weight[3, 3].item() == 1  # rims
+    assert losses.color_weights(color, most=1.5).max().item() == 1.5
+    fake = color.clone()
+    fake[0, 0, 0, 0] += 0.5
+    assert losses.balanced_l1_loss(fake, color, 50).item() == pytest.approx(0.5 * even / red / color.numel())
+    assert losses.l1_loss(fake, color).item() == pytest.approx(0.5 / color.numel())
+
+
 def test_tv_of_a_ramp_is_its_slope():
     # Each row has 6 steps of 0.1 among its 7 pixels, nothing changes from row to row.
     assert losses.total_variation(ramp()).item() == pytest.approx(6 * 0.1 / 7)

@@ -26,6 +26,16 @@ from lineart.training import Trainer
 HEALTHY = "healthy"
 HAS = {"A": "half bgr", "B": "few", "C": "zero to one", "D": "rate", "E": "bgr", "F": "shuffled"}
 
+# The pictures in words, for who cannot see them; here, because on the page they would say what a reader should find
+SHEETS_IN_WORDS = (
+    "Rows of eight results. Healthy: dull but fitting colours. A: only greens and purples. B: garish wrong colours. "
+    "C: black lines on grey. D: black. E: full of colour, but other hues. F: lines on grey."
+)
+CURVES_IN_WORDS = (
+    "Five curves a patient. A: lower spread. B: lowest L1, lowest PSNR but one, widest spread. C and F: high L1, "
+    "spread near 0.2. D: gradient and spread at 0. E: as the healthy one, but PSNR."
+)
+
 
 @dataclass
 class Patient:

@@ -7,16 +7,9 @@ A module for a few lessons; `verdict` says how a check speaks.
 from lineart.course.checks.attention import cross_attention, matched_attention, skip_gate
 from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
 from lineart.course.checks.claims import paired_gap, right_slot
+from lineart.course.checks.game import adversarial_loss, discriminator_loss
 from lineart.course.checks.handles import colorfulness_under_grey, two_handles
-from lineart.course.checks.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    feature_matching,
-    l1_loss,
-    patch_stack,
-    power_iteration,
-    total_variation,
-)
+from lineart.course.checks.losses import feature_matching, l1_loss, patch_stack, power_iteration, total_variation
 from lineart.course.checks.measurements import (
     color_of_l1,
     colors_needed,
@@ -47,6 +40,7 @@ from lineart.course.checks.predictions import (
     fourth_green,
     ink_threshold,
     mebibytes_of_scores,
+    no_distance,
     patches_inside,
     pull_along_a_filter,
     rows_of_ink,
@@ -60,5 +54,6 @@ from lineart.course.checks.predictions import (
     wins_of_copying,
 )
 from lineart.course.checks.results import bleeding, error_near_ink, region_medians
+from lineart.course.checks.step import training_step
 from lineart.course.checks.table_1 import derangement, kid
-from lineart.course.checks.training import color_spread, learning_rate, training_step
+from lineart.course.checks.training import color_spread, learning_rate

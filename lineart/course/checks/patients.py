@@ -35,7 +35,7 @@ REASONS = {
     ),
     "discriminator": (
         "",
-        "Its loss would stay near 0, and first of all. Where it is there, ask what else was gone before.",
+        "Then its loss would fall to 0 before anything else changed. If it did fall, ask what had stopped earlier.",
     ),
     "too short": ("", "The healthy one had no more steps."),
 }
@@ -67,7 +67,5 @@ def _verdict(letter: str, cause: Any) -> str:
     if cause == HAS[letter]:
         return f"right. {REASONS[cause][0]}"
     if {cause, HAS[letter]} == ALIKE:
-        return (
-            "not right yet, but near: two causes look alike on the sheet. Look at one batch, as the second hint says."
-        )
+        return "not right yet, but near: two causes look alike on the sheet. Look at one batch, pictures and palettes."
     return f"not right yet. {REASONS[cause][1]}"

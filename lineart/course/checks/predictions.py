@@ -169,6 +169,7 @@ def best_logit(answer: Any) -> None:
         guesses=[
             (0.75, "That is D, the probability. Which logit has this sigmoid?"),
             (np.log(0.75), "That is log D. The logit is the logarithm of D over 1 - D."),
+            (-np.log(3), "The sides are exchanged: a logit above 0 says that real is the likelier."),
             (np.log(4), "Three to one is not four: compare real with fake, not with all."),
         ],
         means="A perfect generator makes every patch half real, half fake, and its logit 0.",
@@ -183,6 +184,7 @@ def steps_of_the_wrong_way(answer: Any) -> None:
         right,
         guesses=[
             (right - 1, "After so many it is still above zero, if only just."),
+            (np.log(0.5) / np.log(0.9), "That is the limit. Steps are whole: the first after it counts."),
             (10, "That is the length of its memory, 1/(1 - beta). The mean crosses zero before."),
         ],
         means="For all that time the weight walks the wrong way; with 0.5 it takes two.",
@@ -218,6 +220,20 @@ def ten_levels_off(answer: Any) -> None:
             (2 * right, "The factor is 10 of a ratio of squares, 20 of a ratio of roots. Not both."),
         ],
         means="A number to hold on to, for every PSNR that you will read.",
+    )
+
+
+def no_distance(answer: Any) -> None:
+    predict(
+        "no_distance",
+        answer,
+        exercises.e09_place_of_distance_0(),
+        guesses=[
+            (1, "A shift moves every picture's edges a little, and the mean with them: a small distance, but not 0."),
+            (2, "All pictures are darker, so the mean of the features moves. What leaves mean *and* covariance alone?"),
+            (4, "The hues are only exchanged, but no picture is one of the true set any more. For which is each?"),
+        ],
+        means="The same set in another order: no mean and no covariance changes, and yet no answer is right.",
     )
 
 

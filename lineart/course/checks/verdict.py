@@ -87,7 +87,7 @@ def _verdict(student, right, cases, mistakes, means, run, tolerance, parts) -> s
     for mistake in mistakes:
         if mistake.wrong and _same(found, _arrays(_results(mistake.wrong, cases, run)[0]), tolerance):
             return f"not right yet. {mistake.words}"
-    return f"not right yet. {_difference(found, expected, tolerance, parts)}"
+    return f"not right yet. {_difference(found, expected, tolerance, parts, len(cases))}"
 
 
 def _results(function: Callable, cases: Sequence[tuple], run: Callable) -> tuple[list, set[int]]:
@@ -145,11 +145,11 @@ def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def _difference(
-    found: list[np.ndarray], expected: list[np.ndarray], tolerance: float, parts: Sequence[str] = ()
+    found: list[np.ndarray], expected: list[np.ndarray], tolerance: float, parts: Sequence[str], cases: int
 ) -> str:
     """The first thing that differs: how many results, a shape, a number that is none, a common factor, one place."""
     if len(found) != len(expected):
-        return f"On the check's inputs it must return {_count(len(expected))}, yours are {len(found)}."
+        return f"It must return {_count(len(expected) // cases)}, yours are {len(found) / cases:.3g}."
     for number, (a, b) in enumerate(zip(found, expected)):
         name = f"{parts[number % len(parts)].capitalize()}: " if parts else ""
         if a.shape != b.shape:
