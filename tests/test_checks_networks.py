@@ -5,19 +5,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import spectral_norm as older_spectral_norm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lineart.course import checks
 from lineart.networks import Generator
 
 
-def standardize(w, dims=(1, 2, 3), fan_in=True, **how):
-    fan = w.shape[1] * w.shape[2] * w.shape[3] if fan_in else 1
+def standardize(w, dims=(1, 2, 3), small=True, **how):
+    weights = w.shape[1] * w.shape[2] * w.shape[3] if small else 1
     how = how or {"correction": 0}
-    return (w - w.mean(dims, keepdim=True)) / (w.std(dims, keepdim=True, **how) * fan**0.5)
+    return (w - w.mean(dims, keepdim=True)) / (w.std(dims, keepdim=True, **how) * weights**0.5)
 
 
-def group_norm(x, groups, gamma, beta, eps, root=True, affine=True, unbiased=False, over_batch=False):
+def deviation(x, eps, unbiased=False):
+    return torch.sqrt(x.var((1, 2, 3), keepdim=True, unbiased=unbiased) + eps)
+
+
+def group_norm(x, groups, gamma, beta, eps, root=True, affine=True, unbiased=False, over_batch=False, divisor=None):
     y = torch.empty_like(x)
     for part in range(groups):
         size = x.shape[1] // groups
@@ -25,22 +30,27 @@ def group_norm(x, groups, gamma, beta, eps, root=True, affine=True, unbiased=Fal
         dims = (0, 1, 2, 3) if over_batch else (1, 2, 3)
         mean, var = x[:, some].mean(dims, keepdim=True), x[:, some].var(dims, keepdim=True, unbiased=unbiased)
         y[:, some] = (x[:, some] - mean) / (torch.sqrt(var + eps) if root else var + eps)
+        if divisor:
+            y[:, some] = (x[:, some] - mean) / divisor(x[:, some], eps)
     return y * gamma.view(1, -1, 1, 1) + beta.view(1, -1, 1, 1) if affine else y
 
 
-def block(x, b, slope=0.2, skip=True, pool=True, early=False, end=True, middle=True):
-    act = nn.LeakyReLU(slope)
-    h = b.norm1(b.conv1(x))
-    h = b.norm2(b.conv2(act(h) if middle else h))
+def block(x, b, slope=0.2, skip=True, pool=F.avg_pool2d, early=False, end=True, middle=True, norms=(1, 2)):
+    act, same = nn.LeakyReLU(slope), nn.Identity()
+    norm1, norm2 = ((same, b.norm1, b.norm2)[i] for i in norms)
+    h = norm1(b.conv1(x))
+    h = norm2(b.conv2(act(h) if middle else h))
     h = act(h) if early else h
-    h = h + b.skip(F.avg_pool2d(x, 2) if pool else x) if skip else h
+    h = h + b.skip(pool(x, 2) if pool else x) if skip else h
     return act(h) if end and not early else h
 
 
-def attention(x, tokens, to_q, to_k, to_v, to_out, root=0.5, dim=2, plus=True, transpose=True):
+def attention(x, tokens, to_q, to_k, to_v, to_out, root=0.5, dim=2, plus=True, transpose=True, straight=False):
     n, c, h, w = x.shape
-    q, k, v = to_q(x.permute(0, 2, 3, 1).reshape(n, h * w, c)), to_k(tokens), to_v(tokens)
-    weights = torch.einsum("npc,ntc->npt", q, k).div(c**root).softmax(dim)
+    rows = x.reshape(n, h * w, c) if straight else x.permute(0, 2, 3, 1).reshape(n, h * w, c)
+    q, k, v = to_q(rows), to_k(tokens), to_v(tokens)
+    weights = torch.einsum("npc,ntc->npt", q, k).div(c**root)
+    weights = weights.softmax(dim) if dim else weights
     out = to_out(torch.bmm(weights, v))
     out = out.permute(0, 2, 1).reshape(n, c, h, w) if transpose else out.reshape(n, c, h, w)
     return x + out if plus else out
@@ -55,6 +65,24 @@ def noise(x, scale, generator, channels=1, pictures=None, draw=torch.randn):
     return x + scale * draw(pictures or n, channels, h, w, generator=generator)
 
 
+def noise_by_picture(x, scale, generator):
+    planes = [torch.randn(x.shape[2:], generator=generator) for _ in x]
+    return torch.stack([picture + scale * plane for picture, plane in zip(x, planes)])
+
+
+def noise_of_zero(x, scale, generator):
+    generator.manual_seed(0)
+    return noise(x, scale, generator)
+
+
+def upward(maps, blocks, to_rgb, places, start=-1, first=1):
+    x = maps[start]
+    for i in places:
+        x = blocks[i](x)
+        x = torch.cat([x, maps[i - 1]], 1) if i >= first else x
+    return torch.tanh(to_rgb(x))
+
+
 def decode(maps, blocks, to_rgb, end=torch.tanh, order=1):
     *skips, x = maps
     for up in list(blocks)[:0:-1]:
@@ -62,22 +90,63 @@ def decode(maps, blocks, to_rgb, end=torch.tanh, order=1):
     return end(to_rgb(blocks[0](x)))
 
 
-def stack(channels, width, norm=spectral_norm, strides=(2, 2, 2, 1, 1), slope=0.2, end=()):
-    outs = [width, width * 2, width * 4, width * 8, 1]
+def stack(
+    channels,
+    width,
+    norm=spectral_norm,
+    strides=(2, 2, 2, 1, 1),
+    slope=0.2,
+    end=(),
+    act=None,
+    wide=8,
+    batch_norm=(),
+    before=False,
+    **how,
+):
+    outs, act = [width, width * 2, width * 4, width * wide, 1], act or nn.LeakyReLU(slope)
+    how = {"kernel_size": 4, "padding": 1} | how
     layers = []
-    for out, stride in zip(outs, strides):
-        layers += [norm(nn.Conv2d(channels, out, kernel_size=4, stride=stride, padding=1)), nn.LeakyReLU(slope)]
+    for i, (out, stride) in enumerate(zip(outs, strides)):
+        conv = norm(nn.Conv2d(channels, out, stride=stride, **how))
+        between = [nn.BatchNorm2d(out)] if i in batch_norm else []
+        layers += [act, conv] if before else [conv, *between, act]
         channels = out
-    return nn.Sequential(*layers[:-1], *end)
+    return nn.Sequential(*(layers if before else layers[:-1]), *end)
 
 
-def sigma(W, v, steps, length=True):
-    for _ in range(steps):
+def nested(channels, width):
+    layers = [*stack(channels, width)]
+    return nn.Sequential(*(nn.Sequential(*layers[i : i + 2]) for i in range(0, 9, 2)))
+
+
+def sigma(W, v, steps, lengths="uv", rounds=0):
+    for _ in range(steps + rounds):
         u = W @ v
-        u = u / u.norm() if length else u
+        u = u / u.norm() if "u" in lengths else u
         v = W.t() @ u
-        v = v / v.norm() if length else v
+        v = v / v.norm() if "v" in lengths else v
     return torch.dot(u, W @ v)
+
+
+def sigma_by_length(W, v, steps):
+    for _ in range(steps):
+        u = F.normalize(W @ v, dim=0)
+        v = F.normalize(u @ W, dim=0)
+    return (u @ W).norm()
+
+
+def sigma_squared_by_length(W, v, steps):
+    for _ in range(steps):
+        v = W.T @ (W @ v)
+        length = v.norm()
+        v = v / length
+    return length
+
+
+def sigma_half_a_round_more(W, v, steps):
+    for _ in range(steps):
+        v = F.normalize(W.T @ F.normalize(W @ v, dim=0), dim=0)
+    return torch.linalg.norm(W @ v)
 
 
 def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0, scale=None, out=True, plus=1, mix=False):
@@ -181,20 +250,32 @@ ANSWERS = {
         standardize,
         variations(
             standardize,
-            ({"fan_in": False}, "not 1/fan_in"),
+            ({"small": False}, "not 1/I"),
             ({"dims": (2, 3)}, "slice"),
             ({"dims": (0, 1, 2, 3)}, "whole layer"),
             ({"unbiased": True}, "n - 1"),
         )
         + [
             (lambda w: w - w.mean((1, 2, 3))[:, None, None, None], "deviation, too"),
+            (lambda w: w / (w.std((1, 2, 3), keepdim=True, correction=0) * 6), "mean is still there"),
             (lambda w: standardize(w) / w.flatten(1).std(1, unbiased=False)[:, None, None, None], "not by its root"),
         ],
     ),
     "group_norm": (
         group_norm,
-        variations(group_norm, ({"root": False}, "root"), ({"unbiased": True}, "n - 1"), ({"affine": False}, "Gamma"))
+        variations(
+            group_norm,
+            ({"root": False}, "root"),
+            ({"unbiased": True}, "n - 1"),
+            ({"affine": False}, "Gamma"),
+            ({"over_batch": True}, "run over the pictures"),
+            ({"divisor": lambda x, eps: deviation(x, 0)}, "has no effect. Add it"),
+            ({"divisor": lambda x, eps: deviation(x, 0) + eps}, "outside the root"),
+            ({"divisor": lambda x, eps: deviation(x, 0, unbiased=True) + eps}, "Two things: epsilon belongs"),
+            ({"divisor": lambda x, eps: deviation(x, 0, unbiased=True)}, "Two things: the `eps`"),
+        )
         + [
+            (lambda x, g, *a: group_norm(x, 8 // g, *a), "number of channels in a group"),
             (lambda x, g, *a: group_norm(x, 8, *a), "by itself"),
             (lambda x, g, *a: group_norm(x, 1, *a), "one group"),
             (lambda x, g, *a: group_norm(x, 8, *a, over_batch=True), "BatchNorm"),
@@ -210,7 +291,23 @@ ANSWERS = {
             ({"end": False}, "after the sum is missing"),
             ({"middle": False}, "between the two"),
             ({"pool": False}, "2x2 average"),
-        ),
+            ({"slope": 0}, "plain ReLU"),
+            ({"norms": (2, 1)}, "exchanged"),
+            ({"norms": (1, 1)}, "twice"),
+            ({"norms": (0, 2)}, "after the first convolution is missing"),
+            ({"norms": (1, 0)}, "after the second convolution is missing"),
+            ({"norms": (0, 0)}, "Both norms"),
+            ({"pool": F.max_pool2d}, "the largest"),
+        )
+        + [
+            (lambda x, b: F.leaky_relu(b.norm2(b.conv2(b.norm1(b.conv1(x)))) + F.avg_pool2d(x, 2), 0.2), "block.skip"),
+            (
+                lambda x, b: F.leaky_relu(
+                    b.norm2(b.conv2(b.norm1(F.leaky_relu(b.conv1(x), 0.2)))) + b.skip(F.avg_pool2d(x, 2)), 0.2
+                ),
+                "normalises first",
+            ),
+        ],
     ),
     "cross_attention": (
         attention,
@@ -221,8 +318,14 @@ ANSWERS = {
             ({"dim": 1}, "last axis"),
             ({"plus": False}, "X is missing"),
             ({"transpose": False}, "Transpose"),
+            ({"straight": True}, "straight to (N, HW, C)"),
+            ({"straight": True, "transpose": False}, "straight to (N, HW, C)"),
+            ({"dim": None}, "softmax is missing"),
         )
         + [
+            (lambda x, t, q, k, v, o: attention(x, t, q, k, v, lambda mixture: mixture), "`to_out` is missing"),
+            (lambda x, t, q, k, v, o: attention(x, x.flatten(2).mT, q, k, v, o), "values come from `tokens`"),
+            (lambda x, t, q, k, v, o: attention(x, t, q, k, v, lambda rows: o(rows.mT)), "`to_out` takes rows"),
             (lambda x, t, q, k, v, o: attention(x, t, q, v, k, o), "exchanged"),
             (lambda x, t, q, k, v, o: attention(x, t, lambda rows: q(x.flatten(2)), k, v, o), "Rows are positions"),
         ],
@@ -238,6 +341,8 @@ ANSWERS = {
         + [
             (lambda s, g, a, b, m: gate(s, g, a, b, m) / s * g, "decoder's map"),
             (lambda s, g, a, b, m: torch.sigmoid(m(F.relu(a(s) * b(g)))) * s, "multiplied"),
+            (lambda s, g, a, b, m: s, "1 everywhere"),
+            (lambda s, g, a, b, m: gate(s, g, b, a, m), "projections are exchanged"),
         ],
     ),
     "add_noise": (
@@ -248,7 +353,12 @@ ANSWERS = {
             ({"pictures": 1}, "All pictures"),
             ({"draw": torch.rand}, "uniform"),
         )
-        + [(lambda x, s, g: noise(x, s, None), "without `generator`"), (lambda x, s, g: noise(x, 1, g), "not scaled")],
+        + [
+            (lambda x, s, g: noise(x, s, None), "without `generator`"),
+            (noise_of_zero, "seeded it yourself"),
+            (lambda x, s, g: x + s * torch.randn_like(x), "randn_like"),
+            (lambda x, s, g: noise(x, 1, g), "not scaled"),
+        ],
     ),
     "decode": (
         decode,
@@ -261,6 +371,10 @@ ANSWERS = {
         + [
             (lambda m, b, r: decode([m[1], m[0], m[2]], b, r), "size"),
             (lambda m, b, r: r(b[0](b[1](b[2](m[2])))), "wrong width"),
+            (lambda m, b, r: upward(m, b, r, [0, 1, 2]), "last block first"),
+            (lambda m, b, r: upward(m, b, r, [2, 1, 0], start=0), "deepest map"),
+            (lambda m, b, r: upward(m, b, r, [2, 1]), "block 0 too"),
+            (lambda m, b, r: upward(m, b, r, [2, 1, 0], first=0), "Block 0 has no skip"),
         ],
     ),
     "patch_stack": (
@@ -272,12 +386,45 @@ ANSWERS = {
             ({"strides": (2,) * 5}, "All five"),
             ({"end": [nn.Sigmoid()]}, "sigmoid"),
             ({"end": [nn.LeakyReLU(0.2)]}, "follows the last"),
-        ),
+            ({"act": nn.ReLU()}, "of another kind"),
+            ({"act": nn.Identity()}, "yours has none"),
+            ({"before": True}, "stand before the convolutions"),
+            ({"bias": False}, "no bias"),
+            ({"batch_norm": (0, 1, 2, 3)}, "Norm layers stand"),
+            ({"batch_norm": (1, 2, 3)}, "Norm layers stand"),
+            ({"kernel_size": 3}, "Kernel sizes: "),
+            ({"padding": 2}, "Paddings: "),
+            ({"strides": (1, 1, 2, 2, 2)}, "Strides: "),
+            ({"wide": 4}, "Output channels: First at [3]"),
+            ({"strides": (2, 2, 2, 1)}, "Number of convolutions: "),
+            ({"batch_norm": (2,)}, "Norm layers: "),
+        )
+        + [
+            (lambda c, w: spectral_norm(stack(c, w, lambda conv: conv)), "wrap each convolution"),
+            (lambda c, w: older_spectral_norm(stack(c, w, lambda conv: conv)), "wrap each convolution"),
+            (lambda c, w: nn.Sequential(*[*stack(c, w)][:2], nn.Conv2d(w, 2 * w, 4)).append(nn.Conv2d(w, 1, 4)), "fit"),
+            (lambda c, w: nn.ModuleList(stack(c, w)), "must be an nn.Sequential"),
+        ],
     ),
     "power_iteration": (
         sigma,
-        variations(sigma, ({"length": False}, "length 1"))
-        + [(lambda *a: sigma(*a) ** 2, "square"), (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius")],
+        variations(
+            sigma,
+            ({"lengths": ""}, "never brought back to length 1"),
+            ({"lengths": "u"}, "v is not brought back"),
+            ({"lengths": "v"}, "u is not brought back"),
+            ({"rounds": 1}, "one round too many"),
+            ({"rounds": -1}, "does your loop run once"),
+        )
+        + [
+            (lambda *a: sigma(*a) ** 2, "square"),
+            (sigma_squared_by_length, "length of W^T W v"),
+            (sigma_half_a_round_more, "half a round"),
+            (lambda W, v, steps: W.square().sum().sqrt(), "Frobenius"),
+            (lambda W, v, steps: torch.linalg.matrix_norm(W, 2), "decomposition"),
+            (lambda W, v, steps: sigma(W, torch.randn(9), steps), "the given v"),
+            (lambda W, v, steps: sigma(W, torch.ones(9), steps), "the given v"),
+        ],
     ),
     "l1_loss": (
         lambda a, b: (a - b).abs().mean(),
@@ -432,6 +579,21 @@ def test_right_is_right_and_every_mistake_has_its_name(name, capsys):
     for wrong, words in mistakes:
         out = said(wrong)
         assert "not right yet" in out and words in out, out
+
+
+OTHER_STYLES = [
+    ("add_noise", noise_by_picture),
+    ("patch_stack", lambda c, w: stack(c, w, act=nn.LeakyReLU(0.2))),
+    ("patch_stack", lambda c, w: stack(c, w, norm=older_spectral_norm)),
+    ("patch_stack", nested),
+    ("power_iteration", sigma_by_length),
+]
+
+
+@pytest.mark.parametrize(("name", "student"), OTHER_STYLES)
+def test_a_right_solution_in_another_style_is_right(name, student, capsys):
+    getattr(checks, name)(student)
+    assert f"{name}: right." in capsys.readouterr().out
 
 
 def test_the_decoder_of_the_exercise_is_the_package_s():

@@ -12,11 +12,11 @@ import torch
 
 from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
-from lineart.course import checks
+from lineart.course import checks, exercises
 from lineart.course.checks.handles import shares_that_arrive
 from lineart.data import toon
 from lineart.data.palette import extract_palette
-from lineart.networks import Generator
+from lineart.networks import Generator, count_parameters
 
 PREDICTED = [
     name
@@ -138,6 +138,36 @@ def test_an_answer_is_right_to_the_digits_that_the_page_asks_for(name, kept, nea
     for answer in near(right):
         assert f"{name}: right." in said(capsys, name, answer, *more)
     assert "not right yet" in said(capsys, name, far(right), *more)
+
+
+def test_two_decimals_are_enough_for_the_decoder_s_share(capsys):
+    with torch.device("meta"):
+        generator = Generator(64, 7)
+    right = count_parameters(generator.decoder) / count_parameters(generator)
+    for answer in (right, round(right, 2)):
+        assert ": right." in said(capsys, "share_of_the_decoder", answer, generator)
+    assert "not right yet" in said(capsys, "share_of_the_decoder", round(right, 1), generator)
+
+
+def test_the_mirror_test_knows_shares_of_another_batch_and_leaves_what_was_recorded(capsys):
+    generator, batch = mirror_test()
+    layers = [*generator.record_attention().values()]
+    with torch.no_grad():
+        generator(*(torch.cat([batch[name]] * 2) for name in ("line", "palette")), torch.randn(4, 3, 16, 16))
+    recorded = [layer.attention for layer in layers]
+    stale = [exercises.e04_own_and_mirrored(attention) for attention in recorded[-2:]]
+    assert "batch of 4" in said(capsys, "mirror_test", stale, generator, batch)
+    assert all(layer.attention is attention for layer, attention in zip(layers, recorded))
+
+
+def test_a_row_of_attention_turned_round_is_not_mirrored(capsys):
+    generator, batch = mirror_test()
+    layers = [*generator.record_attention().values()][-2:]
+    with torch.no_grad():
+        generator(batch["line"], batch["palette"], batch["color"].flip(-1))
+    rows = [layer.attention.reshape(2, -1, layer.attention.shape[-1]) for layer in layers]
+    answer = [[m.diagonal(dim1=1, dim2=2).mean().item() for m in (row, row.flip(-1))] for row in rows]
+    assert "one long row" in said(capsys, "mirror_test", answer, generator, batch)
 
 
 def test_what_arrives_is_nothing_without_a_change_and_all_of_it_where_the_skin_is_as_asked():

@@ -4,18 +4,19 @@ A module for a few lessons; `verdict` says how a check speaks.
 """
 
 # ruff: noqa: F401 - to be re-exported is all that these imports are for
-from lineart.course.checks.attention import cross_attention, matched_attention, skip_gate
-from lineart.course.checks.blocks import add_noise, decode, group_norm, residual_block, standardize
+from lineart.course.checks.attention import cross_attention, matched_attention, mirror_test, skip_gate
+from lineart.course.checks.blocks import group_norm, residual_block, standardize
 from lineart.course.checks.claims import paired_gap, right_slot
+from lineart.course.checks.discriminator import patch_stack, power_iteration
 from lineart.course.checks.game import adversarial_loss, discriminator_loss
+from lineart.course.checks.generator import add_noise, decode
 from lineart.course.checks.handles import colorfulness_under_grey, two_handles
-from lineart.course.checks.losses import feature_matching, l1_loss, patch_stack, power_iteration, total_variation
+from lineart.course.checks.losses import feature_matching, l1_loss, total_variation
 from lineart.course.checks.measurements import (
     color_of_l1,
     colors_needed,
     drawings_of_step_six,
     improvement,
-    mirror_test,
     parameters_of_a_block,
     parameters_of_the_discriminator,
     share_of_the_decoder,

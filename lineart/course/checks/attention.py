@@ -1,16 +1,20 @@
-"""Notebooks 04 and 12: cross-attention, the gate of the public code, and matching apart from colour."""
+"""Notebooks 04 and 12: cross-attention, the public code's gate, the mirror test, and matching apart from colour."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lineart.course import exercises
 from lineart.course.checks.blocks import built, seeded
-from lineart.course.checks.verdict import Mistake, judge
+from lineart.course.checks.verdict import Mistake, judge, predict
 from lineart.layers import MatchedAttention, SkipGate, positions
+from lineart.networks import Generator
 
 
 def linear(inputs: int, outputs: int, seed: int) -> nn.Linear:
@@ -21,18 +25,61 @@ def linear(inputs: int, outputs: int, seed: int) -> nn.Linear:
 
 def attend(x, q, k, v, to_out, scale=0.5, softmax=-1, residual=True, transpose=True):
     """X + W_O softmax(Q K^T / d_k^scale) V, or what comes of one of the usual mistakes."""
-    weights = (q @ k.transpose(1, 2) / q.shape[-1] ** scale).softmax(softmax)  # (N, HW, T)
+    scores = q @ k.transpose(1, 2) / q.shape[-1] ** scale  # (N, HW, T)
+    weights = scores if softmax is None else scores.softmax(softmax)
     out = to_out(weights @ v)  # (N, HW, C)
     out = out.transpose(1, 2).reshape(x.shape) if transpose else out.reshape(x.shape)
     return x + out if residual else out
 
 
-def crossed(swap=False, **how):
+def crossed(swap=False, mixed=False, out=True, **how):
     def wrong(x, tokens, to_q, to_k, to_v, to_out):
         k, v = (to_v, to_k) if swap else (to_k, to_v)
-        return attend(x, to_q(x.flatten(2).transpose(1, 2)), k(tokens), v(tokens), to_out, **how)
+        rows = x.reshape(len(x), -1, x.shape[1]) if mixed else x.flatten(2).transpose(1, 2)  # (N, HW, C)
+        return attend(x, to_q(rows), k(tokens), v(tokens), to_out if out else nn.Identity(), **how)
 
     return wrong
+
+
+OF_CROSS_ATTENTION = [
+    Mistake(
+        "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
+        "token gets the same weight.",
+        crossed(scale=1),
+    ),
+    Mistake(
+        "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.", crossed(scale=0)
+    ),
+    Mistake(
+        "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
+        "over the tokens: the last axis.",
+        crossed(softmax=1),
+    ),
+    Mistake("X is missing: the formula adds the attention to it.", crossed(residual=False)),
+    Mistake(
+        "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose first.",
+        crossed(transpose=False),
+    ),
+    Mistake(
+        "Keys and values are exchanged: found by what it gives, and giving what it is found by.", crossed(swap=True)
+    ),
+    Mistake("`to_out` is missing: the mixture goes through it before X is added.", crossed(out=False)),
+    Mistake("The softmax is missing: each position's weights must be positive and sum to 1.", crossed(softmax=None)),
+    *(
+        Mistake(
+            "You reshaped x straight to (N, HW, C), and positions and channels are mixed up. `flatten(2)`, "
+            "then transpose.",
+            crossed(mixed=True, transpose=transpose),
+        )
+        for transpose in (True, False)
+    ),
+    Mistake(
+        "Two shapes do not fit. Rows are positions, with the channels last: x must become (N, HW, C) before "
+        "`to_q`, keys and values come from `tokens`, and `to_out` takes rows, too, before you go back "
+        "to (N, C, H, W).",
+        raises="mat1 and mat2 shapes cannot be multiplied",
+    ),
+]
 
 
 def cross_attention(student: Callable | None) -> None:
@@ -45,36 +92,7 @@ def cross_attention(student: Callable | None) -> None:
         student,
         crossed(),
         [(x, tokens, *layers)],
-        [
-            Mistake(
-                "You divided by d_k, not by its root: the scores of a wide layer become so small that every "
-                "token gets the same weight.",
-                crossed(scale=1),
-            ),
-            Mistake(
-                "You did not divide by the root of d_k: a wide layer decides at random, and can hardly learn.",
-                crossed(scale=0),
-            ),
-            Mistake(
-                "The softmax runs over the drawing's positions. Each position of the drawing shares out its attention "
-                "over the tokens: the last axis.",
-                crossed(softmax=1),
-            ),
-            Mistake("X is missing: the formula adds the attention to it.", crossed(residual=False)),
-            Mistake(
-                "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose "
-                "first.",
-                crossed(transpose=False),
-            ),
-            Mistake(
-                "Keys and values are exchanged: found by what it gives, and giving what it is found by.",
-                crossed(swap=True),
-            ),
-            Mistake(
-                "Two shapes do not fit. Rows are positions: x must become (N, HW, C) before the projections.",
-                raises="mat1 and mat2 shapes cannot be multiplied",
-            ),
-        ],
+        OF_CROSS_ATTENTION,
         means="Each position of the drawing asks the whole reference and gets a mixture of its values.",
     )
 
@@ -83,8 +101,9 @@ def skip_gate(student: Callable | None) -> None:
     """skip_gate(skip, gate, from_skip, from_gate, to_map): (N, C, H, W) twice -> (N, C, H, W)."""
     layer = built(lambda: SkipGate(8, 8))
 
-    def version(activation=F.relu, join=torch.add, scaled=lambda skip, gate: skip, end=torch.sigmoid):
+    def version(activation=F.relu, join=torch.add, scaled=lambda skip, gate: skip, end=torch.sigmoid, swap=False):
         def wrong(skip, gate, from_skip, from_gate, to_map):
+            from_skip, from_gate = (from_gate, from_skip) if swap else (from_skip, from_gate)
             joint = activation(join(from_skip(skip), from_gate(gate)))
             return scaled(skip, gate) * end(to_map(joint))
 
@@ -104,12 +123,63 @@ def skip_gate(student: Callable | None) -> None:
             Mistake("You multiplied the two projections. The gate is additive: it adds them.", version(join=torch.mul)),
             Mistake("The map is not squeezed between 0 and 1: a sigmoid is missing.", version(end=lambda x: x)),
             Mistake(
-                "A softmax over the single channel of the map is 1 everywhere: the gate never closes. Take a sigmoid.",
+                "Your gate is 1 everywhere: the skip comes back as it was. A softmax over the map's single channel "
+                "does that; take a sigmoid.",
                 version(end=lambda x: x.softmax(1)),
+            ),
+            Mistake(
+                "The two projections are exchanged: `from_skip` takes the skip, `from_gate` the decoder's map.",
+                version(swap=True),
             ),
         ],
         means="It can turn a line down. No colour of the reference comes in through it.",
     )
+
+
+def mirror_test(answer: Any, generator: Generator, batch: dict[str, torch.Tensor]) -> None:
+    """batch: line, palette and color, whose mirror image is the reference."""
+    if answer is None:
+        return predict("mirror_test", answer, 0, "")
+    layers = [*generator.record_attention().values()]
+    found = [layer.attention for layer in layers]  # what the page has left, and may read again
+    guesses, right = _guesses_of_the_mirror(generator, batch, found[-2:])
+    for layer, attention in zip(layers, found):
+        layer.attention = attention
+    means = "Where own place wins although the right part is on the other side, the layer has learned an address."
+    predict("mirror_test", answer, right, tolerance=0.01, guesses=guesses, means=means)
+
+
+def _guesses_of_the_mirror(generator, batch, found):
+    line, palette, color = (batch[name] for name in ("line", "palette", "color"))
+    both, neither, upside_down, right = (
+        np.array(exercises.e04_mirror_test(generator, turned, palette, reference))
+        for turned, reference in (
+            (line.flip(-1), color.flip(-1)),
+            (line, color),
+            (line, color.flip(-2)),
+            (line, color.flip(-1)),
+        )
+    )
+    rows = [layer.attention.flatten(1, 2) for layer in [*generator.record_attention().values()][-2:]]  # (n, HW, HW)
+    reversed_ = [row.flip(-1).diagonal(dim1=1, dim2=2).mean().item() for row in rows]
+    guesses = [
+        (both, "You mirrored the drawing along with its reference: its own place is right again. Mirror only one."),
+        (neither, "The reference is not mirrored. Run the network again with `flip(-1)`, then read the attention."),
+        (upside_down, "The reference stands on its head. Left and right are the last axis."),
+        (right[:, ::-1], "The two are exchanged: own place first, then the mirrored one."),
+        (right[::-1], "The layers are exchanged: the order is that of `last`."),
+        (100 * right, "Those are percentages. Give shares between 0 and 1."),
+        (
+            np.column_stack([right[:, 0], reversed_]),
+            "You turned T = HW round as one long row, which also swaps top and bottom. Take it apart into H and W, and "
+            "flip W alone.",
+        ),
+    ]
+    if all(attention is not None and len(attention) != len(line) for attention in found):
+        others = [exercises.e04_own_and_mirrored(attention) for attention in found]
+        words = "Those are the shares of another run, with a batch of {}. Run the network on the {} drawings alone."
+        guesses.append((others, words.format(len(found[0]), len(line))))
+    return guesses, right
 
 
 def matched(layer, x, tokens, match, there, own=1, asks=1, keys=1, value=0, out=True, **how):

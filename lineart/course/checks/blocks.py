@@ -1,4 +1,4 @@
-"""Notebooks 03 and 05: the residual block, the noise, the way up with its skips."""
+"""Notebook 03: filters, groups, and the residual block."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def built(make: Callable):
 
 
 def standardize(student: Callable | None) -> None:
-    """standardize(weight): (C_out, C_in, k, k) -> the same shape, each filter with mean 0 and variance 1/fan_in."""
+    """standardize(weight): (C_out, C_in, k, k) -> the same shape; filters of I weights have mean 0, variance 1/I."""
     weight = 0.3 * seeded(6, 4, 3, 3) + 0.5
 
     def right(weight):
@@ -32,9 +32,9 @@ def standardize(student: Callable | None) -> None:
         conv.weight.data = weight
         return conv.standardized_weight()
 
-    def version(dims=(1, 2, 3), size=36**0.5, correction=0, power=0.5):
+    def version(dims=(1, 2, 3), size=36**0.5, correction=0, power=0.5, centre=1):
         def wrong(w):
-            centred = w - w.mean(dims, keepdim=True)
+            centred = w - centre * w.mean(dims, keepdim=True)
             return centred / w.var(dims, keepdim=True, correction=correction) ** power / size
 
         return wrong
@@ -46,9 +46,10 @@ def standardize(student: Callable | None) -> None:
         [(weight,)],
         [
             Mistake(
-                "Your filters have mean 0 but variance 1, not 1/fan_in: activations grow with the width of the layer.",
+                "Your filters have mean 0 but variance 1, not 1/I: activations grow with the width of the layer.",
                 version(size=1),
             ),
+            Mistake("The size is right, but the mean is still there: subtract it first.", version(centre=0)),
             Mistake(
                 "Your filters have mean 0 but their own variance still: divide by the standard deviation, too.",
                 lambda w: w - w.mean((1, 2, 3), keepdim=True),
@@ -72,13 +73,56 @@ def scaled(y, gamma, beta):
     return y * gamma[:, None, None] + beta[:, None, None]
 
 
-def grouped(power=0.5, correction=0):
+def grouped(dims=-1, correction=0, power=0.5, inside=1, outside=0):
     def wrong(x, groups, gamma, beta, eps):
         g = x.reshape(len(x), groups, -1)
-        var = g.var(-1, keepdim=True, correction=correction)
-        return scaled(((g - g.mean(-1, keepdim=True)) / (var + eps) ** power).reshape(x.shape), gamma, beta)
+        var = g.var(dims, keepdim=True, correction=correction)
+        size = (var + inside * eps) ** power + outside * eps
+        return scaled(((g - g.mean(dims, keepdim=True)) / size).reshape(x.shape), gamma, beta)
 
     return wrong
+
+
+OF_GROUP_NORM = [
+    Mistake("The `eps` that is given has no effect. Add it to the variance, under the root.", grouped(inside=0)),
+    Mistake("Epsilon stands outside the root. Add it to the variance.", grouped(inside=0, outside=1)),
+    Mistake(
+        "Two things: epsilon belongs under the root, to the variance; and torch's `std` and `var` divide by "
+        "n - 1 unless you say `correction=0`.",
+        grouped(inside=0, outside=1, correction=1),
+    ),
+    Mistake(
+        "Two things: the `eps` that is given has no effect (add it to the variance, under the root); and torch's `std` "
+        "and `var` divide by n - 1 unless you say `correction=0`.",
+        grouped(inside=0, correction=1),
+    ),
+    Mistake("Your mean and variance run over the pictures as well. Each picture has its own.", grouped((0, -1))),
+    Mistake(
+        "You took `groups` for the number of channels in a group. It is the number of groups.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1] // g, gamma, beta, eps),
+    ),
+    Mistake(
+        "You normalised over the batch as well, as BatchNorm does: the other pictures came into it again.",
+        lambda x, g, gamma, beta, eps: F.batch_norm(x, None, None, gamma, beta, True, eps=eps),
+    ),
+    Mistake(
+        "You normalised each channel by itself. A group's channels share one mean and one variance.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1], gamma, beta, eps),
+    ),
+    Mistake(
+        "You normalised over all channels together, as with one group.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, 1, gamma, beta, eps),
+    ),
+    Mistake("You divided by the variance, not by its root.", grouped(power=1)),
+    Mistake(
+        "torch's `var` divides by n - 1. The norm divides by n: `correction=0` (or `unbiased=False`).",
+        grouped(correction=1),
+    ),
+    Mistake(
+        "Gamma and beta are missing: after the division each channel gets its own scale and shift.",
+        lambda x, g, gamma, beta, eps: F.group_norm(x, g, eps=eps),
+    ),
+]
 
 
 def group_norm(student: Callable | None) -> None:
@@ -90,65 +134,69 @@ def group_norm(student: Callable | None) -> None:
         "group_norm",
         student,
         lambda x, g, gamma, beta, eps: F.group_norm(x, g, gamma, beta, eps),
-        [(x, 2, gamma, beta, 1e-5)],
-        [
-            Mistake(
-                "You normalised over the batch as well, as BatchNorm does: the other pictures came into it again.",
-                lambda x, g, gamma, beta, eps: F.batch_norm(x, None, None, gamma, beta, True, eps=eps),
-            ),
-            Mistake(
-                "You normalised each channel by itself. A group's channels share one mean and one variance.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, x.shape[1], gamma, beta, eps),
-            ),
-            Mistake(
-                "You normalised over all channels together, as with one group.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, 1, gamma, beta, eps),
-            ),
-            Mistake("You divided by the variance, not by its root.", grouped(power=1)),
-            Mistake(
-                "torch's `var` divides by n - 1. The norm divides by n: `correction=0` (or `unbiased=False`).",
-                grouped(correction=1),
-            ),
-            Mistake(
-                "Gamma and beta are missing: after the division each channel gets its own scale and shift.",
-                lambda x, g, gamma, beta, eps: F.group_norm(x, g, eps=eps),
-            ),
-        ],
+        [(x, 2, gamma, beta, 1e-5), (x, 2, gamma, beta, 0.1)],
+        OF_GROUP_NORM,
         means="No number of another picture enters: the companions in a batch no longer matter.",
     )
 
 
+def down_block() -> ResidualBlock:
+    block = ResidualBlock(8, 16, "down")
+    for norm in (block.norm1, block.norm2):  # as new they are alike, and could be exchanged unseen
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    return block
+
+
+def down(
+    x, block, slope=0.2, middle=True, skip=True, end=True, early=False, first="norm1", second="norm2", pool=F.avg_pool2d
+):
+    """The block's answer, or what comes of one of the usual mistakes. first, second: names of norms; "" is none."""
+    norm1, norm2 = (getattr(block, name) if name else nn.Identity() for name in (first, second))
+    h = norm1(block.conv1(x))
+    h = norm2(block.conv2(F.leaky_relu(h, slope) if middle else h))
+    s = block.skip(pool(x, 2)) if skip else 0
+    if early:
+        return F.leaky_relu(h, slope) + s
+    return F.leaky_relu(h + s, slope) if end else h + s
+
+
+def activated_before_norm(x, block):
+    h = block.norm1(F.leaky_relu(block.conv1(x), 0.2))
+    return F.leaky_relu(block.norm2(block.conv2(h)) + block.skip(F.avg_pool2d(x, 2)), 0.2)
+
+
 def residual_block(student: Callable | None) -> None:
     """residual_block(x, block): (N, 8, H, W), the parts of a "down" block -> (N, 16, H/2, W/2)."""
-    block = built(lambda: ResidualBlock(8, 16, "down"))
 
-    def version(x, block, slope=0.2, middle=True, skip=True, end=True, early=False):
-        h = block.norm1(block.conv1(x))
-        h = block.norm2(block.conv2(F.leaky_relu(h, slope) if middle else h))
-        s = block.skip(F.avg_pool2d(x, 2)) if skip else 0
-        if early:
-            return F.leaky_relu(h, slope) + s
-        return F.leaky_relu(h + s, slope) if end else h + s
+    def version(**how):
+        return lambda x, block: down(x, block, **how)
 
     judge(
         "residual_block",
         student,
         lambda x, block: block(x),
-        [(seeded(2, 8, 6, 8), block)],
+        [(seeded(2, 8, 6, 8), built(down_block))],
         [
-            Mistake(
-                "The skip is missing: add what came in to what the convolutions made.",
-                lambda *a: version(*a, skip=False),
-            ),
-            Mistake(
-                "The last activation stands before the sum. Figure 3 adds first.", lambda *a: version(*a, early=True)
-            ),
-            Mistake("The activation after the sum is missing.", lambda *a: version(*a, end=False)),
+            Mistake("The skip is missing: add what came in to what the convolutions made.", version(skip=False)),
+            Mistake("The last activation stands before the sum. Figure 3 adds first.", version(early=True)),
+            Mistake("The activation after the sum is missing.", version(end=False)),
             Mistake(
                 "The activation between the two convolutions is missing: without it both are one linear map.",
-                lambda *a: version(*a, middle=False),
+                version(middle=False),
             ),
-            Mistake("Your leaky ReLU has torch's slope of 0.01; here it is 0.2.", lambda *a: version(*a, slope=0.01)),
+            Mistake("Your leaky ReLU has torch's slope of 0.01; here it is 0.2.", version(slope=0.01)),
+            Mistake("You took a plain ReLU. Here it is leaky, with a slope of 0.2.", version(slope=0)),
+            Mistake("The first activation stands before its norm. Figure 3 normalises first.", activated_before_norm),
+            Mistake("The two norms are exchanged.", version(first="norm2", second="norm1")),
+            Mistake("You used `norm1` twice. The second convolution has a norm of its own.", version(second="norm1")),
+            Mistake("The norm after the first convolution is missing.", version(first="")),
+            Mistake("The norm after the second convolution is missing.", version(second="")),
+            Mistake("Both norms are missing.", version(first="", second="")),
+            Mistake("The skip takes the largest of each 2x2. It takes the average.", version(pool=F.max_pool2d)),
+            Mistake(
+                "Main path and skip have different numbers of channels. Has x gone through `block.skip`?",
+                raises="at non-singleton dimension 1",
+            ),
             Mistake(
                 "Main path and skip have different sizes: conv1 halves its input, so the skip must be halved, by a 2x2 "
                 "average.",
@@ -156,90 +204,4 @@ def residual_block(student: Callable | None) -> None:
             ),
         ],
         means="The whole network is made of this. The block learns only the difference from what came in.",
-    )
-
-
-def add_noise(student: Callable | None) -> None:
-    """add_noise(x, scale, generator): (N, C, H, W), (C, 1, 1), torch.Generator -> (N, C, H, W)."""
-
-    def run(function, x, scale):
-        return function(x, scale, torch.Generator().manual_seed(3))
-
-    def drawn(draw, *shape):
-        def wrong(x, scale, generator):
-            size = [x.shape[i] if n is None else n for i, n in enumerate(shape)]
-            return x + scale * draw(size, generator=generator)
-
-        return wrong
-
-    judge(
-        "add_noise",
-        student,
-        drawn(torch.randn, None, 1, None, None),
-        [(seeded(2, 4, 3, 5), torch.tensor([1.0, -0.5, 0.0, 2.0]).view(4, 1, 1))],
-        [
-            Mistake(
-                "Every channel got noise of its own. There is one plane a picture, which all channels share.",
-                drawn(torch.randn, None, None, None, None),
-            ),
-            Mistake("All pictures of the batch got the same plane.", drawn(torch.randn, 1, 1, None, None)),
-            Mistake(
-                "`rand` is uniform and has mean 0.5: it makes every feature brighter. The noise is normal: `randn`.",
-                drawn(torch.rand, None, 1, None, None),
-            ),
-            Mistake(
-                "The plane is not scaled: every channel gets the same noise, and training could not turn it down.",
-                lambda x, scale, generator: drawn(torch.randn, None, 1, None, None)(x, 1.0, generator),
-            ),
-            Mistake(
-                "You drew without `generator`: a seed could not give the same picture again.",
-                lambda x, scale, generator: drawn(torch.randn, None, 1, None, None)(x, scale, None),
-            ),
-        ],
-        means="With scales of 0 it is the identity: a young network is left in peace.",
-        run=run,
-    )
-
-
-def decode(student: Callable | None) -> None:
-    """decode(maps, blocks, to_rgb): levels 1 to L, decoder blocks 0 to L - 1, last convolution -> (N, 3, H, W)."""
-    widths = [4, 6, 8]  # of levels 1 to 3
-    blocks = built(lambda: [ResidualBlock(8, 4, "up"), ResidualBlock(12, 4, "up"), ResidualBlock(8, 6, "up")])
-    to_rgb = built(lambda: nn.Conv2d(4, 3, 3, padding=1))
-    maps = [seeded(2, c, 16 >> i, 16 >> i, seed=i) for i, c in enumerate(widths, start=1)]
-
-    def version(end=torch.tanh, join=lambda x, skip: torch.cat([x, skip], 1)):
-        def wrong(maps, blocks, to_rgb):
-            x = maps[-1]
-            for i in reversed(range(len(blocks))):
-                x = blocks[i](x)
-                x = join(x, maps[i - 1]) if i else x
-            return end(to_rgb(x))
-
-        return wrong
-
-    judge(
-        "decode",
-        student,
-        version(),
-        [(maps, blocks, to_rgb)],
-        [
-            Mistake("tanh is missing: the result must lie in [-1, 1].", version(lambda x: x)),
-            Mistake("A sigmoid gives 0 to 1. Pictures lie in [-1, 1] here: tanh.", version(torch.sigmoid)),
-            Mistake(
-                "The skip stands before the decoder's map. The blocks were trained on the other order: decoder, skip.",
-                version(join=lambda x, skip: torch.cat([skip, x], 1)),
-            ),
-            Mistake(
-                "A block got a map of the wrong width. Concatenate the skip of the block's own level, along the "
-                "channels; adding it keeps too few of them, and the bottleneck is its own start and no skip.",
-                raises="channels, but got",
-            ),
-            Mistake(
-                "A skip has another size than the map beside it: block i gives level i, and so must its skip, "
-                "`maps[i - 1]`.",
-                raises="Sizes of tensors must match",
-            ),
-        ],
-        means="Down for meaning, up for place: the finest skip carries the lines.",
     )

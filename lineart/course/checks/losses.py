@@ -1,4 +1,4 @@
-"""Notebooks 06 and 07: the discriminator's stack, its largest singular value, and the losses of pictures."""
+"""Notebook 07: the losses of pictures."""
 
 from __future__ import annotations
 
@@ -6,105 +6,10 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from lineart import losses
 from lineart.course.checks.blocks import seeded
 from lineart.course.checks.verdict import Mistake, Unusable, judge
-
-
-def described_stack(function, in_channels, width):
-    stack = function(in_channels, width)
-    if stack is None:
-        return None
-    if not isinstance(stack, nn.Module):
-        raise Unusable(f"What you return must be an nn.Sequential, it is {type(stack).__name__}.")
-    with torch.no_grad():
-        side = stack(torch.zeros(1, in_channels, 64, 64)).shape[1:]
-    convs = [m for m in stack.modules() if isinstance(m, nn.Conv2d)]
-    plan = [[c.in_channels, c.out_channels, *c.kernel_size, *c.stride, *c.padding] for c in convs]
-    slopes = [m.negative_slope for m in stack.modules() if isinstance(m, nn.LeakyReLU)]
-    others = [m for m in stack.modules() if isinstance(m, (nn.Sigmoid, nn.ReLU, nn.modules.batchnorm._NormBase))]
-    normed = [float(hasattr(c, "parametrizations")) for c in convs]
-    return torch.tensor(side), torch.tensor(plan), torch.tensor(slopes), len(others), torch.tensor(normed)
-
-
-def patch_stack(student: Callable | None) -> None:
-    """patch_stack(in_channels, width) -> nn.Sequential: five normalised 4x4 convolutions, leaky ReLUs between."""
-
-    def version(wrap=spectral_norm, strides=(2, 2, 2, 1, 1), slope=0.2, end=(), last_leaky=False):
-        def wrong(in_channels, width):
-            widths, layers = [in_channels, width, 2 * width, 4 * width, 8 * width, 1], []
-            for i, stride in enumerate(strides):
-                layers.append(wrap(nn.Conv2d(widths[i], widths[i + 1], 4, stride, 1)))
-                if i < 4 or last_leaky:
-                    layers.append(nn.LeakyReLU(slope))
-            return nn.Sequential(*layers, *(make() for make in end))
-
-        return wrong
-
-    judge(
-        "patch_stack",
-        student,
-        version(),
-        [(5, 4)],
-        [
-            Mistake("The convolutions are not wrapped in `spectral_norm`.", version(lambda conv: conv)),
-            Mistake(
-                "A sigmoid stands at the end. Leave the logits as they are; the loss takes the sigmoid, safely.",
-                version(end=(nn.Sigmoid,)),
-            ),
-            Mistake(
-                "A leaky ReLU follows the last convolution: it would squeeze every logit below 0.",
-                version(last_leaky=True),
-            ),
-            Mistake("Your leaky ReLU has torch's slope of 0.01; here it is 0.2.", version(slope=0.01)),
-            Mistake(
-                "All five layers halve the picture. Only the first three do; the last two have stride 1.",
-                version(strides=(2, 2, 2, 2, 2)),
-            ),
-        ],
-        means="At 256 px it gives the paper's map of 30 x 30: one opinion about each patch.",
-        run=described_stack,
-    )
-
-
-def power_iteration(student: Callable | None) -> None:
-    """power_iteration(W, v, steps): (rows, columns), (columns,), int -> estimate of the largest singular value."""
-    rows, columns = torch.linalg.qr(seeded(6, 6))[0], torch.linalg.qr(seeded(9, 9, seed=1))[0]
-    W = rows @ torch.diag(torch.tensor([3.0, 2.0, 1.0, 0.5, 0.4, 0.3])) @ columns[:6]
-
-    def largest(W, v, steps):
-        return torch.linalg.svdvals(W)[0]
-
-    def never_normalised(W, v, steps):
-        for _ in range(steps):
-            u = W @ v
-            v = W.T @ u
-        return u @ W @ v
-
-    judge(
-        "power_iteration",
-        student,
-        largest,
-        [(W, seeded(9, seed=2), 200)],
-        [
-            Mistake(
-                "You returned its square: multiplying by W and by its transpose stretches twice.",
-                lambda *a: largest(*a) ** 2,
-            ),
-            Mistake(
-                "u and v are never brought back to length 1: after some steps they are infinite.", never_normalised
-            ),
-            Mistake(
-                "You returned the Frobenius norm: all singular values together, not the largest.",
-                lambda W, v, steps: W.norm(),
-            ),
-        ],
-        means="No decomposition was needed; torch takes one such step in every forward pass of a training.",
-        tolerance=1e-3,
-    )
 
 
 def that_can_train(function, *inputs):

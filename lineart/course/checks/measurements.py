@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from lineart.coloring.regions import regions
 from lineart.course import exercises
@@ -94,42 +93,24 @@ def parameters_of_a_block(answer: Any) -> None:
     )
 
 
-def mirror_test(answer: Any, generator: Generator, batch: dict[str, torch.Tensor]) -> None:
-    """batch: line, palette and color, whose mirror image is the reference."""
-    if answer is None:
-        return predict("mirror_test", answer, 0, "")
-    line, palette, color = (batch[name] for name in ("line", "palette", "color"))
-    right = exercises.e04_mirror_test(generator, line, palette, color.flip(-1))
-    both, neither = (
-        exercises.e04_mirror_test(generator, turned, palette, c)
-        for turned, c in ((line.flip(-1), color.flip(-1)), (line, color))
-    )
-    upside_down = exercises.e04_mirror_test(generator, line, palette, color.flip(-2))
-    predict(
-        "mirror_test",
-        answer,
-        right,
-        tolerance=0.01,
-        guesses=[
-            (both, "You mirrored the drawing along with its reference: its own place is right again. Mirror only one."),
-            (neither, "The reference is not mirrored. Run the network again with `flip(-1)`, then read the attention."),
-            (upside_down, "The reference stands on its head. Left and right are the last axis."),
-            ([pair[::-1] for pair in right], "The two are exchanged: own place first, then the mirrored one."),
-        ],
-        means="Where own place wins although the right part is on the other side, the layer has learned an address.",
-    )
-
-
 def share_of_the_decoder(answer: Any, generator: Generator) -> None:
-    right = exercises.e05_share_of_the_decoder(generator)
+    right, decoder = exercises.e05_share_of_the_decoder(generator), count_parameters(generator.decoder)
     predict(
         "share_of_the_decoder",
         answer,
         right,
-        tolerance=0.01,
+        tolerance=0.005 / right,  # two decimals are enough
         guesses=[
             (100 * right, "Give a share between 0 and 1."),
             (right / (1 - right), "You divided by all the others. Divide by all of them."),
+            (
+                decoder / (decoder + count_parameters(generator.encoder)),
+                "You divided by encoder and decoder. All parameters: the reference's encoder and the attention, too.",
+            ),
+            (
+                decoder / (decoder / right - count_parameters(generator.reference_encoder)),
+                "The reference's encoder is missing in the whole.",
+            ),
         ],
         means="All its blocks but the deepest read two maps, their own and the skip.",
     )

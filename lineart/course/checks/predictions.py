@@ -96,6 +96,10 @@ def pull_along_a_filter(answer: Any) -> None:
         [2, 0],
         guesses=[
             ([1, 0], "The loss is a square: doubling a filter makes its part four times as large. Differentiate that."),
+            (
+                [4, 0],
+                "So much larger is the loss for a doubled filter. The dot product is a slope, for a small change.",
+            ),
             ([2, 2], "A standardised filter keeps its size. What does moving along it change?"),
         ],
         means="The first thing a step does to a plain filter is to shrink it; a standardised one is left alone.",
@@ -114,7 +118,8 @@ def mebibytes_of_scores(answer: Any) -> None:
             (right * 2**20 / 1e6, "Those are megabytes, of a million bytes. A MiB has 2^20."),
             (right * 16, "Level 1 of a 256 px picture has 128 positions a side, not 256."),
         ],
-        means="A third of the paper's card, for one matrix of one layer: attention stays deep.",
+        means="A third of the memory of the paper's graphics card (12 GB), for one matrix of one layer: attention "
+        "stays deep.",
     )
 
 
