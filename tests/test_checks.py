@@ -180,12 +180,13 @@ def complex_distance(a, b):
     return sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(sa + sb) - 2 * np.sqrt(np.linalg.eigvals(sa @ sb) + 0j).sum()
 
 
-def mmd(a, b, self_pairs=False, d=5, twice=2):
+def mmd(a, b, self_pairs=False, d=5, twice=2, by=lambda n: n * (n - 1)):
     def k(x, y):
         return (x @ y / d + 1) ** 3
 
     def inside(x):
-        return np.mean([k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if self_pairs or i != j])
+        pairs = [k(p, q) for i, p in enumerate(x) for j, q in enumerate(x) if self_pairs or i != j]
+        return np.mean(pairs) if self_pairs else np.sum(pairs) / by(len(x))
 
     return inside(a) + inside(b) - twice * np.mean([k(p, q) for p in a for q in b])
 
@@ -196,6 +197,28 @@ def shuffled(n, seed):
     while (order == np.arange(n)).any():
         order = rng.permutation(n)
     return order
+
+
+def shuffled_for_ever(n, seed, anew=True):
+    rng, order = np.random.default_rng(seed), np.arange(n)
+    while (order == np.arange(n)).any():
+        if anew:
+            order = np.random.default_rng(seed).permutation(n)
+        else:
+            rng.permutation(order)
+    return order
+
+
+def stray_by_slot(image, mask, slots, by_place=False, shares=None):
+    there = [i for i in range(6) if region(mask, i).any()]
+    found = {}
+    for slot in there:
+        pixels = metrics.srgb_to_lab(image[region(mask, slot)])
+        best = np.linalg.norm(pixels[:, None] - metrics.srgb_to_lab(slots[there]), axis=2).argmin(1)
+        found[slot] = best != slot if by_place else np.array(there)[best] != slot
+    if shares:
+        return np.sum([strayed.mean() for strayed in found.values()]) / shares
+    return np.concatenate([*found.values()]).mean()
 
 
 def stray(image, mask, slots, space=metrics.srgb_to_lab, cut=region, only_own=True):
@@ -223,6 +246,12 @@ def flat(color, labels, middle=lambda p: np.median(p, axis=0), labelled=None):
     for label in np.unique(labels):
         if label or labelled:
             out[labels == label] = middle(color[labels == label])
+    return out
+
+
+def flat_to(color, labels, out, more=0):
+    for label in range(1, labels.max() + more):
+        out[labels == label] = np.median(color[labels == label], axis=0)
     return out
 
 
@@ -395,6 +424,9 @@ ANSWERS = {
             (lambda *a: mmd(*a, d=1), "divided by d"),
             (lambda *a: mmd(*a, twice=1), "factor 2"),
             (lambda *a: mmd(*a) ** 0.5, "its root"),
+            (lambda *a: max(0, mmd(*a)) ** 0.5, "its root"),
+            (lambda *a: max(0, mmd(*a)), "cut it off"),
+            (lambda *a: mmd(*a, by=lambda n: n * n), "n * n"),
         ],
     ),
     "derangement": (
@@ -409,6 +441,10 @@ ANSWERS = {
                 ),
                 "serve twice",
             ),
+            (shuffled_for_ever, "does not end"),
+            (lambda n, seed: shuffled_for_ever(n, seed, anew=False), "does not end"),
+            (lambda n, seed: shuffled(n, seed) + 1, "numbered from 0"),
+            (lambda n, seed: shuffled(n, seed).astype(float), "whole numbers"),
         ],
     ),
     "bleeding": (
@@ -422,11 +458,17 @@ ANSWERS = {
                 lambda image, mask, slots: stray(image, mask, slots) * np.mean([region(mask, i) for i in range(6)]) * 6,
                 "all pixels",
             ),
+            (lambda *a: stray_by_slot(*a, by_place=True), "`argmin` counts"),
+            (lambda *a: stray_by_slot(*a, shares=3), "mean of the regions"),
+            (lambda *a: stray_by_slot(*a, shares=6), "mean of the regions"),
         ],
     ),
     "error_near_ink": (
         near_share,
         [
+            (lambda r, t, n: ((r - t) ** 2)[n].sum() / ((r - t) ** 2).sum(), "All of it was done in uint8"),
+            (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).sum() / ((r - 1.0 * t)[~n] ** 2).sum(), "away from the ink. A"),
+            (lambda r, t, n: near_share(r, t, ~n), "share away"),
             (lambda *a: near_share(*a, power=1), "absolute"),
             (lambda *a: near_share(*a, dtype=np.uint8), "wraps"),
             (lambda r, t, n: ((r - 1.0 * t)[n] ** 2).mean() / ((r - 1.0 * t) ** 2).mean(), "two means"),
@@ -440,7 +482,12 @@ ANSWERS = {
             (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1)), "spread of the differences"),
             (lambda a, b: (b.mean() - a.mean(), np.std(b - a, ddof=1) / 12), "not by its root"),
             (lambda a, b: (b.mean() - a.mean(), np.std(b - a) / np.sqrt(12)), "ddof=1"),
-            (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign"),
+            (lambda a, b: (a.mean() - b.mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "sign is"),
+            (lambda a, b: (np.abs(b - a).mean(), np.std(np.abs(b - a), ddof=1) / np.sqrt(12)), "without their signs"),
+            (lambda a, b: (np.abs(a - b).mean(), np.std(b - a, ddof=1) / np.sqrt(12)), "without their signs"),
+            (lambda a, b: [np.std(b - a, ddof=1) / 12**0.5, (b - a).mean()], "exchanged"),
+            (lambda a, b: (b.mean() - a.mean(), np.var(b - a, ddof=1) / 12), "is a variance"),
+            (lambda a, b: (b.mean() - a.mean(), np.var(b - a, ddof=1) / 12**0.5), "not `var`"),
         ],
     ),
     "right_slot": (
@@ -450,6 +497,8 @@ ANSWERS = {
             (lambda a, q, s: slots_found(np.eye(16)[a.argmax(1)], q, s), "largest weight"),
             (lambda a, q, s: (slots_found(a, q, s)[0], *slots_found(a, q, s)[:0:-1]), "yardsticks"),
             (lambda a, q, s: (*slots_found(a, q, s)[:2], 1 / 6), "one sixth"),
+            (lambda a, q, s: ((a * s[:, q].T).mean(), *slots_found(a, q, s)[1:]), "n x n"),
+            (lambda a, q, s: ((a * s[:, q].T).sum(), *slots_found(a, q, s)[1:]), "n times the mean"),
         ],
     ),
     "region_medians": (
@@ -457,7 +506,11 @@ ANSWERS = {
         [
             (lambda *a: flat(*a, middle=lambda p: p.mean(0)), "mean"),
             (lambda *a: flat(*a, middle=np.median), "grey"),
-            (lambda *a: flat(*a, labelled=True), "ink"),
+            (lambda *a: flat(*a, labelled=True), "ink was filled"),
+            (lambda color, labels: flat_to(color, labels, color.copy()), "last region"),
+            (lambda color, labels: flat_to(color, labels, np.zeros_like(color)), "last region"),
+            (lambda color, labels: flat_to(color, labels, np.zeros_like(color), 1), "became black"),
+            (lambda color, labels: flat_to(color, labels, np.full_like(color, 255), 1), "became white"),
             (lambda color, mask: flat(color, mask, middle=lambda p: np.median(color, axis=(0, 1))), "whole picture"),
         ],
     ),
@@ -478,6 +531,31 @@ def test_right_is_right_and_every_mistake_has_its_name(name, said):
     for wrong, words in mistakes:
         out = said(name, wrong)
         assert NOT_YET in out and any(word in out for word in words.split("|")), out
+
+
+def in_an_array(name):
+    return lambda *arguments: np.array(ANSWERS[name][0](*arguments))
+
+
+def without_a_generator_in_the_loop(n, seed):
+    reference, tries = np.arange(n), 0
+    while (reference == np.arange(n)).any():
+        reference, tries = np.random.default_rng([seed, tries]).permutation(n), tries + 1
+    return reference.tolist()
+
+
+OTHERWISE = [
+    ("paired_gap", in_an_array("paired_gap")),
+    ("right_slot", in_an_array("right_slot")),
+    ("right_slot", lambda *arguments: torch.tensor(slots_found(*arguments))),
+    ("derangement", without_a_generator_in_the_loop),
+    ("bleeding", stray_by_slot),
+]
+
+
+@pytest.mark.parametrize(("name", "student"), OTHERWISE)
+def test_right_in_another_style_is_right(name, student, said):
+    assert f"{name}: right." in said(name, student)
 
 
 def test_the_page_s_xdog_is_the_package_s():

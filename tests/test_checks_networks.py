@@ -149,14 +149,16 @@ def sigma_half_a_round_more(W, v, steps):
     return torch.linalg.norm(W @ v)
 
 
-def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0):
+def matched(layer, x, tokens, match, there, own=1, query=1, key=1, value=0, scale=None, out=True, plus=1, mix=False):
     def flat(z):
         return z.permute(0, 2, 3, 1).flatten(1, 2)
 
     q = own * layer.to_q(flat(x)) + query * layer.match_q(flat(match))
     k = own * layer.to_k(tokens) + key * layer.match_k(flat(there))
     v = layer.to_v(tokens) + value * layer.match_k(flat(there))
-    return x + layer.to_out(F.scaled_dot_product_attention(q, k, v)).mT.reshape(x.shape)
+    found = F.scaled_dot_product_attention(q, k, v, scale=scale)
+    found = layer.to_out(found) if out else found
+    return plus * x + (found if mix else found.mT).reshape(x.shape)
 
 
 def bce(logits, target):
@@ -553,7 +555,14 @@ ANSWERS = {
             ({"key": 0}, "add it to K"),
             ({"value": 1}, "into V"),
             ({"own": 0}, "Only the matching"),
-        ),
+            ({"query": 0}, "add it to Q"),
+            ({"scale": 1.0}, "not divided by the root"),
+            ({"scale": 1 / 8}, "by d_k"),
+            ({"plus": 0}, "X is missing"),
+            ({"out": False}, "`to_out` is missing"),
+            ({"mix": True}, "mixed up"),
+        )
+        + [(lambda layer, *maps: layer(*maps), "norm"), (lambda layer, *a: layer.norm(matched(layer, *a)), "norm")],
     ),
 }
 

@@ -13,7 +13,7 @@ import torch
 from lineart.coloring.colorizer import Colorizer
 from lineart.config import ROOT
 from lineart.course import checks, exercises
-from lineart.course.checks.measurements import shares_that_arrive
+from lineart.course.checks.handles import shares_that_arrive
 from lineart.data import toon
 from lineart.data.palette import extract_palette
 from lineart.networks import Generator, count_parameters
@@ -162,6 +162,21 @@ def test_no_page_prints_an_answer_before_it_has_asked(name, kept):
             before += re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL) + "\n" + printed
         told = {*re.findall(r"(?<![\d.,])\d[\d,]*(?:\.\d+)?(?![\d.]*\d)", before)} & known
         assert not told, (path.name, told)
+
+
+@pytest.mark.parametrize(
+    ("name", "near", "far"),
+    [
+        ("colorfulness_under_grey", lambda right: [round(right), torch.tensor([right])], lambda right: right + 0.6),
+        ("two_handles", lambda right: [np.round(right, 2)], lambda right: np.add(right, 0.015)),
+        ("step_of_grey", lambda right: [100 / 255], lambda right: 1.12 * right),
+    ],
+)
+def test_an_answer_is_right_to_the_digits_that_the_page_asks_for(name, kept, near, far, capsys):
+    more, (_, _, right) = kept["more"], kept["args"]
+    for answer in near(right):
+        assert f"{name}: right." in said(capsys, name, answer, *more)
+    assert "not right yet" in said(capsys, name, far(right), *more)
 
 
 def test_two_decimals_are_enough_for_the_decoder_s_share(capsys):

@@ -6,14 +6,15 @@ A module for a few lessons; `verdict` says how a check speaks.
 # ruff: noqa: F401 - to be re-exported is all that these imports are for
 from lineart.course.checks.attention import cross_attention, matched_attention, mirror_test, skip_gate
 from lineart.course.checks.blocks import group_norm, residual_block, standardize
+from lineart.course.checks.claims import paired_gap, right_slot
 from lineart.course.checks.discriminator import patch_stack, power_iteration
 from lineart.course.checks.game import adversarial_loss, discriminator_loss
 from lineart.course.checks.generator import add_noise, decode
+from lineart.course.checks.handles import colorfulness_under_grey, two_handles
 from lineart.course.checks.lines import crop_and_flip, xdog
 from lineart.course.checks.losses import feature_matching, l1_loss, total_variation
 from lineart.course.checks.measurements import (
     color_of_l1,
-    colorfulness_under_grey,
     drawings_of_step_six,
     improvement,
     parameters_of_a_block,
@@ -21,9 +22,8 @@ from lineart.course.checks.measurements import (
     share_of_the_decoder,
     smallest_gap,
     standard_errors,
-    two_handles,
 )
-from lineart.course.checks.metrics import derangement, frechet, kid, psnr, ssim
+from lineart.course.checks.metrics import frechet, psnr, ssim
 from lineart.course.checks.palettes import colors_needed, lloyd_step, palette_planes
 from lineart.course.checks.patients import six_patients
 from lineart.course.checks.pictures import area_answered, nearest_color, to_uint8
@@ -47,6 +47,7 @@ from lineart.course.checks.predictions import (
     two_steps_of_kmeans,
     wins_of_copying,
 )
-from lineart.course.checks.results import bleeding, error_near_ink, paired_gap, region_medians, right_slot
+from lineart.course.checks.results import bleeding, error_near_ink, region_medians
 from lineart.course.checks.step import training_step
+from lineart.course.checks.table_1 import derangement, kid
 from lineart.course.checks.training import color_spread, learning_rate

@@ -13,7 +13,7 @@ from torch import nn
 from lineart.course import exercises
 from lineart.course.checks.blocks import built, seeded
 from lineart.course.checks.verdict import Mistake, judge, predict
-from lineart.layers import MatchedAttention, SkipGate
+from lineart.layers import MatchedAttention, SkipGate, positions
 from lineart.networks import Generator
 
 
@@ -182,44 +182,61 @@ def _guesses_of_the_mirror(generator, batch, found):
     return guesses, right
 
 
+def matched(layer, x, tokens, match, there, own=1, asks=1, keys=1, value=0, out=True, **how):
+    q = own * layer.to_q(positions(x)) + asks * layer.match_q(positions(match))
+    k = own * layer.to_k(tokens) + keys * layer.match_k(positions(there))
+    v = layer.to_v(tokens) + value * layer.match_k(positions(there))
+    return attend(x, q, k, v, layer.to_out if out else nn.Identity(), **how)
+
+
+MATCHED = [
+    Mistake(
+        "The matching maps are not used: this is the paper's attention again.", lambda *a: matched(*a, asks=0, keys=0)
+    ),
+    Mistake(
+        "Only the matching maps ask and answer. They are added to Q and K of the colour features.",
+        lambda *a: matched(*a, own=0),
+    ),
+    Mistake(
+        "The drawing asks by its matching map, but the reference cannot be found by its own: add it to K, too.",
+        lambda *a: matched(*a, keys=0),
+    ),
+    Mistake(
+        "The reference can be found by its matching map, but the drawing does not ask by its own: add it to Q, too.",
+        lambda *a: matched(*a, asks=0),
+    ),
+    Mistake(
+        "Your result went through the layer's norm. The exercise asks for the sum before it, made of the "
+        "layer's parts: calling the whole layer does all of it for you.",
+        lambda layer, *maps: layer(*maps),
+    ),
+    Mistake("The scores are not divided by the root of d_k.", lambda *a: matched(*a, scale=0)),
+    Mistake("You divided the scores by d_k, not by its root.", lambda *a: matched(*a, scale=1)),
+    Mistake("X is missing: the formula adds the attention to it.", lambda *a: matched(*a, residual=False)),
+    Mistake("`to_out` is missing: W_O comes before X is added.", lambda *a: matched(*a, out=False)),
+    Mistake(
+        "You reshaped (N, HW, C) straight to (N, C, H, W), and positions and channels are mixed up. Transpose first.",
+        lambda *a: matched(*a, transpose=False),
+    ),
+    Mistake(
+        "The matching map went into V as well. What is found by lines must give colours, and nothing else.",
+        lambda *a: matched(*a, value=1),
+    ),
+]
+
+
 def matched_attention(student: Callable | None) -> None:
-    """matched_attention(layer, x, tokens, match, reference_match) -> (N, C, H, W); the layer's parts, without norm."""
+    """matched_attention(layer, x, tokens, match, reference_match) -> (N, C, H, W): the layer's parts, not its norm."""
     layer = built(lambda: MatchedAttention(8, 6))
     for part in (layer.to_q, layer.to_k, layer.match_q, layer.match_k):
-        part.weight.data *= 4  # decided enough that a mistake shows
-    layer.norm = nn.Identity()
+        part.weight.data *= 8  # decided enough that a mistake shows
     maps = seeded(2, 8, 3, 4), seeded(2, 6, 6, seed=1), seeded(2, 8, 3, 4, seed=2), seeded(2, 8, 2, 3, seed=3)
-
-    def rows(x):
-        return x.flatten(2).transpose(1, 2)
-
-    def version(layer, x, tokens, match, there, own=1, matched=1, keys=1, value=0):
-        q = own * layer.to_q(rows(x)) + matched * layer.match_q(rows(match))
-        k = own * layer.to_k(tokens) + matched * keys * layer.match_k(rows(there))
-        return attend(x, q, k, layer.to_v(tokens) + value * layer.match_k(rows(there)), layer.to_out)
 
     judge(
         "matched_attention",
         student,
-        lambda layer, *maps: layer(*maps),
+        matched,
         [(layer, *maps)],
-        [
-            Mistake(
-                "The matching maps are not used: this is the paper's attention again.",
-                lambda *a: version(*a, matched=0),
-            ),
-            Mistake(
-                "Only the matching maps ask and answer. They are added to Q and K of the colour features.",
-                lambda *a: version(*a, own=0),
-            ),
-            Mistake(
-                "The drawing asks by its matching map, but the reference cannot be found by its own: add it to K, too.",
-                lambda *a: version(*a, keys=0),
-            ),
-            Mistake(
-                "The matching map went into V as well. What is found by lines must give colours, and nothing else.",
-                lambda *a: version(*a, value=1),
-            ),
-        ],
+        MATCHED,
         means="What asks and what answers is now described in the same words, and the colours still come from V alone.",
     )

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from lineart.coloring.colorizer import Colorizer
 from lineart.coloring.regions import regions
 from lineart.course import exercises
 from lineart.course.checks.verdict import predict
-from lineart.data.palette import extract_palette
-from lineart.data.toon import SLOTS, Drawing
 from lineart.layers import ResidualBlock
 from lineart.networks import Generator, PatchDiscriminator, count_parameters
 
@@ -157,58 +153,3 @@ def standard_errors(answer: Any, a: Any, b: Any) -> None:
         ],
         means="Beyond about 2 the choice of drawings is an unlikely explanation. Of training it says nothing.",
     )
-
-
-def colorfulness_under_grey(answer: Any, colorizer: Colorizer, line: np.ndarray, reference: np.ndarray) -> None:
-    predict(
-        "colorfulness_under_grey",
-        answer,
-        exercises.e10_colorfulness_under_grey(colorizer, line, reference),
-        guesses=[(0, "Guess again: does this network know no colour but the palette's?")],
-        means="So much colour comes through attention alone.",
-    )
-
-
-def two_handles(
-    answer: Any, colorizer: Colorizer, drawing: Drawing, lender: Drawing, edited: np.ndarray, wish: np.ndarray
-) -> None:
-    """Shares of another skin (`wish`) that arrive: by the `edited` palette alone, by the painted picture alone.
-
-    Only an answer is compared: the networks do not run for a page that has none.
-    """
-    given = colorizer, drawing, lender, edited, wish
-    right = [0.0, 0.0] if answer is None else shares_that_arrive(*given)
-    guesses = []
-    if answer is not None:
-        guesses = [
-            (right[::-1], "The two are exchanged: first the palette, then the picture."),
-            (
-                shares_that_arrive(*given, renewed=True),
-                "With the painted picture you let the palette change, too: `color` takes a new one from the picture "
-                "unless you hand it the old one.",
-            ),
-            (
-                shares_that_arrive(*given, everywhere=True),
-                "You took the mean colour of the whole picture. Only the skin was to change.",
-            ),
-            ([1 - share for share in right], "That is what is missing of the change. Give what arrives."),
-        ]
-    means = "One of the two handles hardly moves anything. Is it so on other drawings, and without attention?"
-    predict("two_handles", answer, right, tolerance=0.02, guesses=guesses, means=means)
-
-
-def shares_that_arrive(colorizer, drawing, lender, edited, wish, renewed=False, everywhere=False) -> list[float]:
-    """What `two_handles` asks for. `renewed`, `everywhere`: as the two mistakes would have it."""
-    skin = SLOTS.index("skin")
-    painted = np.where(lender.mask[..., None] == skin, wish, lender.color).astype(np.uint8)
-    kept = extract_palette(lender.color)
-    where = np.ones_like(drawing.mask, bool) if everywhere else drawing.mask == skin
-
-    def mean_color(reference: np.ndarray, palette: np.ndarray | None) -> np.ndarray:
-        pictures = Image.fromarray(drawing.line), Image.fromarray(reference)
-        return np.array(colorizer.colorize(*pictures, palette=palette))[where].mean(0)
-
-    before = mean_color(lender.color, kept)
-    after = mean_color(lender.color, edited), mean_color(painted, None if renewed else kept)
-    asked = np.asarray(wish) - before
-    return [float((color - before) @ asked / (asked @ asked)) for color in after]

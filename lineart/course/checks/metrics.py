@@ -1,4 +1,4 @@
-"""Notebooks 09a and 09b: the four numbers of Table 1, and the list of references."""
+"""Notebook 09a: the four numbers of Table 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from lineart import losses
 from lineart.course.checks.blocks import seeded
 from lineart.course.checks.verdict import Mistake, Unusable, judge
-from lineart.evaluation.metrics import frechet_distance, kernel_distance
+from lineart.evaluation.metrics import frechet_distance
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # of SSIM
 
@@ -199,100 +199,4 @@ def frechet(student: Callable | None) -> None:
         MISTAKES_OF_FRECHET,
         means="It compares two clouds, and does not know which result belongs to which drawing.",
         run=real_distance,
-    )
-
-
-def kid(student: Callable | None) -> None:
-    """kid(a, b): features (n, d), (m, d) -> the kernel distance without bias."""
-    rng = np.random.default_rng(1)
-    a, b = rng.normal(size=(12, 5)), rng.normal(size=(10, 5)) + 0.7
-
-    def version(diagonal=False, scale=True, twice=2):
-        def wrong(a, b):
-            def kernel(x, y):
-                return (x @ y.T / (x.shape[1] if scale else 1) + 1) ** 3
-
-            def within(x):
-                k = kernel(x, x)
-                return k.mean() if diagonal else (k.sum() - np.trace(k)) / (len(x) * (len(x) - 1))
-
-            return within(a) + within(b) - twice * kernel(a, b).mean()
-
-        return wrong
-
-    judge(
-        "kid",
-        student,
-        kernel_distance,
-        [(a, b)],
-        [
-            Mistake(
-                "Each feature was also compared with itself, which is what makes the distance of few pictures too "
-                "large. Leave the diagonal out, and divide by n (n - 1).",
-                version(diagonal=True),
-            ),
-            Mistake("The product is not divided by d inside the kernel.", version(scale=False)),
-            Mistake("The factor 2 before the mean over both sets is missing.", version(twice=1)),
-            Mistake(
-                "You returned its root. KID is the square, and may fall below 0.",
-                lambda *x: np.sqrt(max(kernel_distance(*x), 0)),
-            ),
-        ],
-        means="Unlike the Fréchet distance it scatters around 0 for equal sets, however few pictures there are.",
-    )
-
-
-def of_twenty_seeds(function, n):
-    lists = []
-    for seed in range(20):
-        reference = function(n, seed)
-        if reference is None:
-            return None
-        lists.append(np.asarray(reference))
-        if lists[-1].shape != (n,):
-            raise Unusable(f"What you return must be {n} whole numbers, in a list or an array.")
-    whole = all(sorted(reference.tolist()) == list(range(n)) for reference in lists)
-    fixed = any((reference == np.arange(len(reference))).any() for reference in lists)
-    alike = len({tuple(reference.tolist()) for reference in lists}) < 2
-    again = np.array_equal(lists[0], np.asarray(function(n, 0)))
-    return float(whole), float(fixed), float(alike), float(again)
-
-
-def circle(n, seed):
-    order = np.random.default_rng(seed).permutation(n)
-    reference = np.empty(n, int)
-    reference[order] = np.roll(order, -1)
-    return reference
-
-
-def derangement(student: Callable | None) -> None:
-    """derangement(n, seed) -> (n,) ints: a permutation without fixed points, another one for another seed."""
-
-    def others(n, seed):
-        rng = np.random.default_rng(seed)
-        return (np.arange(n) + rng.integers(1, n, n)) % n
-
-    fresh = np.random.default_rng(0)
-    judge(
-        "derangement",
-        student,
-        circle,
-        [(9,)],
-        [
-            Mistake(
-                "Some drawings got themselves as reference: a permutation alone has about one fixed point.",
-                lambda n, seed: np.random.default_rng(seed).permutation(n),
-            ),
-            Mistake("No drawing has itself, but some references serve twice and others never.", others),
-            Mistake(
-                "Every seed gives the same list. Shuffle first, then let each take the next one's colours.",
-                lambda n, seed: np.roll(np.arange(n), -1),
-            ),
-            Mistake(
-                "The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",
-                lambda n, seed: circle(n, fresh.integers(2**31)),
-            ),
-        ],
-        means="No drawing has its own picture, and every picture serves exactly once.",
-        run=of_twenty_seeds,
     )
