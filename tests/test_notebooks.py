@@ -169,4 +169,6 @@ def test_an_exercise_has_its_form(path):
         total, reading, solving = map(int, study.groups())
         assert total == reading + solving == reading + sum(minutes)
         words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-        assert abs(reading - words / 200) <= 2.5  # at 200 words a minute, rounded to five minutes
+        shown = [cell.source for cell in cells if cell.cell_type == "code" and "hide-input" not in tags(cell)]
+        lines = sum(bool(line.strip()) for source in shown for line in source.splitlines())
+        assert abs(reading - words / 200 - lines / 20) <= 2.5  # 200 words or 20 lines a minute, rounded to five minutes
