@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import re
+import statistics
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -24,6 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lineart.checkpoint import read_checkpoint
 from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import ROOT, Config, figures_dir
 from lineart.course.plotting import plot_curves, read_curve, save_figure, write_figure
@@ -70,6 +72,16 @@ def weights_in(folder: Path, data: str) -> dict[tuple[str, int], Path]:
         found[method, int(seed or 0)] = path
     order = [*METHODS]
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1])))
+
+
+def of_equal_steps(weights: dict[tuple[str, int], Path]) -> dict[tuple[str, int], Path]:
+    """Those that were trained for as many steps as the most: a network that trained on alone is not compared."""
+    steps = {key: read_checkpoint(path)[1] for key, path in weights.items()}
+    common = statistics.mode(steps.values()) if steps else 0
+    for (method, seed), count in steps.items():
+        if count != common:
+            print(f"{method}, seed {seed}, is left out: {count:,} steps, the others have {common:,}")
+    return {key: path for key, path in weights.items() if steps[key] == common}
 
 
 def plan_digest(evaluator: Evaluator, protocol: str) -> str:
@@ -201,6 +213,7 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     weights = {key: path for key, path in weights_in(args.weights, args.data).items() if key[1] == args.seed}
+    weights = of_equal_steps(weights)
     if not weights:
         raise SystemExit(f"no weights of {args.data} in {args.weights}; benchmarks/train_weights.py makes them")
     methods = {method: path for (method, _), path in weights.items()}

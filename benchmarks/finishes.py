@@ -23,7 +23,7 @@ from lineart.evaluation.rows import write_csv
 from lineart.evaluation.tables import markdown, of_protocol
 from lineart.files import provenance, sha256, write_sidecar, write_text
 
-METHODS = ("image-warped", "none", "image", "image-other")
+METHODS = ("lines-warped", "image-warped", "none", "image", "image-other")
 FINISHES = ("smooth", "soft", "flat", "exact")
 
 

@@ -6,16 +6,17 @@
     python benchmarks/train_weights.py --data kaggle --out DIR    the same as the paper trains them, weights to DIR
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
 
-Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. Run folders lie
-under `runs/weights`, or where --runs says; each set of weights comes with its card, which names the phases that it has
-had, and the curves of these. (The cards in data/pretrained are of trainings with the first two phases; those of faces
-halved the learning rate at 128 px every epoch.)
+Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. The default of
+`toon`, lines-warped, then trains on alone, with rare colours counted more. Run folders lie under `runs/weights`, or
+where --runs says; each set of weights comes with its card, which names the phases that it has had, and the curves of
+these. (The cards in data/pretrained are of trainings without the phase of the whole loss; those of faces halved the
+learning rate at 128 px every epoch.)
 """
 
 import argparse
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,16 +63,22 @@ def phases(lr_step_epochs: int) -> dict[str, dict]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Profile, what differs from it in all phases, the phases, the methods by default, and what the weights may be
-    used for."""
+    """Profile, what differs from it in all phases, the phases, the methods by default, what the weights may be used
+    for, and the phases in which a method trains on alone."""
 
     profile: str
     settings: dict
     phases: dict[str, dict]
     methods: tuple[str, ...]
     licence: str
+    further: dict[str, dict[str, dict]] = field(default_factory=dict)
+
+    def phases_of(self, method: str) -> dict[str, dict]:
+        return self.phases | self.further.get(method, {})
 
 
+# Eyes are too few pixels to cost anything; see benchmarks/eyes.py
+RARE = LAST_SIZE | dict(steps=2_000, learning_rate=2e-4, lr_step_epochs=1, lr_gamma=0.25, rare_colors=50.0)
 RECIPES = {
     "toon": Recipe(
         "classroom",
@@ -79,6 +86,7 @@ RECIPES = {
         phases(lr_step_epochs=1),
         ("none", "gate", "palette", "image", "image-warped", "lines-warped", "image-other", "lines-other"),
         "CC BY 4.0, credits in data/README.md",
+        {"lines-warped": {"rare": RARE}},
     ),
     # All faces that there are, with lines of several hands. An epoch is a third of one of `toon`, so the rate falls
     # after three
@@ -101,7 +109,7 @@ RECIPES = {
 
 def plan(data: str, method: str, seed: int, runs: Path) -> dict[str, Path]:
     """Phase -> its run folder."""
-    names = {phase: f"{data}-{method}-s{seed}-{phase.removesuffix('px')}" for phase in RECIPES[data].phases}
+    names = {phase: f"{data}-{method}-s{seed}-{phase.removesuffix('px')}" for phase in RECIPES[data].phases_of(method)}
     return {phase: runs / name for phase, name in names.items()}
 
 
@@ -116,7 +124,7 @@ def train_to_the_end(config: Config, run: Path) -> None:
 def train_method(data: str, method: str, seed: int, runs: Path, source: Path | None, precision: str | None) -> None:
     recipe, start = RECIPES[data], None
     for phase, run in plan(data, method, seed, runs).items():
-        settings = METHODS[method].settings | recipe.settings | recipe.phases[phase]
+        settings = METHODS[method].settings | recipe.settings | recipe.phases_of(method)[phase]
         if precision:
             settings["precision"] = precision
         if data != "toon":

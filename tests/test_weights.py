@@ -116,6 +116,20 @@ def test_weights_and_their_curves_are_found_by_name(tmp_path):
         extended_table.weights_in(tmp_path, "toon")
 
 
+def test_a_network_that_trained_on_alone_is_not_among_the_compared(monkeypatch, capsys):
+    steps = {"none": 11, "image": 11, "lines-warped": 13}
+    monkeypatch.setattr(extended_table, "read_checkpoint", lambda path: (None, steps[path], {}))
+    kept = extended_table.of_equal_steps({(method, 0): method for method in steps})
+    assert kept == {("none", 0): "none", ("image", 0): "image"}
+    assert "lines-warped, seed 0, is left out" in capsys.readouterr().out
+    assert extended_table.of_equal_steps({}) == {}
+
+
+def test_only_the_default_of_toon_has_a_phase_of_its_own(tmp_path):
+    own = {method: {*train_weights.plan("toon", method, 0, tmp_path)} for method in ("image", "lines-warped")}
+    assert own["lines-warped"] - own["image"] == {"rare"} and not own["image"] - own["lines-warped"]
+
+
 # --- training ---
 
 

@@ -53,9 +53,10 @@ def read_cards() -> list[dict]:
 
 
 def measured(card: dict) -> pd.DataFrame:
-    """The rows of the large table that were measured on this file of weights, as the network painted."""
-    path = FIGURES / f"extended_{card['data']}.csv"
-    rows = pd.read_csv(path, keep_default_na=False, dtype={"checkpoint": str})
+    """The rows that were measured on this file of weights, as the network painted."""
+    paths = (FIGURES / f"{table}_{card['data']}.csv" for table in ("extended", "default"))
+    known = [path for path in paths if path.exists()]
+    rows = pd.concat([pd.read_csv(path, keep_default_na=False, dtype={"checkpoint": str}) for path in known])
     rows = rows[(rows["checkpoint"] == card["sha256"]) & rows["finish"].isin(["", "smooth"])]
     return rows[[key in SHOWN for key in zip(rows["protocol"], rows["metric"])]]
 
