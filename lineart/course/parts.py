@@ -1,8 +1,8 @@
 """What a page's cells become on slides, each part with the height that it will have on the screen.
 
-Of a paragraph the slide has the first sentences, and a last one that leads over to what follows; the speaker's notes
-have all. What an exercise asks for stands there whole. Imports, hints and solutions are left out; code that draws, or
-is long, is shown by what it makes.
+Of a paragraph the slide has the first sentences, and later ones that are bold or lead over to what follows; the
+speaker's notes have all. What an exercise asks for stands there whole. Imports, hints and solutions are left out; code
+that draws, or is long, is shown by what it makes.
 """
 
 from __future__ import annotations
@@ -152,15 +152,15 @@ def _notes(whole: str, short: str) -> str:
 
 
 def _first_sentences(paragraph: str) -> str:
-    """As many whole sentences as are short enough, at least one, and the last where a colon ends it."""
+    """As many whole sentences as are short enough, at least one; of the others what is bold or ends with a colon."""
     text = " ".join(paragraph.split("\n"))
     sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z*\[`\"“$])", text)
-    kept = sentences[:1]
-    for sentence in sentences[1:]:
-        if len(" ".join([*kept, sentence]).split()) > WORDS:
-            return " ".join(kept + sentences[-1:] * sentences[-1].endswith(":"))
-        kept.append(sentence)
-    return paragraph
+    count = 1
+    while count < len(sentences) and len(" ".join(sentences[: count + 1]).split()) <= WORDS:
+        count += 1
+    if count == len(sentences):
+        return paragraph
+    return " ".join(sentences[:count] + [one for one in sentences[count:] if "**" in one or one.endswith(":")])
 
 
 def _code(code: str) -> Part:
