@@ -118,6 +118,8 @@ def section(card: dict) -> str:
     """The card of one file of weights, for people."""
     config, phases = card["config"], card["phases"]
     steps = "; ".join(f"{p['steps']:,} steps of {p['batch_size']} at {p['size']} px" for p in phases)
+    if (most := config.get("rare_colors", 1)) > 1:
+        steps += f", rare colours counted up to {most:g} times in the last"
     reference = REFERENCES[config.get("train_reference", "self")]  # the oldest cards are from before there was a choice
     hours = sum(p["hours"] for p in phases)
     facts = {

@@ -65,6 +65,10 @@ def numbers() -> dict[str, float]:
             found[f"{name}/{row.protocol}/{row.method}/{row.metric}"] = row.value
     for row in _read("finishes_toon.csv").itertuples():
         found[f"finish/{row.method}/{row.finish}/{row.metric}"] = row.value
+    for row in _read("default_toon.csv").itertuples():
+        found[f"default/{row.protocol}/{row.metric}"] = row.value
+    further = _read("eyes_further_toon.csv").groupby("loss").mean()  # over the seeds
+    found |= _named("further", further.drop(columns="train_seed"))
     matching = _read("matching_toon.csv").groupby(["trained on", "network"]).mean()  # over the seeds
     found |= _named("matching", matching.drop(columns="train_seed"))
     found |= _named("warp", _read("warps.csv").set_index("warp"))
