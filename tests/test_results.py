@@ -92,7 +92,7 @@ def test_commands_and_files_that_are_named_are_there(page):
 def test_the_layout_names_every_module():
     rooms = [path.relative_to(ROOT) for path in (ROOT / "lineart").rglob("*.py") if not path.name.startswith("__")]
     package = {"lineart/course/checks" if "checks" in room.parts else room.as_posix() for room in rooms}
-    lists = README + "".join((ROOT / f"lineart/{wing}/README.md").read_text("utf-8") for wing in ("course", "studio"))
+    lists = "".join((ROOT / "lineart" / wing / "README.md").read_text("utf-8") for wing in (".", "course", "studio"))
     named = re.findall(r"^(lineart/[\w/]+(?:\.py|/checks))  ", lists, re.MULTILINE)
     assert sorted(named) == sorted(package)
 
