@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from train_weights import train_to_the_end
 
 from lineart.checkpoint import load_generator
 from lineart.coloring.colorizer import Colorizer, checkpoint_path
@@ -30,13 +31,12 @@ from lineart.evaluation.tables import markdown
 from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.images import paint
 from lineart.networks import Generator
-from lineart.runs import LAST, checkpoints, config_of
-from lineart.training import train
+from lineart.runs import LAST, config_of
 
 N, EYES = 256, SLOTS.index("eyes")
 METHODS = ("image", "image-warped", "image-other", "lines-warped")
 WHITE = np.full((1, 3), 255, np.uint8)
-FURTHER = dict(steps=600, learning_rate=2e-4, lr_step_epochs=1_000, checkpoint_every=200, source=None)
+FURTHER = dict(steps=600, learning_rate=2e-4, lr_step_epochs=1_000, checkpoint_every=200)
 WAYS = {"all pixels count alike": 1.0, "rare colours count up to 50 times": 50.0}
 SEEDS = (1, 2, 3)
 WHOLE = {"PSNR": "P4 dB", "CIEDE2000": "P4 CIEDE2000"}
@@ -76,14 +76,14 @@ def shipped(pairs: Pairs, config: Config) -> None:
 
 
 def further(start: Path, runs: Path, pairs: Pairs) -> None:
-    begun = config_of(start)
+    begun = config_of(start).replace(start_from=None, source=None)  # paths of the machine that trained it
     evaluator = Evaluator(pairs, begun.weights, "toon")
     lines = []
     for seed in SEEDS:
         for name, most in WAYS.items():
             settings = FURTHER | dict(seed=seed, rare_colors=most, start_from=str(start / LAST))
             run = runs / f"rare{most:g}-s{seed}"
-            train(begun.replace(**settings), run, resume=bool(checkpoints(run)))
+            train_to_the_end(begun.replace(**settings), run)
             generator = load_generator(run / LAST)[0].eval()
             rows = evaluate(evaluator, begun.method, generator, protocols=("P4",)).set_index("metric")["value"]
             eyes = {f"{p} eyes": of_eyes(generator, pairs, p)["to the right colour"] for p in ("P1", "P4")}
@@ -94,7 +94,7 @@ def further(start: Path, runs: Path, pairs: Pairs) -> None:
     groups = rows.drop(columns="train_seed").groupby("loss")
     text = groups.mean().map("{:.2f}".format) + " ± " + groups.std().map("{:.2f}".format)
     write_text(path.with_suffix(".md"), markdown(text) + "\n")
-    write_sidecar(path, provenance(begun.replace(start_from=None), seeds=SEEDS, further=FURTHER, n=N))
+    write_sidecar(path, provenance(begun, start=sha256(start / LAST), seeds=SEEDS, further=FURTHER, n=N))
     print(path.with_suffix(".md").read_text())
 
 

@@ -17,9 +17,10 @@ from unittest import mock
 
 import pandas as pd
 import torch
+from train_weights import train_to_the_end
 from warps import pinned_warp
 
-from lineart.checkpoint import load_generator, read_checkpoint
+from lineart.checkpoint import load_generator
 from lineart.config import ROOT, Config, figures_dir
 from lineart.data.sets import load
 from lineart.evaluation.leak import REFERENCES, leak_grid, shares
@@ -27,8 +28,7 @@ from lineart.evaluation.measure import Evaluator, evaluate
 from lineart.evaluation.rows import write_csv
 from lineart.evaluation.tables import markdown
 from lineart.files import provenance, write_sidecar, write_text
-from lineart.runs import LAST, checkpoints
-from lineart.training import train
+from lineart.runs import LAST
 
 COMMON = dict(data="toon", size=64, levels=6, n_train=8192, batch_size=16, steps=1_500, learning_rate=4e-4)
 COMMON |= dict(lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500, checkpoint_every=250)
@@ -81,9 +81,7 @@ def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None
             if {*SHOWN} <= {*known}:
                 continue
             with mock.patch("lineart.training.random_warp", pinned_warp) if variant == "pinned" else nullcontext():
-                train(config, run, resume=bool(checkpoints(run)))
-            if read_checkpoint(run / LAST)[1] < config.total_steps:
-                raise SystemExit(f"{run.name} was stopped; the same command goes on")
+                train_to_the_end(config, run)
             evaluator = evaluator or Evaluator(load(config, "test", 256), config.weights, "toon")
             write_text(run / "measured.json", json.dumps(measure(run, config, evaluator)))
             print(run.name, (run / "measured.json").read_text(), flush=True)
