@@ -13,9 +13,10 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx_copybutton", "extension"]
 root_doc = "index"
-exclude_patterns = ["figures", "lineart", "benchmarks"]  # only links lead there
+exclude_patterns = ["figures", "benchmarks", "lineart/evaluation", "lineart/studio/page"]  # only links lead there
 
 nb_execution_mode = "off"  # the committed outputs are the course
+nb_render_markdown_format = "myst"  # outputs, too, have tables
 # A control lives in JupyterLab; here its committed picture stands for it, and no script is fetched to revive it
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js = {}

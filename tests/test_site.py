@@ -63,11 +63,14 @@ def page(tmp_path_factory):
         for i, png in enumerate(PIXELS)
     ]
     control = v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "a slider"})
+    table = v4.new_output(
+        "display_data", {"text/markdown": "| a | b |\n| --- | ---: |\n| 1 | 2 |", "text/plain": "1 2"}
+    )
     cells = [
         v4.new_markdown_cell("# 00 · A page\n\nA root $\\sqrt{d_k}$, and\n\n$$\\Big(\\frac12\\Big)\\big\\|x\\big\\|$$"),
         v4.new_markdown_cell("<details><summary>Hint 1</summary>\n\nA *hint*.\n\n</details>"),
         v4.new_code_cell("import os", metadata={"tags": ["hide-input"]}),
-        v4.new_code_cell("show()", outputs=[*pictures, control]),
+        v4.new_code_cell("show()", outputs=[*pictures, table, control]),
     ]
     language = {"language_info": {"name": "python"}, "kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(v4.new_notebook(cells=cells, metadata=language), folder / "index.ipynb")
@@ -86,6 +89,10 @@ def test_each_picture_has_its_own_text(page):
 
 def test_formulas_are_mathml_and_no_script_is_needed_for_them(page):
     assert page.text.count("<math ") == 2 and "<msqrt>" in page.text and "mathjax" not in page.text.lower()
+
+
+def test_a_table_that_a_cell_shows_is_a_table(page):
+    assert re.search(r"<table.*?<td>\s*<p>1</p>\s*</td>|<table.*?<td[^>]*>1</td>", page.text, re.DOTALL)
 
 
 def test_hints_open_code_folds_and_controls_are_what_was_committed(page):
