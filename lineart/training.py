@@ -267,11 +267,15 @@ class Trainer:
             runs.copy_aside(path, self.folder / runs.LAST)  # or the damaged one would be kept as the one before
 
     def restore(self, path: Path, only_networks: bool = False) -> None:
-        """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture."""
+        """Networks, and unless `only_networks` optimisers and step, from a checkpoint of the same architecture.
+
+        only_networks: weights as they are shipped hold no discriminator; then the run begins with a new one.
+        """
         config, step, tensors = read_checkpoint(path)
         runs.require_same(self.config, config, runs.ARCHITECTURE)
-        for name, module in self.raw.items():
-            load_module(module, tensors, name)
+        alone = only_networks and not any(key.startswith("discriminator.") for key in tensors)
+        for name in ["generator"] if alone else self.raw:
+            load_module(self.raw[name], tensors, name)
         if not only_networks:
             for name, optimizer in self.optimizers.items():
                 load_optimizer(optimizer, tensors, name)

@@ -1,11 +1,13 @@
 """What stands beside each drawing: the right reference, its own palette, the same every time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from lineart.config import InputError
-from lineart.data import toon
+from lineart.data import references, toon
 from lineart.data.palette import extract_palette
 from lineart.data.references import random_references, region_shown, showing_references
 from lineart.data.sets import Pairs
@@ -36,6 +38,18 @@ def test_p3_is_three_lists_without_fixed_points(pairs):
         index = random_references("toon", len(pairs), seed)
         assert (index != np.arange(len(pairs))).all()
         assert np.array_equal(trial.color, pairs.color[index]) and np.array_equal(trial.palette, pairs.palette[index])
+
+
+def test_p4_has_its_lists_for_test_drawings_alone(pairs, monkeypatch):
+    listed = np.roll(np.arange(len(pairs)), 1)
+    monkeypatch.setattr(references, "read_list", lambda path: listed)
+    drawn = showing_references(region_shown(pairs.mask), 0)
+    assert not np.array_equal(listed, drawn)
+    for split, expected in (("test", listed), ("val", drawn)):
+        named = tuple(name.replace("test", split) for name in pairs.name)
+        (trial,) = trials("P4", dataclasses.replace(pairs, name=named), "toon")
+        own = [toon.draw(named[j], pairs.line.shape[1]).mask for j in expected]
+        assert all(np.array_equal(mask, other) for mask, other in zip(trial.mask, own))
 
 
 def test_p4_is_another_character_in_the_colours_of_the_drawing(pairs):

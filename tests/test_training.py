@@ -19,7 +19,7 @@ import torch
 from standin import StandIn
 
 from lineart import checkpoint, losses, runs, training
-from lineart.checkpoint import read_checkpoint
+from lineart.checkpoint import load_module, make_generator, read_checkpoint, save_checkpoint
 from lineart.config import ROOT, Config, InputError
 from lineart.data import sets as data
 from lineart.data.sets import Pairs
@@ -491,6 +491,23 @@ def test_start_from_takes_the_networks_alone(undisturbed, tmp_path):
     states = {f"{name}.{key}": value for name, m in run.raw.items() for key, value in m.state_dict().items()}
     assert run.step == 0 and not run.optimizers["optimizer_g"].state
     assert states.keys() < stored.keys() and all(torch.equal(value, stored[key]) for key, value in states.items())
+
+
+def test_start_from_a_generator_alone_takes_a_new_discriminator(undisturbed, tmp_path):
+    config, step, tensors = read_checkpoint(undisturbed / LAST)
+    generator = make_generator(config)
+    load_module(generator, tensors, "generator")
+    shipped = save_checkpoint(tmp_path / "shipped.safetensors", config, step, {"generator": generator}, half=True)
+    torch.manual_seed(5)
+    fresh = Trainer(tiny(), tmp_path / "fresh").raw["discriminator"].state_dict()
+    torch.manual_seed(5)
+    run = Trainer(tiny(), tmp_path / "run")
+    run.restore(shipped, only_networks=True)
+    for name, value in run.raw["generator"].state_dict().items():
+        assert torch.equal(value, tensors[f"generator.{name}"].half().float())
+    assert all(torch.equal(value, fresh[name]) for name, value in run.raw["discriminator"].state_dict().items())
+    with pytest.raises(InputError, match="the checkpoint must hold 'discriminator'"):
+        run.restore(shipped)  # going on with a run needs both
 
 
 def test_validation_psnr(tmp_path):
