@@ -9,8 +9,8 @@
 Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. The default of
 `toon`, lines-warped, then trains on alone, with rare colours counted more. Run folders lie under `runs/weights`, or
 where --runs says; each set of weights comes with its card, which names the phases that it has had, and the curves of
-these. (The cards in data/pretrained are of trainings without the phase of the whole loss; those of faces halved the
-learning rate at 128 px every epoch.)
+these. (The cards in data/pretrained are of trainings without the phase of the whole loss; `whole_loss.py` shows that it
+changes next to nothing. Those of faces, all but lines-warped, halved the learning rate at 128 px every epoch.)
 """
 
 import argparse

@@ -15,6 +15,7 @@ import argparse
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from train_weights import RECIPES, train_to_the_end
@@ -22,13 +23,14 @@ from train_weights import RECIPES, train_to_the_end
 from lineart.checkpoint import load_generator
 from lineart.coloring.colorizer import PRETRAINED
 from lineart.config import ROOT, Config, figures_dir
+from lineart.course.plotting import read_curve
 from lineart.data.sets import load
 from lineart.evaluation.measure import Evaluator, evaluate
 from lineart.evaluation.rows import read_csv, write_csv
 from lineart.evaluation.tables import markdown
 from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.methods import METHODS, method_title
-from lineart.runs import LAST
+from lineart.runs import LAST, config_of
 
 N, PROTOCOLS = 512, ("P1", "P3", "P4")
 SHIPPED = "as shipped"
@@ -42,6 +44,7 @@ SHOWN = {
     ("P4", "PSNR"): ("P4 PSNR ↑", 2),
     ("P4", "bleeding"): ("P4 bleeding ↓", 4),
 }
+LOSSES = (("feature loss, share of Eq. 1", "feature_share", ".4%"), ("discriminator's loss", "loss_d", ".3f"))
 
 
 def settings(method: str, loss: str, seed: int) -> Config:
@@ -78,6 +81,17 @@ def train_and_measure(methods: list[str], seeds: list[int], runs: Path) -> None:
         print(run.name, "measured", flush=True)
 
 
+def with_losses(run: Path) -> pd.DataFrame:
+    """The rows of a training, with means over its last 500 steps: the discriminator's loss, and the feature loss as a
+    share of Eq. 1."""
+    rows = read_csv(run / "rows.csv").assign(loss_d=np.nan, feature_share=np.nan)
+    if (run / "metrics.csv").exists():  # not of the shipped weights
+        last = {name: values[-10:].mean() for name, values in read_curve(run / "metrics.csv").items()}
+        config = config_of(run)
+        rows["loss_d"], rows["feature_share"] = last["loss_d"], config.lambda_fm * last["feature"] / last["loss_g"]
+    return rows
+
+
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean over the trainings, and how far they lie apart (standard deviation), where there are several."""
     lines = []
@@ -88,6 +102,8 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
             line[column] = f"{values.mean():.{decimals}f}"
             if len(values) > 1:
                 line[column] += f" ± {values.std():.{decimals}f}"
+        for column, name, form in LOSSES:
+            line[column] = "–" if loss == SHIPPED else format(group[name].mean(), form)
         lines.append(line)
     return pd.DataFrame(lines).set_index("Method")
 
@@ -96,7 +112,7 @@ def table(methods: list[str], seeds: list[int], runs: Path) -> None:
     folders = dict.fromkeys(folder(runs, *key) for key in product(methods, NAMES, seeds))  # shipped: one for all seeds
     if missing := [run.name for run in folders if not (run / "rows.csv").exists()]:
         raise SystemExit(f"the table needs all trainings measured; {', '.join(missing)} in {runs} are not")
-    rows = pd.concat([read_csv(run / "rows.csv") for run in folders], ignore_index=True)
+    rows = pd.concat([with_losses(run) for run in folders], ignore_index=True)
     path = write_csv(figures_dir("classroom") / "whole_loss_toon.csv", rows)
     write_text(path.with_suffix(".md"), markdown(summary(rows)) + "\n")
     config = settings(methods[0], "the whole of Eq. 1", 0).replace(start_from=None)

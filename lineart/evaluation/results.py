@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lineart.config import ROOT, Config, MissingFile
+from lineart.config import DATA_FOLDER, ROOT, Config, MissingFile
 from lineart.evaluation.leak import shares
 from lineart.evaluation.tables import markdown
 from lineart.files import write_text
@@ -71,8 +71,16 @@ def numbers() -> dict[str, float]:
     found |= _named("further", further.drop(columns="train_seed"))
     matching = _read("matching_toon.csv").groupby(["trained on", "network"]).mean()  # over the seeds
     found |= _named("matching", matching.drop(columns="train_seed"))
+    whole = _read("whole_loss_toon.csv").groupby(["method", "loss"])
+    for (method, loss), rows in whole:
+        means = rows.groupby(["protocol", "metric"])["value"].mean()  # over the seeds
+        found |= {f"whole/{method}/{loss}/{protocol}/{metric}": value for (protocol, metric), value in means.items()}
+        found[f"whole/{method}/{loss}/share"] = pd.to_numeric(rows["feature_share"]).mean()
     found |= _named("warp", _read("warps.csv").set_index("warp"))
     found |= _named("eyes", _read("eyes_toon.csv").set_index(["protocol", "method"]))
+    for path in (DATA_FOLDER / "pretrained").glob("*-*.json"):  # the cards; the last phase of a size counts
+        card = json.loads(path.read_text(encoding="utf-8"))
+        found |= {f"card/{card['name']}/{phase['size']}px": phase["psnr_val"] for phase in card["phases"]}
     for data in ("toon", "faces"):
         for method, parts in leak_parts(data).iterrows():
             found |= {f"leak/{data}/{method}/{part}": value for part, value in parts.items()}
