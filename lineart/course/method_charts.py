@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
 
 from lineart.data.toon import SLOTS
 from lineart.methods import METHODS, method_title
@@ -90,7 +91,9 @@ def attention_bars(table: pd.DataFrame) -> Figure:
             places = np.arange(len(layers)) + 0.2 * (k - (len(methods) - 1) / 2)
             axis.bar(places, own["right_slot"], 0.18, color=_color(method), label=method_title(method))
         axis.axhline(part["chance"].iloc[0], color="#333", linewidth=1, linestyle=":", label="chance")
-        axis.plot(methods[0][1]["own_place"].to_list(), "_", color="black", markersize=22, label="own place")
+        own_place = methods[0][1]["own_place"].to_list()
+        rim = [withStroke(linewidth=4, foreground="white")]  # or a black bar would hide the mark
+        axis.plot(own_place, "_", color="black", markersize=22, label="own place", path_effects=rim)
         axis.set_xticks(range(len(layers)), [name[:3] + name[-2:] for name in layers])
         axis.set_title(f"reference: {reference}", fontsize=9)
     axes[0, 0].set_ylabel("attention on the right slot")
