@@ -1,8 +1,8 @@
 """What the feature loss of Eq. 1 changes: shipped networks trained on at 128 px with it and without, on `toon`.
 
-    python benchmarks/whole_loss.py                         all; 20 and 9 minutes of one core for a training
-    python benchmarks/whole_loss.py none --train-seeds 0    some of them, such as one process a core
-    python benchmarks/whole_loss.py --table                 only the table, of what is trained and measured
+    python benchmarks/whole_loss.py          all; about 20 and 6 minutes of one core for a training, 4 to measure it
+    python benchmarks/whole_loss.py none     one method, such as one process a core
+    python benchmarks/whole_loss.py --table  only the table, of what is trained and measured
 
 The shipped weights were trained without this loss, which makes a step on a CPU twice as long. Here the two methods of
 the paper's Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped generator
@@ -35,7 +35,7 @@ from lineart.runs import LAST, config_of
 N, PROTOCOLS = 512, ("P1", "P3", "P4")
 SHIPPED = "as shipped"
 NAMES = {SHIPPED: "shipped", "without the feature loss": "without", "the whole of Eq. 1": "whole"}  # of run folders
-# Protocol, metric -> column, factor, decimals
+# Protocol, metric -> column, decimals
 SHOWN = {
     ("P1", "PSNR"): ("P1 PSNR ↑", 2),
     ("P1", "MS-SSIM"): ("P1 MS-SSIM ↑", 3),
@@ -66,7 +66,7 @@ def folder(runs: Path, method: str, loss: str, seed: int) -> Path:
 
 
 def train_and_measure(methods: list[str], seeds: list[int], runs: Path) -> None:
-    """The rows of a training lie in its run folder; those of the weights that it began with beside these folders."""
+    """The rows of a training lie in its run folder; those of the weights that it began with in one beside it."""
     evaluator = None
     for seed, method, loss in product(seeds, methods, NAMES):
         config, run = settings(method, loss, seed), folder(runs, method, loss, seed)
@@ -124,7 +124,7 @@ def table(methods: list[str], seeds: list[int], runs: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", metavar="METHOD", help="by default none and image")
-    parser.add_argument("--train-seeds", type=int, nargs="+", default=[0, 1], help="0 and 1")
+    parser.add_argument("--train-seeds", type=int, nargs="+", default=[0], help="by default 0 alone")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "whole_loss", help="run folders (runs/whole_loss)")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()

@@ -146,6 +146,8 @@ def curves(ward: dict[str, Patient]) -> Figure:
         row[0].set_ylabel(letter, rotation=0, fontsize=12, labelpad=14, va="center")
     for axis, title in zip(axes[0], PANELS.values()):
         axis.set_title(title, fontsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel("step", fontsize=8)
     figure.tight_layout(pad=0.4)
     return figure
 

@@ -181,6 +181,8 @@ def plot_health(curve: dict[str, np.ndarray], free: dict[str, float]) -> Figure:
         axes[0, 2].axhline(value, color="#777777", ls=style, label=name)
     for axis in (*axes[0, 1:], *axes[1, :2]):
         axis.legend(frameon=False, fontsize=7)
+    for axis in axes[1]:
+        axis.set_xlabel("step", fontsize=9)
     axes[1, 1].set_yscale("log")
     figure.tight_layout()
     return figure
@@ -189,13 +191,15 @@ def plot_health(curve: dict[str, np.ndarray], free: dict[str, float]) -> Figure:
 def plot_sizes(curves: dict[tuple[str, int], dict[str, np.ndarray]]) -> Figure:
     """L1 and PSNR of long runs, a row a size; curves: (method, size) -> columns."""
     sizes = sorted({size for _, size in curves})
-    figure, axes = plt.subplots(len(sizes), 2, figsize=(7, 2.1 * len(sizes)), squeeze=False)
+    extent = (7, 2.1 * len(sizes) + 0.3)
+    figure, axes = plt.subplots(len(sizes), 2, figsize=extent, squeeze=False, layout="constrained")
     for row, size in zip(axes, sizes):
         here = {method: curve for (method, other), curve in curves.items() if other == size}
         for axis, (column, label) in zip(row, (("l1", "L1"), ("psnr_val", "PSNR, dB"))):
             plot_curves(here, column, f"{size} px: {label}", axis)
-        row[0].get_legend().remove()
-    figure.tight_layout()
+            axis.get_legend().remove()  # one for all, where no curve runs
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
