@@ -19,7 +19,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lineart import losses, runs
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint
 from lineart.config import Config, InputError, MissingFile
-from lineart.data.augment import random_jitter, random_warp, training_batch
+from lineart.data.augment import random_erasing, random_jitter, random_warp, training_batch
 from lineart.data.sets import load
 from lineart.features import FeatureExtractor
 from lineart.files import write_text
@@ -155,6 +155,8 @@ class Trainer:
         reference, palette = batch.get("reference", batch["color"]), batch["palette"]
         if self.config.train_reference == "warped":
             reference = random_warp(reference)
+        if self.config.reference_erasing:
+            reference = random_erasing(reference, self.config.reference_erasing)
         if self.config.reference_jitter:  # of the reference and its palette, never of the truth
             reference, palette = random_jitter(reference, palette, self.config.reference_jitter)
         return reference, palette

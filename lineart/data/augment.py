@@ -15,6 +15,7 @@ CROP_MARGIN = 1 / 16  # the crop moves by up to this share of the side
 WARP_POINTS = 4  # control points a side of the thin-plate spline
 WARP_BEND, WARP_SHIFT = 0.15, 0.2  # how far a control point, and all together, move, as shares of the half side
 WARP_TURN, WARP_SCALE = 20, 1.25  # degrees; factor
+ERASED, ERASED_SIDE = 3, (0.25, 0.6)  # patches of a reference, at most; their sides, as shares of the picture's
 
 
 def random_crop_flip(line: torch.Tensor, color: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -85,6 +86,24 @@ def random_warp(color: torch.Tensor) -> torch.Tensor:
     # Apple's MPS cannot repeat the edge; no place beyond the centre of the last pixel asks for what lies outside
     edge = torch.tensor([1 - 1 / width, 1 - 1 / height], device=color.device)
     return F.grid_sample(color.float(), grid.clamp(-edge, edge), align_corners=False)
+
+
+def random_erasing(reference: torch.Tensor, share: float) -> torch.Tensor:
+    """A share of the references (N, 3, H, W) with one to three patches painted over in the colour of their corner.
+
+    Each side of a patch is 0.25 to 0.6 of the picture's. What is erased has to be matched to what is left: one side of
+    the hair to the other. After random erasing (Zhong et al. 2020), which hides parts of the picture to be classified.
+    """
+    n, _, height, width = reference.shape
+    device, (low, high) = reference.device, ERASED_SIDE
+    side = low + (high - low) * torch.rand(2, n, ERASED, 1, device=device)
+    start = torch.rand(2, n, ERASED, 1, device=device) * (1 - side)
+    centers = [(torch.arange(size, device=device) + 0.5) / size for size in (height, width)]
+    rows, columns = ((a <= c) & (c < a + b) for a, b, c in zip(start, side, centers))  # (N, 3, H), (N, 3, W)
+    count = torch.randint(1, ERASED + 1, (n, 1), device=device) * (torch.rand(n, 1, device=device) < share)
+    used = torch.arange(ERASED, device=device) < count  # (N, 3)
+    patch = rows[:, :, :, None] & columns[:, :, None] & used[:, :, None, None]  # (N, 3, H, W)
+    return torch.where(patch.any(1, keepdim=True), reference[:, :, :1, :1], reference)
 
 
 def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
