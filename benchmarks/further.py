@@ -1,0 +1,90 @@
+"""What one change of the training brings to a trained network, against as many further steps without it, on `toon`.
+
+    python benchmarks/further.py rare START     rare colours counted more in L1
+    python benchmarks/further.py erasing START  patches of the references erased
+
+START: a network at 128 px, as a checkpoint or a run folder; for `rare` the second phase of `train_weights.py
+lines-warped`, for `erasing` the one with rare colours. It trains on for 600 steps in each of two ways, with three seeds
+each, four to six minutes of one core a training; killed, it goes on. Run folders lie under `runs/further`, or where
+--runs says. 256 drawings of the test set. Writes `figures/eyes_further_toon.csv` and `.md`, or
+`figures/erasing_toon.csv` and `.md`.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import torch
+from eyes import of_eyes
+from train_weights import train_to_the_end
+
+from lineart.checkpoint import load_generator, read_checkpoint
+from lineart.coloring.colorizer import checkpoint_path
+from lineart.config import ROOT, figures_dir
+from lineart.data.sets import load
+from lineart.evaluation.measure import Evaluator, evaluate
+from lineart.evaluation.rows import write_csv
+from lineart.evaluation.tables import markdown
+from lineart.files import provenance, sha256, write_sidecar, write_text
+from lineart.networks import Generator
+from lineart.runs import LAST
+
+N, SEEDS = 256, (1, 2, 3)
+FURTHER = dict(steps=600, learning_rate=2e-4, lr_step_epochs=1_000, checkpoint_every=200)
+WHOLE = {("P4", "PSNR"): "P4 dB", ("P4", "CIEDE2000"): "P4 CIEDE2000"}
+PARTS = {("P4", f"CIEDE2000, {slot}"): f"P4 {slot}" for slot in ("accessories", "hair", "skin", "clothes")}
+# Question: its files, what the two ways are told apart by, each way's settings, and what is measured
+QUESTIONS = {
+    "rare": (
+        "eyes_further_toon",
+        "loss",
+        {"all pixels count alike": {}, "rare colours count up to 50 times": dict(rare_colors=50.0)},
+        WHOLE | PARTS,
+    ),
+    "erasing": (
+        "erasing_toon",
+        "references",
+        {"bent": {}, "bent, half of them with patches erased": dict(reference_erasing=0.5)},
+        {("P2", "PSNR"): "P2 dB"} | WHOLE | {("P4", "bleeding"): "P4 bleeding %"} | PARTS,
+    ),
+}
+
+
+def measure(generator: Generator, evaluator: Evaluator, method: str, metrics: dict) -> dict:
+    protocols = sorted({protocol for protocol, _ in metrics})
+    rows = evaluate(evaluator, method, generator, protocols=protocols).set_index(["protocol", "metric"])["value"]
+    eyes = {f"{p} eyes": of_eyes(generator, evaluator.pairs, p)["to the right colour"] for p in ("P1", "P4")}
+    return eyes | {name: rows[key] * (100 if name.endswith("%") else 1) for key, name in metrics.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("question", choices=[*QUESTIONS])
+    parser.add_argument("start", type=Path, help="checkpoint or run folder of a network at 128 px")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "further", help="run folders (runs/further)")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    file, told_by, ways, metrics = QUESTIONS[args.question]
+    start = checkpoint_path(args.start)
+    begun = read_checkpoint(start)[0].replace(start_from=str(start), source=None)
+    evaluator = Evaluator(load(begun, "test", N), begun.weights, "toon")
+    lines = []
+    for seed in SEEDS:
+        for i, (name, settings) in enumerate(ways.items()):
+            run = args.runs / f"{args.question}{i}-s{seed}"
+            train_to_the_end(begun.replace(**(FURTHER | settings), seed=seed), run)
+            found = measure(load_generator(run / LAST)[0].eval(), evaluator, begun.method, metrics)
+            lines.append({told_by: name, "train_seed": seed} | found)
+            print(lines[-1], flush=True)
+    rows = pd.DataFrame(lines).sort_values([told_by, "train_seed"]).round(4)
+    path = write_csv(figures_dir("classroom") / f"{file}.csv", rows)
+    groups = rows.drop(columns="train_seed").groupby(told_by)
+    text = groups.mean().map("{:.2f}".format) + " ± " + groups.std().map("{:.2f}".format)
+    write_text(path.with_suffix(".md"), markdown(text) + "\n")
+    record = provenance(begun.replace(start_from=None), start=sha256(start), seeds=SEEDS, further=FURTHER, n=N)
+    write_sidecar(path, record)
+    print(path.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()
