@@ -7,10 +7,11 @@
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
 
 Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. The default of
-`toon`, lines-warped, then trains on alone, with rare colours counted more. Run folders lie under `runs/weights`, or
-where --runs says; each set of weights comes with its card, which names the phases that it has had, and the curves of
-these. (The cards in data/pretrained are of trainings without the phase of the whole loss; `whole_loss.py` shows that it
-changes next to nothing. Those of faces, all but lines-warped, halved the learning rate at 128 px every epoch.)
+`toon`, lines-warped, then trains on alone, with rare colours counted more, and with patches of the references erased.
+Run folders lie under `runs/weights`, or where --runs says; each set of weights comes with its card, which names the
+phases that it has had, and the curves of these. (The cards in data/pretrained are of trainings without the phase of the
+whole loss; `whole_loss.py` shows that it changes next to nothing. Those of faces, all but lines-warped, halved the
+learning rate at 128 px every epoch. The last phase of lines-warped on `toon` began with a new discriminator.)
 """
 
 import argparse
@@ -189,6 +190,8 @@ def _phase(run: Path, step: int) -> dict:
     return {
         "size": settings["size"],
         "train_reference": settings.get("train_reference", "self"),
+        "rare_colors": settings.get("rare_colors", 1.0),
+        "reference_erasing": settings.get("reference_erasing", 0.0),
         "batch_size": settings["batch_size"],
         "steps": step,
         "hours": round(float(seconds[ends].sum()) / 3600, 2),

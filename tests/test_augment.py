@@ -7,7 +7,15 @@ import torch
 from lineart import losses
 from lineart.config import Config
 from lineart.data import augment, toon
-from lineart.data.augment import CROP_MARGIN, random_crop_flip, random_jitter, random_lines, random_warp, take
+from lineart.data.augment import (
+    CROP_MARGIN,
+    random_crop_flip,
+    random_erasing,
+    random_jitter,
+    random_lines,
+    random_warp,
+    take,
+)
 from lineart.data.lines import VARIANTS, batch_lines
 from lineart.data.sets import load
 from lineart.images import to_batch, to_uint8
@@ -151,6 +159,37 @@ def test_a_warp_turns_scales_shifts_and_mirrors_as_far_as_it_says(monkeypatch):
     assert 0.19 < middle.abs().max() < 0.201
     mirrored = (by_x[:, 0] * by_y[:, 1] - by_x[:, 1] * by_y[:, 0]) < 0
     assert 0.4 < mirrored.float().mean() < 0.6
+
+
+def test_a_share_of_the_references_has_patches_in_the_colour_of_its_corner_and_is_otherwise_untouched():
+    torch.manual_seed(0)
+    reference = torch.rand(600, 3, 32, 32) + 1
+    reference[:, :, 0, 0] = torch.rand(600, 3)
+    erased = random_erasing(reference, 0.5)
+    patch = (erased == reference[:, :, :1, :1]).all(1)  # (n, H, W)
+    patch[:, 0, 0] = False
+    assert torch.equal(torch.where(patch[:, None], reference, erased), reference)
+    hit = patch.flatten(1).any(1)
+    assert 0.44 < hit.float().mean() < 0.56
+    rows, columns = (patch.any(dim) for dim in (2, 1))
+    for i in hit.nonzero()[:, 0]:  # no patch is smaller than 0.25 of the side each way, and no three fill more
+        assert min(rows[i].sum(), columns[i].sum()) >= 7 and patch[i].sum() <= 3 * 20**2
+    one_box = [i for i in hit.nonzero()[:, 0] if patch[i].sum() == rows[i].sum() * columns[i].sum()]
+    assert len(one_box) > hit.sum() / 4  # a third has one patch, which is a rectangle
+    assert torch.equal(random_erasing(reference, 0.0), reference)
+
+
+def test_in_training_the_bent_reference_is_erased_and_its_palette_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("lineart.training.random_warp", lambda reference: reference)
+    trainer = Trainer(tiny(train_reference="warped", reference_erasing=1.0), tmp_path)
+    batch, given = trainer.batch(0), []
+    before = batch["color"].clone()
+    trainer.generator.register_forward_pre_hook(lambda _, args: given.extend(t.detach().clone() for t in args))
+    trainer.train_step(batch)
+    changed = (given[2] != before).any(1)
+    assert changed.flatten(1).any(1).all()
+    assert torch.equal(given[2], torch.where(changed[:, None], before[:, :, :1, :1], before))
+    assert torch.equal(given[1], batch["palette"]) and torch.equal(batch["color"], before)
 
 
 def tiny(**changes) -> Config:

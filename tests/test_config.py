@@ -78,6 +78,7 @@ def test_profile_comes_from_the_environment(monkeypatch):
         ("lambda_l1", -1),
         ("checkpoint_minutes", float("nan")),
         ("reference_jitter", 2),
+        ("reference_erasing", -0.5),
         ("lr", 1),
         ("keys", "words"),
         ("fine_levels", 4),

@@ -128,7 +128,7 @@ def test_a_network_that_trained_on_alone_is_not_among_the_compared(monkeypatch, 
 def test_only_the_default_of_toon_has_a_phase_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     own = {method: {*train_weights.plan("toon", method, 0, tmp_path)} for method in ("image", "lines-warped")}
-    assert own["lines-warped"] - own["image"] == {"rare"} and not own["image"] - own["lines-warped"]
+    assert own["lines-warped"] - own["image"] == {"rare", "erasing"} and not own["image"] - own["lines-warped"]
 
 
 # --- training ---

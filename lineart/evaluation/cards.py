@@ -117,9 +117,7 @@ def _value(card: dict, protocol: str, metric: str) -> str:
 def section(card: dict) -> str:
     """The card of one file of weights, for people."""
     config, phases = card["config"], card["phases"]
-    steps = "; ".join(f"{p['steps']:,} steps of {p['batch_size']} at {p['size']} px" for p in phases)
-    if (most := config.get("rare_colors", 1)) > 1:
-        steps += f", rare colours counted up to {most:g} times in the last"
+    steps = "; ".join(map(_steps, phases))
     reference = REFERENCES[config.get("train_reference", "self")]  # the oldest cards are from before there was a choice
     hours = sum(p["hours"] for p in phases)
     facts = {
@@ -133,6 +131,15 @@ def section(card: dict) -> str:
         "Licence": card["licence"],
     }
     return f"### {card['name']}\n\n" + "\n".join(f"- **{name}.** {fact}" for name, fact in facts.items())
+
+
+def _steps(phase: dict) -> str:
+    text = f"{phase['steps']:,} steps of {phase['batch_size']} at {phase['size']} px"
+    if (most := phase.get("rare_colors", 1)) > 1:
+        text += f", rare colours counted up to {most:g} times"
+    if share := phase.get("reference_erasing", 0):
+        text += f", {share:.0%} of the references with patches erased"
+    return text
 
 
 def _machine(card: dict) -> str:
