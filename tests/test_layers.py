@@ -44,6 +44,15 @@ def test_groups_hold_at_least_four_channels(channels, groups):
     assert group_norm(channels).num_groups == groups
 
 
+def test_groups_are_normalised_in_float32_and_come_back_in_the_precision_of_the_input():
+    torch.manual_seed(0)
+    norm, x = group_norm(16), (1000 + torch.randn(2, 16, 8, 8)).bfloat16().to(memory_format=torch.channels_last)
+    expected = F.group_norm(x.double(), 4, eps=norm.eps)
+    assert norm(x).dtype == torch.bfloat16
+    assert torch.allclose(norm(x).double(), expected, rtol=2**-8, atol=1e-4)
+    assert torch.equal(norm(x.float()), F.group_norm(x.float(), 4, norm.weight, norm.bias))
+
+
 @pytest.mark.parametrize(("mode", "size"), [("down", 8), ("same", 16), ("up", 32)])
 def test_residual_block_by_hand(mode, size):
     block, x = ResidualBlock(4, 8, mode), torch.randn(2, 4, 16, 16)
