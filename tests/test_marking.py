@@ -165,6 +165,23 @@ def test_an_exercise_is_read_from_its_page():
     assert page().cells[second.place].source == STUBS["3.2"] and third.solution.strip() == RIGHT["3.3"]
 
 
+def test_marks_are_never_written_over_and_those_of_pages_that_are_done_outlive_an_interruption(tmp_path, monkeypatch):
+    for name in ("03_page", "04_page"):
+        for folder in ("notebooks", "in/ada"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            nbformat.write(page(), tmp_path / folder / f"{name}.ipynb")
+    marks = {"03_page": [("ada", "03_page", "3.1", 3, "solved", "")]}
+    monkeypatch.setattr(marking, "mark_page", lambda page, *_: marks[page.name])  # KeyError in the second page
+    with pytest.raises(KeyError):
+        marking.mark(tmp_path / "in", tmp_path / "marks.csv", tmp_path / "notebooks")
+    (row,) = pd.read_csv(tmp_path / "marks.csv").itertuples()
+    assert (row.student, row.points, row.of) == ("ada", 3, 3)
+    before = (tmp_path / "marks.csv").read_bytes()
+    with pytest.raises(InputError, match="new file"):
+        marking.mark(tmp_path / "in", tmp_path / "marks.csv", tmp_path / "notebooks")
+    assert (tmp_path / "marks.csv").read_bytes() == before
+
+
 def test_what_cannot_be_marked_is_one_sentence(tmp_path):
     with pytest.raises(MissingFile, match="found none"):
         marking.mark(tmp_path, tmp_path / "marks.csv")

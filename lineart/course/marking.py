@@ -31,7 +31,8 @@ def mark(folder: Path, out: Path, notebooks: Path | None = None, limit: float = 
 
     Writes to `out` a row a student: a column an exercise of every page that somebody handed in (solved, tried,
     untouched, error), points by stars, what they are out of, and in notes why something is an error. Beside it,
-    `<out>_words.csv` has what each check said. limit: seconds an exercise. Raises InputError.
+    `<out>_words.csv` has what each check said. Both are written after every page: an interruption costs one at most.
+    limit: seconds an exercise. Raises InputError, also where `out` is there: a teacher may have worked in it.
     """
     import pandas as pd
 
@@ -39,6 +40,9 @@ def mark(folder: Path, out: Path, notebooks: Path | None = None, limit: float = 
         raise InputError("marking needs a system that can fork: Linux, macOS, or WSL on Windows")
     if out.suffix != ".csv" or not out.absolute().parent.is_dir():
         raise InputError(f"out must be a .csv file in a folder that is there, got {out}")
+    texts = out.with_name(f"{out.stem}_words.csv")
+    if taken := [path for path in (out, texts) if path.exists()]:
+        raise InputError(f"out must be a new file, so that no marks are lost, there is already {taken[0]}")
     pages = {path.stem: path for path in sorted((notebooks or config.ROOT / "notebooks").glob("[0-9][0-9]*_*.ipynb"))}
     handed_in = submissions(folder, [*pages])
     verdicts = []
@@ -47,10 +51,10 @@ def mark(folder: Path, out: Path, notebooks: Path | None = None, limit: float = 
         own = {student: path for (student, of), path in handed_in.items() if of == name}
         print(f"{name}: {len(own)} handed in", file=sys.stderr, flush=True)
         verdicts += mark_page(page, own, sorted({student for student, _ in handed_in}), limit)
-    words = pd.DataFrame(verdicts, columns=["student", "page", "exercise", "stars", "status", "words"])
-    for path, table in ((out, table_of(words)), (out.with_name(f"{out.stem}_words.csv"), words)):
-        with whole(path) as temporary:
-            table.to_csv(temporary, index=False)
+        words = pd.DataFrame(verdicts, columns=["student", "page", "exercise", "stars", "status", "words"])
+        for path, table in ((out, table_of(words)), (texts, words)):
+            with whole(path) as temporary:
+                table.to_csv(temporary, index=False)
     return summary(words)
 
 
