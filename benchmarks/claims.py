@@ -120,24 +120,15 @@ def main() -> None:
         for variant in VARIANTS:
             folder, config = run(variant, seed, args.steps)
             lines.append(judge(variant, folder, config))
-            curve = read_curve(folder / "metrics.csv")
-            there = ~np.isnan(curve["psnr_val"])
-            curves.append(
-                pd.DataFrame(
-                    {
-                        "variant": variant,
-                        "seed": seed,
-                        "step": curve["step"][there].astype(int),
-                        "psnr_val": curve["psnr_val"][there].round(4),
-                    }
-                )
-            )
+            curve = pd.read_csv(folder / "metrics.csv").dropna(subset="psnr_val")
+            curves.append(curve[["step", "psnr_val"]].round(4).assign(variant=variant, seed=seed))
             print(*lines[-1], flush=True)
     lines.sort(key=lambda line: ([*VARIANTS].index(line[0]), line[1]))
     record = provenance(settings("base", args.steps), variants=VARIANTS, seeds=args.seeds)
     folder = figures_dir("classroom")
     write_sidecar(write_csv(folder / "claims_training.csv", pd.DataFrame(lines, columns=COLUMNS)), record)
-    write_sidecar(write_csv(folder / "claims_curves.csv", pd.concat(curves)), record)
+    curves = pd.concat(curves)[["variant", "seed", "step", "psnr_val"]]
+    write_sidecar(write_csv(folder / "claims_curves.csv", curves), record)
 
 
 if __name__ == "__main__":

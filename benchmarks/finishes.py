@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from extended_table import kept, plan_digest, weights_in
 
-from lineart.coloring import flats
 from lineart.coloring.colorizer import PRETRAINED, Colorizer
 from lineart.config import figures_dir
 from lineart.data.sets import load
@@ -28,11 +27,9 @@ FINISHES = ("smooth", "soft", "flat", "exact")
 
 
 def measure(evaluator: Evaluator, method: str, path: Path, finish: str) -> pd.DataFrame:
-    apply = None if finish == "smooth" else flats.finish
-
     def make() -> pd.DataFrame:
         generator = Colorizer.from_pretrained(path).generator
-        return evaluate(evaluator, method, generator, sha256(path), ["P4"], finish=finish, apply=apply)
+        return evaluate(evaluator, method, generator, sha256(path), ["P4"], finish=finish)
 
     return kept([plan_digest(evaluator, "P4"), evaluator.weights, "P4", sha256(path), finish], make)
 

@@ -73,7 +73,7 @@ def main() -> None:
         for i, (name, settings) in enumerate(ways.items()):
             run = args.runs / f"{args.question}{i}-s{seed}"
             train_to_the_end(begun.replace(**(FURTHER | settings), seed=seed), run)
-            found = measure(load_generator(run / LAST)[0].eval(), evaluator, begun.method, metrics)
+            found = measure(load_generator(run / LAST)[0], evaluator, begun.method, metrics)
             lines.append({told_by: name, "train_seed": seed} | found)
             print(lines[-1], flush=True)
     rows = pd.DataFrame(lines).sort_values([told_by, "train_seed"]).round(4)

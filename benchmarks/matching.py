@@ -28,6 +28,7 @@ from lineart.evaluation.measure import Evaluator, evaluate
 from lineart.evaluation.rows import write_csv
 from lineart.evaluation.tables import markdown
 from lineart.files import provenance, write_sidecar, write_text
+from lineart.networks import count_parameters
 from lineart.runs import LAST
 
 COMMON = dict(data="toon", size=64, levels=6, n_train=8192, batch_size=16, steps=1_500, learning_rate=4e-4)
@@ -56,19 +57,12 @@ SHOWN = [*METRICS.values(), "position dB"]
 def measure(run: Path, config: Config, evaluator: Evaluator) -> dict:
     """What the table says of one training."""
     generator, _ = load_generator(run / LAST)
-    generator.eval()
     rows = evaluate(evaluator, config.method, generator, protocols=("P1", "P2", "P4"))
-    found = {
-        METRICS[row.protocol, row.metric]: row.value
-        for row in rows.itertuples()
-        if (row.protocol, row.metric) in METRICS
-    }
-    found["P4 bleeding %"] *= 100
+    values = rows.set_index(["protocol", "metric"])["value"]
+    found = {name: values[key] * (100 if name.endswith("%") else 1) for key, name in METRICS.items()}
     trials = {name: evaluator.plan(protocol)[0] for name, protocol in REFERENCES.items()}
     found["position dB"] = shares(leak_grid(generator, evaluator.pairs, trials))["position"]
-    return {name: round(float(found[name]), 4) for name in SHOWN} | {
-        "parameters": sum(p.numel() for p in generator.parameters())
-    }
+    return {name: round(float(found[name]), 4) for name in SHOWN} | {"parameters": count_parameters(generator)}
 
 
 def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None:

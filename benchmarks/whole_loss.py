@@ -58,7 +58,7 @@ def settings(method: str, loss: str, seed: int) -> Config:
 
 def measure(path: Path, evaluator: Evaluator, method: str, loss: str, seed: int) -> pd.DataFrame:
     generator, _ = load_generator(path)
-    return evaluate(evaluator, method, generator.eval(), sha256(path), PROTOCOLS, seed).assign(loss=loss)
+    return evaluate(evaluator, method, generator, sha256(path), PROTOCOLS, seed).assign(loss=loss)
 
 
 def folder(runs: Path, method: str, loss: str, seed: int) -> Path:

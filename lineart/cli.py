@@ -1,7 +1,5 @@
 """Reference-based colorization of line art: a course, a reproduction, and a tool."""
 
-import functools
-import operator
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +8,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tyro.conf import DisallowNone, FlagCreatePairsOff, Positional, UseAppendAction, arg, subcommand
+from tyro.conf import (
+    DisallowNone,
+    FlagCreatePairsOff,
+    OmitArgPrefixes,
+    OmitSubcommandPrefixes,
+    Positional,
+    UseAppendAction,
+    arg,
+)
 
 from lineart.coloring import Finish
 from lineart.config import PROFILES, ROOT, Config, DataSet, InputError, MissingFile, Weights
@@ -18,6 +24,7 @@ from lineart.course.commands import Course
 from lineart.files import whole
 from lineart.studio.commands import Studio
 
+PLAIN = [DisallowNone, OmitArgPrefixes, OmitSubcommandPrefixes]
 Flag = Annotated[bool, FlagCreatePairsOff]
 Profile = Literal[tuple(PROFILES)]
 Parameters = Annotated[tuple[tuple[str, str], ...], UseAppendAction]
@@ -244,17 +251,11 @@ class Results:
         return 0
 
 
-def _one_of(*kinds: type):
-    """Subcommands, called like the classes."""
-    named = [Annotated[kind, subcommand(kind.__name__.lower(), prefix_name=False)] for kind in kinds]
-    return Annotated[functools.reduce(operator.or_, named), arg(name="")]
-
-
 @dataclass
 class Data:
     """Prepare a set of pictures, or say what is in one."""
 
-    command: _one_of(Prepare, Check)
+    command: Prepare | Check
 
     def run(self) -> int:
         return self.command.run()
@@ -262,13 +263,13 @@ class Data:
 
 @dataclass
 class Lineart:
-    command: _one_of(Reproduce, Train, Evaluate, Compare, Results, Colorize, Data, Course, Studio)
+    command: Reproduce | Train | Evaluate | Compare | Results | Colorize | Data | Course | Studio
     debug: Annotated[Flag, _help("show the traceback of a mistake, too")] = False
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its status: 1, after one sentence, for what the user can mend; usage exits with 2."""
-    lineart = tyro.cli(Lineart, prog="lineart", description=__doc__, args=words, config=[DisallowNone])
+    lineart = tyro.cli(Lineart, prog="lineart", description=__doc__, args=words, config=PLAIN)
     try:
         return lineart.command.run()
     except InputError as error:

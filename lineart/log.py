@@ -58,10 +58,10 @@ class Log:
                 self.complained.add(kind)
                 self.progress.say(f"step {step}: {complaint}")
 
-    def save_grid(self, step: int, pairs: Pairs, fake: np.ndarray, rows: int = 8) -> None:
-        """`rows` pairs as rows of line, truth and result; fake (n, H, W, 3) uint8."""
-        line = np.repeat(pairs.line[:rows, :, :, None], 3, axis=3)
-        strips = np.concatenate([line, pairs.color[:rows], fake[:rows]], axis=2)  # (rows, H, 3W, 3)
+    def save_grid(self, step: int, pairs: Pairs, fake: np.ndarray) -> None:
+        """The first eight pairs as rows of line, truth and result; fake (n, H, W, 3) uint8."""
+        line = np.repeat(pairs.line[:8, :, :, None], 3, axis=3)
+        strips = np.concatenate([line, pairs.color[:8], fake[:8]], axis=2)  # (8, H, 3W, 3)
         grid = np.concatenate(list(strips))
         self.samples.mkdir(exist_ok=True)
         Image.fromarray(grid).save(self.samples / f"step_{step:06d}.png")

@@ -205,10 +205,8 @@ class PatchDiscriminator(nn.Module):
         if palette is None:
             return self.layers(x)
         first, *rest = self.layers
-        values, weight = (
-            layers.palette_planes(palette, 1, 1),
-            first.weight,
-        )  # read once: each reading is a power iteration
+        values = layers.palette_planes(palette, 1, 1)
+        weight = first.weight  # read once: each reading is a power iteration
         planes = values.shape[1]  # they stand between the line's three and the picture's
         of_x = torch.cat([weight[:, :3], weight[:, 3 + planes :]], dim=1)
         h = F.conv2d(x, of_x, first.bias, stride=2, padding=1)  # (N, width, H/2, W/2)

@@ -9,6 +9,7 @@ import torch
 from standin import StandIn
 
 from lineart.checkpoint import make_generator, save_checkpoint
+from lineart.coloring import flats
 from lineart.config import Config, InputError
 from lineart.data.references import random_references
 from lineart.data.sets import Pairs
@@ -80,13 +81,14 @@ def test_a_row_says_how_to_get_it_again(evaluator, pairs):
     assert str(nearly["value"][0]) == "0.0"  # not -0.0
 
 
-def test_a_finish_changes_every_picture_before_it_is_measured(evaluator, pairs):
+def test_a_finish_changes_every_picture_before_it_is_measured(evaluator, pairs, monkeypatch):
     def apply(line, color, palette, name):
         assert name == "flat" and np.array_equal(palette, pairs.palette[(pairs.line == line).all((1, 2)).argmax()])
         return 255 - color
 
     generator = StandIn(lambda line, palette, reference: -reference)  # the negative of the truth
-    rows = evaluate(evaluator, "image", generator, protocols=["P1"], finish="flat", apply=apply)
+    monkeypatch.setattr(flats, "finish", apply)
+    rows = evaluate(evaluator, "image", generator, protocols=["P1"], finish="flat")
     assert values(rows)["PSNR"] == 100 and set(rows["finish"]) == {"flat"}
 
 

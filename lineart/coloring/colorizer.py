@@ -86,7 +86,9 @@ class Colorizer:
         drawing, under = self.layers(line, reference, palette, seed, finish, gap, swap, as_is)
         full = drawing.full
         if finish != "smooth":
-            under = flats().lay(full, under)
+            from lineart.coloring import flats  # SciPy and scikit-image, only when a finish is asked for
+
+            under = flats.lay(full, under)
         elif max(full.shape) > self.config.size:
             under = np.minimum(under, full[..., None])
         result = Image.fromarray(under)
@@ -117,7 +119,9 @@ class Colorizer:
         color = self._paint(drawing.full, reference or _swatch(colors), colors, noise)
         if finish == "smooth" and not swap:  # so that it costs nothing more than the network
             return drawing, color
-        return drawing, flats().underpaint(drawing.full, color, colors, finish, gap, swap)
+        from lineart.coloring import flats
+
+        return drawing, flats.underpaint(drawing.full, color, colors, finish, gap, swap)
 
     def _paint(
         self, full: np.ndarray, reference: Image.Image, palette: np.ndarray, noise: torch.Generator | None
@@ -144,15 +148,8 @@ class Colorizer:
         return np.resize(palette, (k, 3))
 
 
-def flats():
-    """The module of finishes, imported with its SciPy and scikit-image when one is asked for."""
-    from lineart.coloring import flats
-
-    return flats
-
-
-def _swatch(colors: np.ndarray, side: int = 32) -> Image.Image:
+def _swatch(colors: np.ndarray) -> Image.Image:
     """A reference picture for a palette that comes without one: its colours as a square of patches."""
     rows = int(np.ceil(np.sqrt(len(colors))))
     grid = np.resize(colors, (rows, rows, 3)).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(grid).resize((rows * side, rows * side), Image.Resampling.NEAREST)
+    return Image.fromarray(grid).resize((rows * 32, rows * 32), Image.Resampling.NEAREST)

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from scipy.cluster.hierarchy import DisjointSet
 from skimage.color import lab2rgb, rgb2lab
 
 from lineart.coloring import Finish, Swaps
@@ -115,21 +116,15 @@ def _rgb(lab: np.ndarray) -> np.ndarray:
 def _joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Regions joined that touch on paper and are alike or tiny: new labels, and the colours (n, 3) in CIELAB."""
     colors, area = _medians(labels, distance, lab), np.bincount(labels.ravel()).astype(float)
-    parent = np.arange(len(area))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
-
-    pairs = _contacts(labels, distance > 0)
+    sets, pairs = DisjointSet(range(len(area))), _contacts(labels, distance > 0)
     for a, b in pairs[np.argsort(np.linalg.norm(colors[pairs[:, 0]] - colors[pairs[:, 1]], axis=1))]:
-        a, b = sorted((root(a), root(b)), key=lambda i: -area[i])
-        if a != b and (np.linalg.norm(colors[a] - colors[b]) < ALIKE or area[b] < 6):
-            colors[a] = (area[a] * colors[a] + area[b] * colors[b]) / (area[a] + area[b])
-            area[a] += area[b]
-            parent[b] = a
-    names = np.unique([root(i) for i in range(len(parent))], return_inverse=True)[1]
+        a, b = sets[a], sets[b]
+        if a != b and (np.linalg.norm(colors[a] - colors[b]) < ALIKE or min(area[a], area[b]) < 6):
+            sets.merge(a, b)
+            both = sets[a]
+            colors[both] = (area[a] * colors[a] + area[b] * colors[b]) / (area[a] + area[b])
+            area[both] = area[a] + area[b]
+    names = np.unique([sets[i] for i in range(len(area))], return_inverse=True)[1]
     labels = names.astype(np.int16)[labels]  # at the drawing's size they are many
     return labels, _medians(labels, distance, lab)
 

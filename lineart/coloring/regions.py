@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import watershed
+from skimage.segmentation import expand_labels, watershed
 
 INK = 200  # a pixel of the drawing below it parts regions
 MAX_REGIONS = 1000  # of more, as in dense hatching, the smallest join their neighbours
@@ -29,7 +29,7 @@ def regions(line: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:
     markers = _largest(markers, MAX_REGIONS)
     if not markers.any():
         return np.zeros(line.shape, np.int32), distance
-    return _filled(watershed(-distance, markers, mask=paper)) - 1, distance
+    return expand_labels(watershed(-distance, markers, mask=paper), np.inf) - 1, distance
 
 
 def darkest(line: np.ndarray, factor: int) -> np.ndarray:
@@ -61,12 +61,6 @@ def _grown(labels: np.ndarray, where: np.ndarray, steps: int) -> np.ndarray:
         flat[todo] = found
         todo = todo[found == 0]
     return padded[1:-1, 1:-1]
-
-
-def _filled(labels: np.ndarray) -> np.ndarray:
-    """Pixels without a label (0) take the nearest one."""
-    nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    return labels[tuple(nearest)]
 
 
 def _largest(markers: np.ndarray, most: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, arg
 
 
 @dataclass
@@ -60,15 +60,11 @@ class Questions:
         return 0
 
 
-def _named(kind: type):
-    return Annotated[kind, subcommand(kind.__name__.lower(), prefix_name=False)]
-
-
 @dataclass
 class Course:
     """For teachers: copies for students, marks, slides, questions."""
 
-    command: Annotated[_named(Student) | _named(Mark) | _named(Slides) | _named(Questions), arg(name="")]
+    command: Student | Mark | Slides | Questions
 
     def run(self) -> int:
         return self.command.run()

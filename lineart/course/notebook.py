@@ -1,12 +1,9 @@
-"""What the notebooks need besides the system itself: show source, and check an exercise."""
+"""What the notebooks need besides the system itself: its source, shown."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -17,24 +14,3 @@ def source(*objects: Any) -> Markdown:
     from IPython.display import Markdown  # there in a notebook; the package works without it
 
     return Markdown("\n".join(f"```python\n{inspect.getsource(o).rstrip()}\n```" for o in objects))
-
-
-def solve(answer: Any, expected: Any, what: str, tolerance: float = 1e-4) -> Any:
-    """An exercise's answer, checked; the notebook goes on with what this returns, whatever the answer is.
-
-    answer: None while unsolved. Prints one line: solved, not yet solved, or how far off. Returns `expected`.
-    """
-    verdict = "not solved yet" if answer is None else _wrong(answer, expected, tolerance)
-    print(f"{what}: {verdict}; going on with the package's own." if verdict else f"{what}: solved.")
-    return expected
-
-
-def _wrong(answer: Any, expected: Any, tolerance: float) -> str | None:
-    try:
-        a, b = (np.asarray(x.detach() if torch.is_tensor(x) else x, dtype=float) for x in (answer, expected))
-    except Exception:  # a reader's answer may be anything
-        return f"the answer must be a number or an array of numbers, yours is {answer!r}"
-    if a.shape != b.shape:
-        return f"the shape must be {b.shape}, yours is {a.shape}"
-    error = np.abs(a - b).max(initial=0)
-    return None if error <= tolerance else f"off by {error:.3g} at most"  # NaN is an error, too

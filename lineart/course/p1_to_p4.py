@@ -19,11 +19,9 @@ PROTOCOLS = (  # name, where the reference and its palette come from, what is me
 )
 
 
-def four_protocols(name: str = "test-0-000001", other: str = "test-0-000120", size: int = 128, seed: int = 3) -> Figure:
-    """P1 to P4 side by side: the drawing, its reference, and the truth where there is one.
-
-    name, other: seeds of two `toon` characters, of which the second lends its picture; seed: of the warp.
-    """
+def four_protocols(size: int = 128) -> Figure:
+    """P1 to P4 side by side: the drawing, its reference, and the truth where there is one."""
+    name, other, seed = "test-0-000001", "test-0-000120", 3  # two characters of `toon`; of the warp
     drawing, lender = toon.draw(name, size), toon.draw(other, size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,11 +75,11 @@ def settings(profile: str, seed: int) -> Config:
     )
 
 
-def admit(profile: str, seed: int, folder: Path, letters: Iterable[str] = (HEALTHY, *HAS)) -> dict[str, Patient]:
+def admit(profile: str, seed: int, folder: Path) -> dict[str, Patient]:
     """Train the healthy one and the patients A to F, each into its own folder; on one thread, they are so small."""
     config, threads = settings(profile, seed), torch.get_num_threads()
     torch.set_num_threads(1)
-    ward = {letter: _train(config, HAS.get(letter), folder / letter) for letter in letters}
+    ward = {letter: _train(config, HAS.get(letter), folder / letter) for letter in (HEALTHY, *HAS)}
     torch.set_num_threads(threads)
     return ward
 
@@ -112,11 +111,10 @@ def _spoilt(pairs: Pairs, cause: str | None) -> Pairs:
     return replace(pairs, color=color)
 
 
-def sheets(ward: dict[str, Patient], truth: bool = True) -> Figure:
+def sheets(ward: dict[str, Patient]) -> Figure:
     """The last results of all, a row each, of eight drawings that nobody was trained on; first how they should be."""
     samples = {letter: patient.sample() for letter, patient in ward.items()}
-    rows = {"truth": next(iter(samples.values()))[:, 1]} if truth else {}
-    rows |= {letter: sample[:, 2] for letter, sample in samples.items()}
+    rows = {"truth": samples[HEALTHY][:, 1]} | {letter: sample[:, 2] for letter, sample in samples.items()}
     return show_grid([[*row] for row in rows.values()], labels=[*rows], side=0.7)
 
 
@@ -152,10 +150,10 @@ def curves(ward: dict[str, Patient]) -> Figure:
     return figure
 
 
-def batch_as_seen(patient: Patient, n: int = 6) -> Figure:
+def batch_as_seen(patient: Patient) -> Figure:
     """The first training batch as the step gets it: above the pictures that count as true, below their palettes."""
     batch = patient.trainer.batch(0)
-    n = min(n, len(batch["color"]))
+    n = min(6, len(batch["color"]))
     figure, axes = plt.subplots(2, n, figsize=(1.1 * n, 1.5), height_ratios=(4, 1))
     for (top, bottom), picture, palette in zip(axes.T, batch["color"], batch["palette"]):
         top.imshow(as_picture(picture), interpolation="nearest")

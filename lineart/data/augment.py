@@ -44,22 +44,14 @@ def _spline_basis(height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     The spline (Bookstein 1989) is linear in the values at its control points: this matrix times the displacements of
     the points gives the displacement of every pixel.
     """
+    from scipy.interpolate import RBFInterpolator  # only bent references need it
+
     side = torch.linspace(-1, 1, WARP_POINTS, dtype=torch.float64)
     points = torch.cartesian_prod(side, side).flip(1)  # (P, 2)
     ys, xs = (torch.arange(n, dtype=torch.float64) * 2 / n + 1 / n - 1 for n in (height, width))
     pixels = torch.cartesian_prod(ys, xs).flip(1)  # (H W, 2)
-
-    def kernel(a: torch.Tensor) -> torch.Tensor:
-        squared = torch.cdist(a, points).square()
-        radial = torch.where(squared > 0, squared * squared.clamp_min(1e-12).log(), 0.0)  # r^2 log r^2
-        return torch.cat([radial, torch.ones(len(a), 1), a], dim=1)  # (len(a), P + 3)
-
-    count = len(points)
-    system = torch.zeros(count + 3, count + 3, dtype=torch.float64)
-    system[:count] = kernel(points)
-    system[count:, :count] = kernel(points)[:, count:].T  # the bending part holds no affine part
-    basis = kernel(pixels) @ torch.linalg.inv(system)[:, :count]
-    return points.float(), basis.float()
+    basis = RBFInterpolator(points, np.eye(len(points)), kernel="thin_plate_spline")(pixels)  # (H W, P)
+    return points.float(), torch.from_numpy(basis).float()
 
 
 def random_warp(color: torch.Tensor) -> torch.Tensor:
@@ -170,8 +162,8 @@ def training_batch(
     return batch
 
 
-def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
-    """Some pairs as a batch on a device, without augmentation: what `to_batch` returns.
+def take(pairs: Pairs, drawings, references=None) -> dict[str, torch.Tensor]:
+    """Some pairs as a batch, without augmentation: what `to_batch` returns.
 
     drawings: index (list, slice or array) of the lines; references: index of the colour pictures and palettes, by
     default the same, so that each drawing has its own.
@@ -179,4 +171,4 @@ def take(pairs: Pairs, drawings, references=None, device: torch.device | str = "
     references = drawings if references is None else references
     arrays = (pairs.line[drawings], pairs.color[references], pairs.palette[references])
     # A copy: rows of a prepared set are mapped from a file that must not be written
-    return to_batch(*(torch.tensor(np.asarray(a)).to(device) for a in arrays))
+    return to_batch(*(torch.tensor(np.asarray(a)) for a in arrays))

@@ -94,9 +94,9 @@ def overview(cards: list[dict]) -> pd.DataFrame:
     lines = {
         f"[`{card['name']}`](#{card['name']})": {
             "method": METHODS[card["method"]].title,
-            "P1, dB": _value(card, "P1", "PSNR"),
-            "P2, dB": _value(card, "P2", "PSNR"),
-            "P4, dB": _value(card, "P4", "PSNR"),
+            "P1, dB": _psnr(card, "P1"),
+            "P2, dB": _psnr(card, "P2"),
+            "P4, dB": _psnr(card, "P4"),
             "licence": licence(card),
         }
         for card in cards
@@ -108,10 +108,10 @@ def licence(card: dict) -> str:
     return card["licence"].partition(",")[0].partition(";")[0]
 
 
-def _value(card: dict, protocol: str, metric: str) -> str:
+def _psnr(card: dict, protocol: str) -> str:
     rows = card["rows"]
-    rows = rows[(rows["protocol"] == protocol) & (rows["metric"] == metric)]
-    return number(metric, rows["value"].iloc[0]) if len(rows) else "–"
+    rows = rows[(rows["protocol"] == protocol) & (rows["metric"] == "PSNR")]
+    return number("PSNR", rows["value"].iloc[0]) if len(rows) else "–"
 
 
 def section(card: dict) -> str:

@@ -1,6 +1,7 @@
 """The networks of the metrics, each from the one source that the setting names, under names of their own."""
 
 import warnings
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -62,22 +63,6 @@ def shift_tolerant_alexnet() -> nn.Sequential:
     )
 
 
-class PooledVGG(nn.Module):
-    """Spatial mean of the bundled VGG's fourth stage, the features of the bundled Fréchet and kernel distance.
-
-    Unlike the features of an ImageNet classifier they see colour: the means of a classifier's last layer hardly change
-    with the hue.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.extractor = FeatureExtractor(("relu4_3",), weights="bundled")
-
-    def forward(self, image: Tensor) -> Tensor:
-        """image uint8 (N, 3, H, W) -> (N, 512) float."""
-        return self.extractor(to_unit(image))["relu4_3"].mean((2, 3))
-
-
 def perceptual_distance(weights: str) -> nn.Module:
     """LPIPS (Zhang et al. 2018, AlexNet, Eq. 11) for "imagenet", ST-LPIPS for "bundled"; both are frozen.
 
@@ -93,14 +78,16 @@ def perceptual_distance(weights: str) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def frechet_features(weights: str) -> nn.Module:
-    """The network whose features the Fréchet and the kernel distance compare: uint8 (N, 3, H, W) -> (N, d) float.
+def frechet_features(weights: str) -> Callable[[Tensor], Tensor]:
+    """The features that the Fréchet and the kernel distance compare: uint8 (N, 3, H, W) -> (N, d) float.
 
     "imagenet": d = 2048, torchmetrics' Inception (torch-fidelity's weights), so that FID is torchmetrics' FID.
-    "bundled": d = 512, `PooledVGG`.
+    "bundled": d = 512, the spatial mean of the bundled VGG's fourth stage. Unlike an ImageNet classifier's last layer,
+    whose means hardly change with the hue, it sees colour.
     """
     if weights == "bundled":
-        return PooledVGG()
+        extractor = FeatureExtractor(("relu4_3",), weights="bundled")
+        return lambda image: extractor(to_unit(image))["relu4_3"].mean((2, 3))
     from torchmetrics.image import fid
 
     return downloaded("Inception", lambda: fid.NoTrainInceptionV3("inception-v3-compat", ["2048"]))

@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from lineart.checkpoint import load_generator
+from lineart.coloring import Finish, flats
 from lineart.coloring.colorizer import checkpoint_path
 from lineart.config import Config, InputError
 from lineart.data.palette import extract_palette
@@ -26,8 +27,6 @@ from lineart.images import as_images, paint
 from lineart.networks import Generator
 
 Colorize = Callable[[Pairs, Trial], torch.Tensor]  # -> (n, 3, H, W) uint8
-# What is done to a network's picture: drawing (H, W), picture (H, W, 3), palette (k, 3), name -> picture, all 8-bit
-Finish = Callable[[np.ndarray, np.ndarray, np.ndarray, str], np.ndarray]
 
 
 # --- methods without a network, which give the numbers a scale ---
@@ -176,20 +175,16 @@ def evaluate(
     checkpoint: str = "",
     protocols: Sequence[str] = ("P1", "P3"),
     train_seed: int = 0,
-    finish: str = "smooth",
-    apply: Finish | None = None,
+    finish: Finish = "smooth",
 ) -> pd.DataFrame:
-    """All rows of one trained method under some protocols, by default those of the paper's Table 1.
-
-    finish: "smooth", the network's own picture, or another name, under which `apply` changes every picture.
-    """
+    """All rows of one trained method under some protocols, by default those of the paper's Table 1, with a finish."""
 
     def colorize(pairs: Pairs, trial: Trial) -> torch.Tensor:
         images = paint(generator, pairs.line, trial.color, trial.palette)
-        if apply is None:
+        if finish == "smooth":
             return images
         pictures = zip(pairs.line, images.permute(0, 2, 3, 1).numpy(), trial.palette)
-        return as_images(np.stack([apply(line, color, palette, finish) for line, color, palette in pictures]))
+        return as_images(np.stack([flats.finish(*picture, finish) for picture in pictures]))
 
     details = dict(checkpoint=checkpoint, train_seed=train_seed, finish=finish)
     parts = [evaluator.rows(method, protocol, colorize, **details) for protocol in protocols]
@@ -230,13 +225,11 @@ def evaluate_weights(
     backbone: str | None = None,
     scale: bool = False,
     out: str | Path | None = None,
-    finish: str = "smooth",
-    apply: Finish | None = None,
 ) -> pd.DataFrame:
     """Rows of trained networks by name (shipped, checkpoint file or run folder), with `scale` also those without one.
 
     data, source, backbone: by default those of the first weights; n: drawings of the test set, by default as many as
-    their settings say. out: CSV to write, with a side-car. finish, apply: see `evaluate`.
+    their settings say. out: CSV to write, with a side-car.
     Raises InputError for what cannot be measured together, before anything is.
     """
     if not names and not scale:
@@ -252,8 +245,7 @@ def evaluate_weights(
         evaluator.plan(protocol)  # what it refuses, it refuses here and not after an hour
     tables = [scale_rows(evaluator, protocols)] if scale else []
     for path, (generator, own) in zip(paths, networks):
-        about = (sha256(path), protocols, own.seed, finish, apply)
-        tables.append(evaluate(evaluator, own.method, generator.eval(), *about))
+        tables.append(evaluate(evaluator, own.method, generator, sha256(path), protocols, own.seed))
     rows = pd.concat(tables, ignore_index=True)
     if out:
         write_csv(out, rows)

@@ -20,6 +20,7 @@ from lineart.data.sets import Pairs
 from lineart.images import as_images, to_uint8, to_unit
 
 DERANGEMENTS = (0, 1, 2)  # seeds of P3's three lists
+SHOWING = 0  # and of P4's
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,18 @@ def random_reference(pairs: Pairs, data: str, seed: int) -> Trial:
     return Trial(pairs.color[index], pairs.palette[index], str(seed))
 
 
-def same_colors(pairs: Pairs, data: str = "toon", seed: int = 0) -> Trial:
-    """Another character of the set, by the list of `seed`, drawn in the colours of the drawing."""
+def same_colors(pairs: Pairs, data: str = "toon") -> Trial:
+    """Another character of the set, by the committed list, drawn in the colours of the drawing."""
     if pairs.slots is None:
         raise InputError(f"P4 needs drawings whose slots are known (toon), {data} has none")
     size = pairs.line.shape[1]
     other = None
     if pairs.name[0].startswith("test-"):  # the lists are of test drawings; others show other slots
-        other = references.read_list(references.list_path(data, len(pairs), seed, f"{size}px-showing"))
+        other = references.read_list(references.list_path(data, len(pairs), SHOWING, f"{size}px-showing"))
     if other is None:
-        other = references.showing_references(references.region_shown(pairs.mask), seed)
+        other = references.showing_references(references.region_shown(pairs.mask), SHOWING)
     drawings = [toon.draw(pairs.name[j], size, slots=slots) for j, slots in zip(other, pairs.slots)]
-    return _trial([drawing.color for drawing in drawings], pairs, seed, np.stack([d.mask for d in drawings]))
+    return _trial([drawing.color for drawing in drawings], pairs, SHOWING, np.stack([d.mask for d in drawings]))
 
 
 def _trial(color: list[np.ndarray], pairs: Pairs, seed: int, mask: np.ndarray | None = None) -> Trial:

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import FlagCreatePairsOff, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, arg
 
 from lineart.config import ROOT, InputError
 
@@ -63,12 +63,6 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
         raise InputError(f"port must be free, got {port}: {error.strerror}; --port takes another") from error
 
 
-Commands = (
-    Annotated[Build, subcommand("build", prefix_name=False)]
-    | Annotated[Export, subcommand("export", prefix_name=False)]
-)
-
-
 @dataclass
 class Studio:
     """The studio in the browser: draw, choose a reference, and watch networks colour.
@@ -79,7 +73,7 @@ class Studio:
     port: Annotated[int, arg(help="0 takes any that is free", help_behavior_hint="(8017)")] = 8017
     no_browser: Annotated[bool, FlagCreatePairsOff, arg(help="open no browser")] = False
     folder: Annotated[Path, arg(help="where it is built", help_behavior_hint="(site/studio)")] = FOLDER
-    command: Annotated[Commands | None, arg(name="")] = None
+    command: Build | Export | None = None
 
     def run(self) -> int:
         if self.command:
