@@ -24,7 +24,7 @@ from lineart.config import ROOT, figures_dir
 from lineart.data.sets import load
 from lineart.evaluation.measure import Evaluator, evaluate
 from lineart.evaluation.rows import write_csv
-from lineart.evaluation.tables import markdown
+from lineart.evaluation.tables import markdown, over_seeds
 from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.networks import Generator
 from lineart.runs import LAST
@@ -78,12 +78,11 @@ def main() -> None:
             print(lines[-1], flush=True)
     rows = pd.DataFrame(lines).sort_values([told_by, "train_seed"]).round(4)
     path = write_csv(figures_dir("classroom") / f"{file}.csv", rows)
-    groups = rows.drop(columns="train_seed").groupby(told_by)
-    text = groups.mean().map("{:.2f}".format) + " ± " + groups.std().map("{:.2f}".format)
-    write_text(path.with_suffix(".md"), markdown(text) + "\n")
+    text = markdown(over_seeds(rows.drop(columns="train_seed"), told_by))
+    write_text(path.with_suffix(".md"), text + "\n")
     record = provenance(begun.replace(start_from=None), start=sha256(start), seeds=SEEDS, further=FURTHER, n=N)
     write_sidecar(path, record)
-    print(path.with_suffix(".md").read_text())
+    print(text)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from lineart.data.sets import load
 from lineart.evaluation.leak import REFERENCES, leak_grid, shares
 from lineart.evaluation.measure import Evaluator, evaluate
 from lineart.evaluation.rows import write_csv
-from lineart.evaluation.tables import markdown
+from lineart.evaluation.tables import markdown, over_seeds
 from lineart.files import provenance, write_sidecar, write_text
 from lineart.networks import count_parameters
 from lineart.runs import LAST
@@ -98,13 +98,12 @@ def table(seeds: list[int], runs: Path) -> None:
         return
     rows = pd.DataFrame(lines)
     path = write_csv(figures_dir("classroom") / "matching_toon.csv", rows)
-    groups = rows.assign(Trained=rows["trained on"] + ", " + rows["network"]).groupby("Trained", sort=False)
-    text = groups["parameters"].first().map("{:,}".format).to_frame()
-    for name in SHOWN:
-        text[name] = [f"{mean:.2f} ± {spread:.2f}" for mean, spread in zip(groups[name].mean(), groups[name].std())]
-    write_text(path.with_suffix(".md"), markdown(text.rename_axis("Trained on, network")) + "\n")
+    rows["Trained on, network"] = rows["trained on"] + ", " + rows["network"]
+    frame = over_seeds(rows[["Trained on, network", *SHOWN]], "Trained on, network")
+    frame.insert(0, "parameters", rows.groupby("Trained on, network")["parameters"].first().map("{:,}".format))
+    write_text(path.with_suffix(".md"), markdown(frame) + "\n")
     write_sidecar(path, provenance(Config.from_profile("classroom", **COMMON), seeds=seeds, n=256))
-    print(path.with_suffix(".md").read_text())
+    print(markdown(frame))
 
 
 def main() -> None:

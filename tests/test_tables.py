@@ -163,3 +163,12 @@ def test_the_comparison_needs_both_methods_of_the_paper():
     for rows in (rows_of()[rows_of()["method"] != "image"], rows_of().iloc[:0]):
         with pytest.raises(InputError, match="the table must hold the paper's two methods"):
             tables.comparison(rows)
+
+
+def test_mean_and_spread_over_the_trainings_of_each_kind():
+    rows = pd.DataFrame({"network": ["b", "b", "a", "a"], "P4 dB": [20, 22, 18.125, 18.125], "eyes": [1.0, 4, 0, 1]})
+    table = tables.over_seeds(rows, "network")
+    assert table.to_dict("index") == {  # in the order of the rows; the spread of two is their distance over root 2
+        "b": {"P4 dB": "21.00 ± 1.41", "eyes": "2.50 ± 2.12"},
+        "a": {"P4 dB": "18.12 ± 0.00", "eyes": "0.50 ± 0.71"},
+    }

@@ -107,6 +107,12 @@ def seeds(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(lines, orient="index", columns=head).rename_axis("Method")
 
 
+def over_seeds(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """A line a value of column `by`, and in every other column the mean ± the standard deviation over the trainings."""
+    groups = rows.groupby(by, sort=False)
+    return groups.mean().map("{:.2f}".format) + " ± " + groups.std().map("{:.2f}".format)
+
+
 def _means(runs: pd.DataFrame, metrics: dict[str, str], sign: str = "") -> list[str]:
     mean, spread = runs.mean(skipna=False), runs.std(skipna=False)
     return [number(metric, mean[key], sign, spread[key]) for key, metric in metrics.items()]
