@@ -158,11 +158,13 @@ class Colorize:
 
     drawings: Annotated[tuple[Path, ...], Positional, _help("picture files, folders of them, or globs")]
     reference: Annotated[Path | None, _help("picture file with the colours")] = None
-    out: Annotated[Path | None, _help("folder for the results; of one drawing also the picture file")] = None
-    palette: Annotated[str | None, _help('colours instead of the reference\'s, or alone: "#aabbcc #ddeeff"')] = None
+    out: Annotated[Path | None, _help("folder for the results; of one drawing also the file")] = None
+    palette: Annotated[
+        str | None, _help('instead of a reference: background, skin, hair, clothes, accessories, as "#aabbcc #ddeeff"')
+    ] = None
     swap: Annotated[str | None, _help('colours to exchange: "#old=#new", one or more')] = None
     weights: Annotated[str, _help("shipped name, checkpoint file or run folder", default="(toon)")] = "toon"
-    finish: Annotated[Finish | None, _help("the network's shading, within regions, or one colour each (flat)")] = None
+    finish: Annotated[Finish, _help("network's shading, within regions, or one colour each", default="(flat)")] = "flat"
     gap: Annotated[float | None, _help("widest gap in a line, in pixels, that does not leak")] = None
     seed: Annotated[int | None, _help("of the noise; by default there is none")] = None
     format: Annotated[str | None, _help("png, webp or jpg; with --layered psd or png")] = None
@@ -175,9 +177,11 @@ class Colorize:
         from lineart.coloring.batch import colorize_files
 
         options = {"reference": None, "out": None} | _given(self)
-        if self.reference is None and self.out is None and len(self.drawings) == 3:
+        if self.reference is self.out is self.palette is None and len(self.drawings) == 3:
             *options["drawings"], options["reference"], options["out"] = self.drawings
-        if not options["out"] or not (options["reference"] or self.palette):
+            if self.overwrite:  # the last of three could be a drawing, of a glob
+                raise InputError("--overwrite needs --reference and --out, and three pictures alone replace none")
+        if not options["out"] or (options["reference"] is None and self.palette is None):
             raise InputError("colorize needs --out, and --reference or --palette; or drawing, reference and result")
         return colorize_files(**options)
 
@@ -276,6 +280,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if lineart.debug:
             raise
         print(f"lineart: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130

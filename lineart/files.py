@@ -1,5 +1,6 @@
 """Files that are whole or not there, their digests, and the side-car that says where a result comes from."""
 
+import errno
 import hashlib
 import json
 import os
@@ -21,15 +22,18 @@ OF_THE_RUN = ("commit", "device", "threads", "python", "seconds")  # what a reco
 
 
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it becomes `path` where the block ends well, else it is removed.
 
-    So a killed process or a full disk leaves the file that was there before, never half of the new one.
+    So a killed process or a full disk leaves the file that was there before, never half of the new one. Without
+    `overwrite` a file that has come in the meantime stays, too, and FileExistsError is raised.
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        if not overwrite and path.exists():
+            raise FileExistsError(errno.EEXIST, "there is a file by now", str(path))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

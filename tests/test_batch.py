@@ -82,12 +82,27 @@ def test_nothing_is_lost_or_replaced_unasked_and_a_drawing_never(folder, weights
     assert code == 1 and (folder / "a.png").read_bytes() == before
     (folder / "more").mkdir()
     shutil.copy(folder / "a.png", folder / "more" / "a.png")  # another drawing of the same name
-    assert run(folder, [folder, folder / "more"], weights=weights, overwrite=True)[0] == 1
+    with pytest.raises(InputError, match="differ in name, got .*a.png and .*more.a.png"):
+        run(folder, [folder / "a.png", folder / "more"], weights=weights, overwrite=True)
+    (folder / "b.png").unlink()  # which the run before had made
     monkeypatch.setattr(Image.Image, "save", half)
     before = results["a.png"].read_bytes()
     assert run(folder, weights=weights, overwrite=True)[0] == 1 and results["a.png"].read_bytes() == before
     assert "No space left on device" in capsys.readouterr().err
     assert not [*folder.parent.rglob("*.tmp")]
+
+
+def test_what_has_come_while_a_drawing_was_coloured_stays(folder, weights, capsys, monkeypatch):
+    save = Image.Image.save
+
+    def slow(image, path, *args, **options):
+        save(image, path, *args, **options)
+        (folder.parent / "out" / "a.png").write_bytes(b"mine")
+
+    monkeypatch.setattr(Image.Image, "save", slow)
+    code, results = run(folder, [folder / "a.png"], weights=weights)
+    assert code == 1 and results["a.png"].read_bytes() == b"mine" and [*results] == ["a.png"]
+    assert "there is a file by now" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("format", "kind"), [(None, "PNG"), ("png", "PNG"), ("webp", "WEBP"), (".JPEG", "JPEG")])
@@ -133,9 +148,11 @@ def test_colours_can_be_given_and_exchanged(folder, weights):
         [folder / "a.png"], None, folder.parent / "out", palette=colors, swap="#f00=#102030", weights=weights
     )
     assert code == 0
-    for wrong in ({"palette": "#12"}, {"palette": "reddish"}, {"swap": "#ff0000"}, {"swap": "#f00=#0f0=#00f"}):
-        with pytest.raises(InputError, match="must be written like"):
-            run(folder, weights=weights, **wrong)
+    assert [swap.tolist() for swap in parse_swaps("rgb(1, 2, 3) = white")] == [[[1, 2, 3], [255] * 3]]
+    for parse, wrong in ((parse_palette, ("", "#12", "reddish")), (parse_swaps, ("#ff0000", "#f00=#0f0=#00f"))):
+        for text in wrong:
+            with pytest.raises(InputError, match="must be written like"):
+                parse(text)
 
 
 def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
@@ -163,9 +180,29 @@ def test_a_reference_that_is_not_there_is_named(folder, weights):
         ({"weights": "nobody"}, "weights must be"),
         ({"seed": -1}, "seed must be"),
         ({"finish": "matte"}, "finish must be"),
+        ({"gap": float("inf")}, "gap must be"),
+        ({"palette": "#ff0000"}, "got both"),
     ],
 )
 def test_what_concerns_all_is_a_sentence_before_anything_is_written(folder, weights, wrong, rule):
     with pytest.raises(InputError, match=rule):
         run(folder, **{"weights": weights} | wrong)
     assert not [*folder.parent.glob("out/*")]
+
+
+def test_a_single_result_has_the_name_that_it_is_given_or_none(folder, weights):
+    def colour(drawings, out, **options):
+        return colorize_files(drawings, folder.parent / "reference.png", out, weights=weights, **options)
+
+    one, two = [folder / "a.png"], [folder]
+    assert colour(one, folder / "x.psd", layered=True) == 0 and (folder / "x.psd").read_bytes()[:4] == b"8BPS"
+    for drawings, name, options in (
+        (two, "y.png", {}),
+        (one, "y.png", {"layered": True}),
+        (one, "y.psd", {}),
+        (one, "y.jpg", {"format": "png"}),
+        (one, "a.png/y", {}),  # a file is no folder
+    ):
+        with pytest.raises(InputError, match=r"(out|format) must be|can't be made"):
+            colour(drawings, folder / name, **options)
+    assert not [*folder.rglob("y*")]

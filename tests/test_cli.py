@@ -122,6 +122,10 @@ def test_colorize_many_into_a_folder_or_one_into_a_file(trained, tmp_path, capsy
     with Image.open(tmp_path / "one.jpg") as result:
         assert result.size == (40, 50) and result.format == "JPEG"
     assert "--out" in sentence(["colorize", a, b], capsys)
+    before = (tmp_path / "reference.png").read_bytes()  # three drawings of a glob, and --out forgotten
+    assert "--overwrite" in sentence(["colorize", a, b, reference, "--overwrite"], capsys)
+    assert "--out" in sentence(["colorize", a, b, reference, "--palette", "#ff0000"], capsys)
+    assert (tmp_path / "reference.png").read_bytes() == before
     assert "nothing.png" in sentence(["colorize", "nothing.png", reference, tmp_path / "c.png"], capsys)
 
 

@@ -2,6 +2,7 @@
 
 import glob
 import importlib.util
+import os
 import re
 import sys
 import time
@@ -17,8 +18,9 @@ from lineart.coloring.drawing import Drawing, clean
 from lineart.config import InputError, MissingFile
 from lineart.data.lines import extract_lines as lines_of
 from lineart.files import whole
-from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES
+from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES, rgb
 
+BETWEEN = r"[\s,]+(?![^(]*\))"  # colours; not within rgb(1, 2, 3)
 FORMAT_OPTIONS = {"png": {}, "webp": {"quality": 95}, "jpg": {"quality": 95, "subsampling": 0}}  # of Pillow's save
 
 
@@ -41,57 +43,79 @@ def colorize_files(
 ) -> int:
     """Colours drawings into the folder `out`, a line of progress each. Returns 0, or 1 where one could not be coloured.
 
-    out: of a single drawing, without layers, also the file to write, such as result.jpg.
-    drawings: files, folders of pictures, globs. reference: a picture file. palette: "#aabbcc #ddeeff", instead of the
-    reference's colours or alone. swap: "#old=#new", one or more, see `flats.underpaint`. extract_lines: the drawings
-    are coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or "jpg". layered: lines and
-    colours apart, as "psd" (default where psd-tools is installed) or two files "png". Nothing that is there is replaced
-    without overwrite, and no drawing ever. A file that is no picture or no drawing is reported, and the others go on.
+    out: of a single drawing also the file to write, such as result.jpg or, with layers, result.psd.
+    drawings: files, folders of pictures, globs. reference: a picture file; or instead of it palette: "#aabbcc #ddeeff",
+    for background, skin, hair, clothes and accessories. swap: "#old=#new", one or more, see `flats.underpaint`.
+    extract_lines: the drawings are coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or
+    "jpg". layered: lines and colours apart, as "psd" (default where psd-tools is installed) or two files "png". Nothing
+    that is there is replaced without overwrite, and no drawing ever. A file that is no picture or no drawing is
+    reported, and the others go on.
     Raises InputError for what concerns all of them: settings, weights, reference, and drawings that are not there.
     """
+    if (reference is None) == (palette is None):
+        raise InputError(
+            f"colours must come from a reference or from a palette, got {'both' if palette else 'neither'}"
+        )
     paths, reference = _pictures(drawings), Path(reference) if reference else None
     targets = _targets(paths, Path(out), format, layered)
     settings = {"gap": gap, "finish": finish, "seed": seed, "swap": parse_swaps(swap or "")}
-    settings |= {"palette": palette and parse_palette(palette), "reference": reference and _open(reference)}
+    settings |= {"reference": _open(reference)} if reference else {"palette": parse_palette(palette)}
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
-    targets[0][0].parent.mkdir(parents=True, exist_ok=True)
+    _make(targets[0][0].parent)
     kept, failed = {path.resolve() for path in [*paths, *filter(None, [reference])]}, 0
     for number, (path, files) in enumerate(zip(paths, targets), 1):
-        try:
-            _refuse_to_replace(files, kept, overwrite)
-            note = _colorize(colorizer, path, files, settings, as_is, extract_lines, layered)
-            print(f"{number}/{len(paths)} {path} -> {files[0]} ({note})", flush=True)
-            kept |= set(files)
-        except (InputError, OSError) as error:
-            failed += 1
-            print(f"{number}/{len(paths)} {path}: {error}", file=sys.stderr, flush=True)
+        done, said = _colorize(colorizer, path, files, kept, settings, as_is, extract_lines, layered, overwrite)
+        print(f"{number}/{len(paths)} {said}", file=sys.stdout if done else sys.stderr, flush=True)
+        failed += not done
     return int(failed > 0)
 
 
 def _colorize(
-    colorizer, path: Path, files: list[Path], settings: dict, as_is: bool, extract: bool, layered: bool
-) -> str:
-    """One drawing into its files; what was done to it, and the seconds."""
-    start, picture = time.perf_counter(), _open(path)
-    drawing = clean(lines_of(picture) if extract else picture, as_is)
-    (_save_layers if layered else _save)(colorizer, drawing, files, settings)
-    return "; ".join(filter(None, [drawing.note, f"{time.perf_counter() - start:.1f} s"]))
+    colorizer: Colorizer,
+    path: Path,
+    files: list[Path],
+    kept: set[Path],
+    settings: dict,
+    as_is: bool,
+    extract: bool,
+    layered: bool,
+    overwrite: bool,
+) -> tuple[bool, str]:
+    """One drawing into its files: whether it went well, and what to say of it."""
+    start = time.perf_counter()
+    try:
+        _refuse_to_replace(files, kept, overwrite)
+        picture = _open(path)
+        drawing = clean(lines_of(picture) if extract else picture, as_is)
+        (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite)
+    except (InputError, OSError) as error:
+        said = str(error)
+        return False, said if said.startswith(str(path)) else f"{path}: {said}"
+    notes = "; ".join(filter(None, [drawing.note, f"{time.perf_counter() - start:.1f} s"]))
+    return True, f"{path} -> {', '.join(map(str, files))} ({notes})"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} can't be made: {error.strerror}") from error
 
 
 def parse_palette(text: str) -> np.ndarray:
     """(n, 3) float, 0..255, from colours as CSS writes them, such as "#aabbcc #ddeeff". Raises InputError."""
     try:
-        return np.array(
-            [ImageColor.getrgb(word)[:3] for word in re.split(r"[\s,]+(?![^(]*\))", text.strip())], np.float32
-        )
+        return np.array([ImageColor.getrgb(word)[:3] for word in re.split(BETWEEN, text.strip())], np.float32)
     except ValueError as error:
         raise InputError(f"colours must be written like #aabbcc #ddeeff, got {text!r}") from error
 
 
 def parse_swaps(text: str) -> list[np.ndarray]:
     """[(2, 3), ...] from "#old=#new", one or more. Raises InputError."""
-    swaps = [parse_palette(pair.replace("=", " ")) for pair in text.split()]
+    if not text.strip():
+        return []
+    swaps = [parse_palette(pair.replace("=", " ")) for pair in re.split(BETWEEN, re.sub(r"\s*=\s*", "=", text.strip()))]
     if any(len(swap) != 2 for swap in swaps):
         raise InputError(f"a swap must be written like #old=#new, got {text!r}")
     return swaps
@@ -105,7 +129,9 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
         else:
-            files = [path] if path.exists() else sorted(Path(file) for file in glob.glob(str(path), recursive=True))
+            files = (
+                [path] if os.path.exists(path) else sorted(Path(file) for file in glob.glob(str(path), recursive=True))
+            )
         if not files:
             raise MissingFile(f"a drawing must be a picture file, a folder of them or a glob, found none at {one}")
         found |= dict.fromkeys(files)
@@ -126,11 +152,19 @@ def _format(name: str | None, layered: bool) -> str:
 
 def _targets(paths: list[Path], out: Path, format: str | None, layered: bool) -> list[list[Path]]:
     """The files that each drawing is coloured into."""
-    if len(paths) == 1 and not layered and out.suffix.lower() in SUFFIXES and not out.is_dir():
-        _format(format or out.suffix, layered)
+    if out.suffix.lower() in (*SUFFIXES, ".psd") and not out.is_dir():
+        named = _format(out.suffix, layered)
+        if len(paths) > 1 or (layered and named != "psd"):
+            raise InputError(f"out must be a folder for more than one file, got {out}")
+        if format and _format(format, layered) != named:
+            raise InputError(f"format must be that of out, {named}, got {format}")
         return [[out.resolve()]]
     format = _format(format, layered)
     ends = ["-colors.png", "-lines.png"] if layered and format == "png" else [f".{format}"]
+    targets = {(out / f"{path.stem}{ends[0]}").resolve(): path for path in reversed(paths)}
+    for path in paths:
+        if (first := targets[(out / f"{path.stem}{ends[0]}").resolve()]) != path:
+            raise InputError(f"drawings in one folder of results must differ in name, got {first} and {path}")
     return [[(out / f"{path.stem}{end}").resolve() for end in ends] for path in paths]
 
 
@@ -150,6 +184,7 @@ def _open(path: str | Path) -> Image.Image:
         image = Image.open(path, formats=FORMATS)
         if small := image.width * image.height <= MAX_PIXELS:
             image.load()
+        rgb(image.crop((0, 0, 1, 1)))  # or its mode is none that is known
     except Exception as error:  # decoders of damaged files raise whatever they like
         raise InputError(f"{path} is no picture that can be read: {error}") from error
     if not small:
@@ -157,16 +192,16 @@ def _open(path: str | Path) -> Image.Image:
     return image
 
 
-def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
+def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool) -> None:
     result = colorizer.colorize(drawing, **settings)
     format = _format(targets[0].suffix, layered=False)
     if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
         result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
-    with whole(targets[0]) as temporary:
+    with whole(targets[0], overwrite) as temporary:
         result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
 
 
-def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict) -> None:
+def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool) -> None:
     """Colours without the lines, and black lines on nothing."""
     drawing, under = colorizer.layers(drawing, **settings)
     opaque = np.full_like(drawing.full, 255)
@@ -174,7 +209,7 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     lines = Image.fromarray(np.dstack([np.zeros_like(under), 255 - drawing.full]))
     if targets[0].suffix == ".png":
         for path, layer in zip(targets, (colors, lines)):
-            with whole(path) as temporary:
+            with whole(path, overwrite) as temporary:
                 layer.save(temporary, "PNG")
         return
     from psd_tools import PSDImage  # an extra
@@ -182,5 +217,5 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     psd = PSDImage.frompil(Image.alpha_composite(colors, lines))  # the preview; its alpha lets the layers have theirs
     for layer, name in ((colors, "colors"), (lines, "lines")):
         psd.create_pixel_layer(layer, name=name)
-    with whole(targets[0]) as temporary:
+    with whole(targets[0], overwrite) as temporary:
         psd.save(temporary)

@@ -28,7 +28,7 @@ def pretrained_path(name: str) -> Path:
         name = card["best"]
     path = PRETRAINED / f"{name}.safetensors"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.safetensors"))) or "none"
+        known = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.json"))) or "none"
         raise MissingFile(f"weights must be a file or one of the shipped names ({known}), got {name!r}")
     return path
 
@@ -77,7 +77,8 @@ class Colorizer:
 
         line: a drawing of any size and 8- or 16-bit mode, a scan too (`drawing.clean`, which `as_is` switches off). The
         network sees it at its training size, padded to a square with paper; a long strip in overlapping squares.
-        reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's own or stand alone.
+        reference: a colour picture; palette: (n, 3) colours, 0..255, which replace the reference's own, or stand alone:
+        then for background, skin, hair, clothes and accessories, in this order.
         seed: of the noise; None: none, the same picture every time. finish, gap, swap: see `flats.underpaint`. "smooth"
         lays the drawing's lines over the result where the drawing is larger than the network's picture.
         Raises InputError when neither reference nor palette is given, for a palette of another shape or range, a seed
@@ -112,11 +113,13 @@ class Colorizer:
             raise InputError("colorize needs a reference picture or a palette, got neither")
         if seed is not None and not 0 <= seed < 2**64:
             raise InputError(f"seed must be between 0 and 2**64 - 1, got {seed}")
+        if gap is not None and not 0 <= gap < np.inf:  # not a number is neither
+            raise InputError(f"gap must be a number of pixels from 0, got {gap}")
         drawing = line if isinstance(line, Drawing) else clean(line, as_is)
         reference = None if reference is None else rgb(to_srgb(reference))
         colors = self._palette(reference, palette)
         noise = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        color = self._paint(drawing.full, reference or _swatch(colors), colors, noise)
+        color = self._paint(drawing.full, reference or _character(colors), colors, noise)
         if finish == "smooth" and not swap:  # so that it costs nothing more than the network
             return drawing, color
         from lineart.coloring import flats
@@ -141,15 +144,17 @@ class Colorizer:
         if palette is None:
             return extract_palette(reference, k)
         palette = np.asarray(palette, np.float32)
-        if palette.ndim != 2 or palette.shape[1] != 3 or not 1 <= len(palette) <= k:
+        if palette.ndim != 2 or palette.shape[1] != 3:
             raise InputError(f"palette must be (1 to {k}, 3), got {palette.shape}")
+        if not 1 <= len(palette) <= k:
+            raise InputError(f"palette must have 1 to {k} colours, got {len(palette)}")
         if (wrong := palette[~((palette >= 0) & (palette <= 255))]).size:  # not a number is neither
             raise InputError(f"colours of a palette must be between 0 and 255, got {wrong[0]}")
         return np.resize(palette, (k, 3))
 
 
-def _swatch(colors: np.ndarray) -> Image.Image:
-    """A reference picture for a palette that comes without one: its colours as a square of patches."""
-    rows = int(np.ceil(np.sqrt(len(colors))))
-    grid = np.resize(colors, (rows, rows, 3)).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(grid).resize((rows * 32, rows * 32), Image.Resampling.NEAREST)
+def _character(colors: np.ndarray) -> Image.Image:
+    """A reference picture for a palette that comes alone: a character of `toon` in its first five colours."""
+    parts = np.asarray(Image.open(DATA_FOLDER / "character.png"))  # which colour each pixel takes; 5 is black, 6 white
+    table = np.concatenate([np.resize(colors, (5, 3)), [[0] * 3, [255] * 3]])
+    return Image.fromarray(table.round().astype(np.uint8)[parts])

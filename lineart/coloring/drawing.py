@@ -15,7 +15,8 @@ from lineart.images import rgb
 INK = 128  # a pixel of a clean drawing below it is ink
 WHITE = 250  # and from here on paper
 REFUSED = "a drawing is lines on paper, and {:.1%} of this picture is {}; {}"
-DRAW_FIRST = "--extract-lines draws the lines of a coloured picture first, --as-is takes it as it is"
+AS_IS = "--as-is takes it as it is"
+DRAW_FIRST = f"--extract-lines draws the lines of a coloured picture first, {AS_IS}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def clean(image: Image.Image, as_is: bool = False) -> Drawing:
         grey, note = _whiten(grey)
         notes.append(note)
     if not 1e-4 < (share := (grey < INK).mean()) < 0.6:
-        raise InputError(REFUSED.format(share, "ink", DRAW_FIRST))
+        raise InputError(REFUSED.format(share, "ink", AS_IS))
     return Drawing(grey, alpha, "; ".join(notes))
 
 
