@@ -99,7 +99,7 @@ def _on_paper(image: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
     alpha, values = np.asarray(layer.getchannel("A")), np.asarray(picture)
     if values.min() >= WHITE - 50 and alpha.any():
         return Image.alpha_composite(Image.new("RGBA", image.size, "black"), layer).convert("RGB"), None
-    opaque_paper = ((alpha >= INK) & (values.min(2) >= INK)).mean()
+    opaque_paper = ((alpha >= alpha.max() / 2) & (values.min(2) >= INK)).mean()
     return picture, alpha if opaque_paper > 0.01 and alpha.min() < 255 else None
 
 
