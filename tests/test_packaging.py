@@ -136,7 +136,8 @@ reference = Image.fromarray(numpy.random.default_rng(0).integers(0, 256, (64, 64
 assert lineart.extract_palette(reference).shape == (9, 3)
 line = lineart.extract_lines(reference)
 line.save("line.png"), reference.save("reference.png")
-assert lineart.Colorizer.from_pretrained("toon").colorize(line, reference).size == (64, 64)
+colorizer = lineart.Colorizer.from_pretrained("toon")
+assert colorizer.colorize(line, reference).size == colorizer.colorize(line, palette=[(255, 0, 0)]).size == (64, 64)
 assert read_list(list_path("toon", 256, 0)) is not None and len(paper_table()) == 8
 print(lineart.train(Config.from_profile("smoke", steps=2)))
 """
