@@ -126,7 +126,7 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for one in map(str, drawings):
         path = Path(one).expanduser()
-        if path.is_dir():
+        if os.path.isdir(path):  # of a name that is too long, pathlib raises
             files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
         else:
             files = (
