@@ -80,7 +80,7 @@ class Recipe:
 
 # Eyes are too few pixels to cost anything; see benchmarks/eyes.py
 RARE = LAST_SIZE | dict(steps=2_000, learning_rate=2e-4, lr_step_epochs=1, lr_gamma=0.25, rare_colors=50.0)
-# What is erased from the reference has to be matched to what is left; see benchmarks/erasing.py
+# What is erased from the reference has to be matched to what is left; see benchmarks/further.py
 ERASING = LAST_SIZE | dict(steps=10_240, lr_step_epochs=3, lr_gamma=0.4, rare_colors=50.0, reference_erasing=0.5)
 RECIPES = {
     "toon": Recipe(
