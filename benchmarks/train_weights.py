@@ -22,15 +22,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 
-from lineart.checkpoint import load_module, make_generator, read_checkpoint, save_checkpoint
+from lineart.checkpoint import load_generator, load_module, make_generator, read_checkpoint, save_checkpoint
 from lineart.coloring.colorizer import PRETRAINED
+from lineart.coloring.partners import make_partners
 from lineart.config import ROOT, Config
 from lineart.course.plotting import read_curve
 from lineart.data.prepare import prepare
+from lineart.data.sets import load
 from lineart.evaluation.features import frechet_features
 from lineart.evaluation.metrics import PerceptualDistance
-from lineart.files import provenance, sha256, write_sidecar, write_text
+from lineart.files import provenance, sha256, whole, write_sidecar, write_text
 from lineart.methods import METHODS
 from lineart.runs import LAST, checkpoints
 from lineart.training import train
@@ -82,6 +85,10 @@ class Recipe:
 RARE = LAST_SIZE | dict(steps=2_000, learning_rate=2e-4, lr_step_epochs=1, lr_gamma=0.25, rare_colors=50.0)
 # What is erased from the reference has to be matched to what is left; see benchmarks/further.py
 ERASING = LAST_SIZE | dict(steps=10_240, lr_step_epochs=3, lr_gamma=0.4, rare_colors=50.0, reference_erasing=0.5)
+# Half of the references are other drawings that the network so far has coloured like the truth: `coloring/partners.py`.
+# The second time they are a better network's
+PARTNERS = ERASING | dict(steps=5_120, lr_step_epochs=2, lr_gamma=0.5, partners="made")
+AGAIN = PARTNERS | dict(learning_rate=2e-4, lr_gamma=0.4)
 RECIPES = {
     "toon": Recipe(
         "classroom",
@@ -89,7 +96,7 @@ RECIPES = {
         phases(lr_step_epochs=1),
         ("none", "gate", "palette", "image", "image-warped", "lines-warped", "image-other", "lines-other"),
         "CC BY 4.0, credits in data/README.md",
-        {"lines-warped": {"rare": RARE, "erasing": ERASING}},
+        {"lines-warped": {"rare": RARE, "erasing": ERASING, "partners": PARTNERS, "partners2": AGAIN}},
     ),
     # All faces that there are, with lines of several hands. An epoch is a third of one of `toon`, so the rate falls
     # after three
@@ -124,6 +131,24 @@ def train_to_the_end(config: Config, run: Path) -> None:
         raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
 
 
+def partners(config: Config, path: Path) -> str:
+    """The partners of the training drawings, as the run's first network colours them, in a file: made once."""
+    if not path.exists():
+        n, shares = len(load(config.replace(partners=None), "train")), os.cpu_count() or 1
+        cuts = [slice(n * i // shares, n * (i + 1) // shares) for i in range(shares)]
+        made = Parallel(n_jobs=shares)(delayed(_some_partners)(config, some) for some in cuts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, np.concatenate(made))
+    return str(path)
+
+
+def _some_partners(config: Config, some: slice) -> np.ndarray:
+    torch.set_num_threads(1)
+    generator = load_generator(Path(config.start_from))[0]
+    return make_partners(generator, load(config.replace(partners=None), "train"), some, config.seed)
+
+
 def train_method(data: str, method: str, seed: int, runs: Path, source: Path | None, precision: str | None) -> None:
     recipe, start = RECIPES[data], None
     for phase, run in plan(data, method, seed, runs).items():
@@ -133,6 +158,8 @@ def train_method(data: str, method: str, seed: int, runs: Path, source: Path | N
         if data != "toon":
             settings["source"] = str(prepare(data, source, settings["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
+        if config.partners:
+            config = config.replace(partners=partners(config, run.with_name(f"{run.name}.npy")))
         train_to_the_end(config, run)
         start = str(run / LAST)
 
@@ -146,7 +173,7 @@ def export(data: str, method: str, seed: int, runs: Path = RUNS, out: Path = PRE
         raise SystemExit(f"{method} with seed {seed} must be trained before it is exported; {first} holds no {LAST}")
     steps = {phase: read_checkpoint(run / LAST)[1] for phase, run in trained.items()}
     config, _, tensors = read_checkpoint([*trained.values()][-1] / LAST)
-    config = config.replace(start_from=None, source=None)  # paths of the machine that trained it
+    config = config.replace(start_from=None, source=None, partners=None)  # paths of the machine that trained it
     generator = make_generator(config)
     load_module(generator, tensors, "generator")
     name = f"{data}-{method}" if seed == 0 else f"{data}-{method}-s{seed}"
@@ -192,6 +219,7 @@ def _phase(run: Path, step: int) -> dict:
         "train_reference": settings.get("train_reference", "self"),
         "rare_colors": settings.get("rare_colors", 1.0),
         "reference_erasing": settings.get("reference_erasing", 0.0),
+        "partners": bool(settings.get("partners")),
         "batch_size": settings["batch_size"],
         "steps": step,
         "hours": round(float(seconds[ends].sum()) / 3600, 2),

@@ -54,6 +54,9 @@ class Config(BaseModel):
     line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")
     train_reference: TrainReference = Field("self", description="the truth, the truth bent, or (toon) another drawing")
     reference_erasing: Share = Field(0.0, description="share of the references of which patches are erased")
+    partners: str | None = Field(
+        None, description="file of other drawings in each picture's colours (coloring.partners): half of the references"
+    )
     reference_jitter: Share = Field(0.0, description="random change of the reference's colours, 0 to 1")
 
     # Networks

@@ -21,8 +21,8 @@ from lineart.files import whole
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 ARCHITECTURE = (*GENERATOR, "depth", "discriminator_width")
 # What a resumed run may change: where, how precisely and how long it runs and what it shows, not what is learned
-FREE = {"source", "n_test", "start_from", "steps", "epochs", "devices", "accelerator", "precision", "compile"}
-FREE |= {"log_every", "sample_every", "checkpoint_every", "checkpoint_minutes"}
+FREE = {"source", "partners", "n_test", "start_from", "steps", "epochs", "devices", "accelerator", "precision"}
+FREE |= {"compile", "log_every", "sample_every", "checkpoint_every", "checkpoint_minutes"}
 LEARNED = [name for name in Config.model_fields if name not in FREE]
 
 

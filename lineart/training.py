@@ -19,7 +19,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lineart import losses, runs
 from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint
 from lineart.config import Config, InputError, MissingFile
-from lineart.data.augment import random_erasing, random_jitter, random_warp, training_batch
+from lineart.data.augment import random_erasing, random_jitter, random_warp, take_some, training_batch
 from lineart.data.sets import load
 from lineart.features import FeatureExtractor
 from lineart.files import write_text
@@ -150,13 +150,15 @@ class Trainer:
     def reference(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """What the generator colours from, (N, 3, H, W), and its palette (N, k, 3).
 
-        Self-reference: the truth as it is (the paper), or warped; or another drawing in the same colours.
+        Self-reference: the truth as it is (the paper), or warped; for some or all, another drawing in its colours.
         """
-        reference, palette = batch.get("reference", batch["color"]), batch["palette"]
+        reference, palette = batch["color"], batch["palette"]
         if self.config.train_reference == "warped":
             reference = random_warp(reference)
         if self.config.reference_erasing:
             reference = random_erasing(reference, self.config.reference_erasing)
+        if "other" in batch:
+            reference = take_some(batch["other"], reference, 0.5 if self.config.partners else 1.0)
         if self.config.reference_jitter:  # of the reference and its palette, never of the truth
             reference, palette = random_jitter(reference, palette, self.config.reference_jitter)
         return reference, palette
@@ -257,8 +259,6 @@ class Trainer:
             log.save_grid(self.step, pairs, fake.permute(0, 2, 3, 1).numpy())
         values = {"psnr_val": losses.psnr(fake, truth), "psnr_swapped": losses.psnr(fake.flip(1), truth)}
         return {name: losses.mean_psnr(value) for name, value in values.items()}
-
-    # --- checkpoints ---
 
     def resume(self) -> None:
         """The state of the folder's last checkpoint, if the settings are those that the run began with."""

@@ -73,7 +73,7 @@ def underpaint(
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
     lab = rgb2lab(shades)
     labels, distance = regions(small, (min(line.shape) / 20 if gap is None else gap) / factor)
-    labels, colors = _joined(labels, distance, lab)
+    labels, colors = joined(labels, distance, lab)
     shaded = np.full(len(colors), name == "soft") | _mixed(labels, distance > 0, lab, colors)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
     under = _rgb(exchange(final, palette, swap) if swap else final)[full_size(labels, small, line, factor)]
@@ -113,7 +113,7 @@ def _rgb(lab: np.ndarray) -> np.ndarray:
         return (lab2rgb(lab) * 255).round().astype(np.uint8)
 
 
-def _joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Regions joined that touch on paper and are alike or tiny: new labels, and the colours (n, 3) in CIELAB."""
     colors, area = _medians(labels, distance, lab), np.bincount(labels.ravel()).astype(float)
     sets, pairs = DisjointSet(range(len(area))), _contacts(labels, distance > 0)

@@ -98,6 +98,12 @@ def random_erasing(reference: torch.Tensor, share: float) -> torch.Tensor:
     return torch.where(patch.any(1, keepdim=True), reference[:, :, :1, :1], reference)
 
 
+def take_some(other: torch.Tensor, reference: torch.Tensor, share: float) -> torch.Tensor:
+    """References (N, 3, H, W), by lot a share of them exchanged for `other` (N, 3, H, W)."""
+    chosen = torch.rand(len(reference), 1, 1, 1, device=reference.device) < share
+    return torch.where(chosen, other.to(reference.dtype), reference)
+
+
 def random_lines(line: torch.Tensor, color: torch.Tensor) -> torch.Tensor:
     """Half of the drawings (N, H, W) redrawn from their colours (N, H, W, 3), thin, thick, soft or hard by lot.
 
@@ -137,7 +143,7 @@ def training_batch(
 ) -> dict[str, torch.Tensor]:
     """The augmented batch of a step: what `to_batch` returns, of this process's share of the step's pairs.
 
-    With `reference` (N, 3, H, W), and its palette, where the pairs have another drawing in the same colours.
+    With `other` (N, 3, H, W), and its palette, where the pairs have another drawing in the same colours.
     Each epoch visits the pairs in its own order. Everything random is drawn from the seed, the step and the rank, and
     PyTorch's random numbers are set to that: equal seeds would give every process the same noise.
     """
@@ -158,7 +164,7 @@ def training_batch(
         other, palette = (torch.from_numpy(array[index]).to(device) for array in (pairs.other, pairs.other_palette))
         if config.augment:
             _, other = random_crop_flip(other[..., 0], other)
-        batch |= {"reference": to_unit(other).permute(0, 3, 1, 2), "palette": to_unit(palette)}
+        batch |= {"other": to_unit(other).permute(0, 3, 1, 2), "palette": to_unit(palette)}
     return batch
 
 

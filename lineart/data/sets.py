@@ -33,7 +33,7 @@ class Pairs:
     line (n, H, W) uint8, dark lines on white; color (n, H, W, 3) uint8; palette (n, k, 3) float32, 0..255, of the
     colour picture; name: n strings. `mask` (n, H, W) and `slots` (n, 6, 3), both uint8, only where the regions are
     known (`toon`). `other` (n, H, W, 3) and `other_palette` (n, k, 3), another drawing in the colours of each, only for
-    training on such pairs.
+    training with such references.
     """
 
     line: np.ndarray
@@ -67,8 +67,11 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
     if split not in SPLITS:
         raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     n = n or (config.n_train if split == "train" else config.n_test)
-    if config.data == "toon":
-        return _load_toon(split, n, config)
+    pairs = (_load_toon if config.data == "toon" else _load_prepared)(split, n, config)
+    return _with_partners(pairs, Path(config.partners)) if config.partners and split == "train" else pairs
+
+
+def _load_prepared(split: str, n: int, config: Config) -> Pairs:
     store = find_store(config)
     # The name too: rows of a table call the set what the config calls it, and kaggle's count as the paper's
     for name, held in (("data", store.record["name"]), ("size", store.record["size"]), ("k", store.record["k"])):
@@ -81,6 +84,20 @@ def load(config: Config, split: str = "train", n: int | None = None) -> Pairs:
         places = np.arange(n) * len(names) // n
         rows, names = rows.start + places, [names[place] for place in places]
     return Pairs(store.line[rows], store.color[rows], store.palette[rows], tuple(names))
+
+
+def _with_partners(pairs: Pairs, path: Path) -> Pairs:
+    """Pairs with other drawings in their colours from a file, which stays on disk."""
+    if not path.is_file():
+        raise MissingFile(f"partners must be a file of pictures, there is none at {path}")
+    try:
+        other = np.load(path, mmap_mode="r")
+    except ValueError as error:
+        raise InputError(f"partners must be pictures that NumPy saved, {path} holds none: {error}") from error
+    if (other.dtype, other.shape) != (np.uint8, pairs.color.shape):
+        got = f"{other.dtype} {other.shape}"
+        raise InputError(f"partners must be one 8-bit picture a pair, {pairs.color.shape}, got {got} in {path}")
+    return dataclasses.replace(pairs, other=other, other_palette=pairs.palette)
 
 
 def find_store(config: Config) -> Store:

@@ -139,6 +139,8 @@ def _steps(phase: dict) -> str:
         text += f", rare colours counted up to {most:g} times"
     if share := phase.get("reference_erasing", 0):
         text += f", {share:.0%} of the references with patches erased"
+    if phase.get("partners"):
+        text += ", half of the references other drawings that the network before coloured like the truth"
     return text
 
 
