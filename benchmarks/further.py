@@ -2,12 +2,13 @@
 
     python benchmarks/further.py rare START     rare colours counted more in L1
     python benchmarks/further.py erasing START  patches of the references erased
+    python benchmarks/further.py partners START half of the references other drawings, coloured by the network itself
 
-START: a network at 128 px, as a checkpoint or a run folder; for `rare` the second phase of `train_weights.py
-lines-warped`, for `erasing` the one with rare colours. It trains on for 600 steps in each of two ways, with three seeds
-each, four to six minutes of one core a training; killed, it goes on. Run folders lie under `runs/further`, or where
---runs says. 256 drawings of the test set. Writes `figures/eyes_further_toon.csv` and `.md`, or
-`figures/erasing_toon.csv` and `.md`.
+START: a network at 128 px, as a checkpoint or a run folder; of `train_weights.py lines-warped`, for `rare` the second
+phase, for `erasing` the one with rare colours, for `partners` the one with erased patches. It trains on for 600 steps
+in each way, with three seeds each, four to six minutes of one core a training, and ten on two cores for partners;
+killed, it goes on. Run folders lie under `runs/further`, or where --runs says. 256 drawings of the test set. Writes
+`figures/eyes_further_toon.csv`, `erasing_toon.csv` or `partners_toon.csv`, and the same as `.md`.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from eyes import of_eyes
-from train_weights import train_to_the_end
+from train_weights import partners, train_to_the_end
 
 from lineart.checkpoint import load_generator, read_checkpoint
 from lineart.coloring.colorizer import checkpoint_path
@@ -32,6 +33,7 @@ from lineart.runs import LAST
 N, SEEDS = 256, (1, 2, 3)
 FURTHER = dict(steps=600, learning_rate=2e-4, lr_step_epochs=1_000, checkpoint_every=200)
 WHOLE = {("P4", "PSNR"): "P4 dB", ("P4", "CIEDE2000"): "P4 CIEDE2000"}
+WITH_P2 = {("P2", "PSNR"): "P2 dB"} | WHOLE | {("P4", "bleeding"): "P4 bleeding %"}
 PARTS = {("P4", f"CIEDE2000, {slot}"): f"P4 {slot}" for slot in ("accessories", "hair", "skin", "clothes")}
 # Question: its files, what the two ways are told apart by, each way's settings, and what is measured
 QUESTIONS = {
@@ -45,7 +47,17 @@ QUESTIONS = {
         "erasing_toon",
         "references",
         {"bent": {}, "bent, half of them with patches erased": dict(reference_erasing=0.5)},
-        {("P2", "PSNR"): "P2 dB"} | WHOLE | {("P4", "bleeding"): "P4 bleeding %"} | PARTS,
+        WITH_P2 | PARTS,
+    ),
+    "partners": (
+        "partners_toon",
+        "references",
+        {
+            "bent, half of them with patches erased": {},
+            "half of them partners, as the network paints them": dict(partners="smooth"),
+            "half of them partners, in exact colours": dict(partners="exact"),
+        },
+        WITH_P2 | PARTS,
     ),
 }
 
@@ -71,8 +83,10 @@ def main() -> None:
     lines = []
     for seed in SEEDS:
         for i, (name, settings) in enumerate(ways.items()):
-            run = args.runs / f"{args.question}{i}-s{seed}"
-            train_to_the_end(begun.replace(**(FURTHER | settings), seed=seed), run)
+            run, settings = args.runs / f"{args.question}{i}-s{seed}", FURTHER | settings
+            if finish := settings.get("partners"):
+                settings["partners"] = partners(begun, args.runs / f"{args.question}-{finish}.npy", finish)
+            train_to_the_end(begun.replace(**settings, seed=seed), run)
             found = measure(load_generator(run / LAST)[0], evaluator, begun.method, metrics)
             lines.append({told_by: name, "train_seed": seed} | found)
             print(lines[-1], flush=True)

@@ -25,6 +25,7 @@ import torch
 from joblib import Parallel, delayed
 
 from lineart.checkpoint import load_generator, load_module, make_generator, read_checkpoint, save_checkpoint
+from lineart.coloring import Finish
 from lineart.coloring.colorizer import PRETRAINED
 from lineart.coloring.partners import make_partners
 from lineart.config import ROOT, Config
@@ -131,22 +132,22 @@ def train_to_the_end(config: Config, run: Path) -> None:
         raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
 
 
-def partners(config: Config, path: Path) -> str:
+def partners(config: Config, path: Path, finish: Finish = "exact") -> str:
     """The partners of the training drawings, as the run's first network colours them, in a file: made once."""
     if not path.exists():
         n, shares = len(load(config.replace(partners=None), "train")), os.cpu_count() or 1
         cuts = [slice(n * i // shares, n * (i + 1) // shares) for i in range(shares)]
-        made = Parallel(n_jobs=shares)(delayed(_some_partners)(config, some) for some in cuts)
+        made = Parallel(n_jobs=shares)(delayed(_some_partners)(config, some, finish) for some in cuts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary, open(temporary, "wb") as file:
             np.save(file, np.concatenate(made))
     return str(path)
 
 
-def _some_partners(config: Config, some: slice) -> np.ndarray:
+def _some_partners(config: Config, some: slice, finish: Finish) -> np.ndarray:
     torch.set_num_threads(1)
     generator = load_generator(Path(config.start_from))[0]
-    return make_partners(generator, load(config.replace(partners=None), "train"), some, config.seed)
+    return make_partners(generator, load(config.replace(partners=None), "train"), some, config.seed, finish)
 
 
 def train_method(data: str, method: str, seed: int, runs: Path, source: Path | None, precision: str | None) -> None:

@@ -46,6 +46,16 @@ def test_behind_a_wider_opening_it_is_one_region():
     assert labels[128, 128] != labels[2, 2]
 
 
+@pytest.mark.parametrize("gap", [20, 40, 60])
+def test_an_opening_wider_than_a_gap_is_closed_where_the_network_sees_two_colours(gap):
+    line, inside = circle(gap)
+    result = flats.finish(line, smeared(inside), name="flat").astype(int)
+    y, x = np.mgrid[:256, :256] - 127.5
+    deep, far = np.hypot(x, y) < 50, np.hypot(x, y) > 68
+    for place, color in ((deep, RED), (far, BLUE)):
+        assert len(np.unique(result[place], axis=0)) == 1 and np.abs(result[place] - color).max() <= 8
+
+
 @pytest.mark.parametrize("name", ["flat", "exact"])
 def test_an_open_outline_swallows_nothing(name):
     """Where two colours are one region, neither is painted over the other."""

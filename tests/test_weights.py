@@ -11,9 +11,10 @@ import torch
 import train_weights
 from PIL import Image
 
-from lineart.checkpoint import read_checkpoint
+from lineart.checkpoint import load_generator, read_checkpoint
 from lineart.coloring.colorizer import PRETRAINED
 from lineart.config import ROOT, Config
+from lineart.data.sets import load
 from lineart.evaluation.rows import as_rows, read_csv, read_rows
 from lineart.evaluation.tables import comparison
 from lineart.files import sha256
@@ -128,7 +129,8 @@ def test_a_network_that_trained_on_alone_is_not_among_the_compared(monkeypatch, 
 def test_only_the_default_of_toon_has_a_phase_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     own = {method: {*train_weights.plan("toon", method, 0, tmp_path)} for method in ("image", "lines-warped")}
-    assert own["lines-warped"] - own["image"] == {"rare", "erasing"} and not own["image"] - own["lines-warped"]
+    assert own["lines-warped"] - own["image"] == {"rare", "erasing", "partners", "partners2"}
+    assert not own["image"] - own["lines-warped"]
 
 
 # --- training ---
@@ -159,6 +161,28 @@ def test_the_phases_lie_in_folders_of_their_own_and_the_last_has_the_whole_loss(
         assert len({*plan.values()}) == len(plan) == 3 and phases.keys() == plan.keys()
         assert [phase["steps"] for phase in phases.values()] == [7_000, 4_000, 1_500]
         assert [*phases.values()][-1]["lambda_fm"] == Config().lambda_fm
+
+
+def test_partners_are_coloured_by_the_phase_before_and_are_made_once(tmp_path, monkeypatch):
+    small = dict(size=32, levels=3, width=4, steps=1, batch_size=2, n_train=6, n_test=2, lambda_fm=0.0, sample_every=1)
+    phases = {"64px": {}, "partners": dict(partners="made")}
+    recipe = train_weights.Recipe("smoke", small, phases, ("image-warped",), "no licence")
+    monkeypatch.setattr(train_weights, "RECIPES", {"toon": recipe})
+    made, make = [], train_weights.make_partners
+    monkeypatch.setattr(train_weights, "make_partners", lambda *args: made.append(make(*args)) or made[-1])
+    monkeypatch.setattr(train_weights, "Parallel", lambda n_jobs: lambda tasks: [f(*args) for f, args, _ in tasks])
+    for _ in range(2):
+        train_weights.train_method("toon", "image-warped", 0, tmp_path, None, None)
+    first, second = train_weights.plan("toon", "image-warped", 0, tmp_path).values()
+    partners = np.load(f"{second}.npy")
+    assert np.array_equal(partners, np.concatenate(made)) and partners.shape == (6, 32, 32, 3)
+    config = read_checkpoint(second / LAST)[0]
+    assert config.start_from == str(first / LAST) and config.partners == f"{second}.npy"
+    expected = make(load_generator(first / LAST)[0], load(config.replace(partners=None)))
+    assert np.array_equal(partners, expected)
+    train_weights.export("toon", "image-warped", 0, tmp_path, tmp_path / "out")
+    card = json.loads((tmp_path / "out" / "toon-image-warped.json").read_text())
+    assert [phase["partners"] for phase in card["phases"]] == [False, True] and card["config"]["partners"] is None
 
 
 def test_nothing_is_built_on_a_run_that_was_stopped(tmp_path, monkeypatch):
@@ -197,7 +221,7 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     assert [[phase[key] for key in keys] for phase in had] == [[phase[key] for key in keys] for phase in phases]
     settings = METHODS[config.method].settings | recipe.settings | phases[-1]
     # The set may hold fewer than asked for
-    settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train)
+    settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train, partners=None)
     if len(had) < len(recipe.phases):
         settings["lr_step_epochs"] = config.lr_step_epochs
     assert config == Config.from_profile(recipe.profile, **settings)

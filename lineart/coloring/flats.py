@@ -22,7 +22,10 @@ SHADE_AT = 128  # and at which shading is blurred
 # Differences in CIELAB, told on validation drawings of `toon`
 ALIKE = 12.0  # neighbours without ink between them that differ less are one region
 NEAR = 20.0  # how far a region may move to a colour of the palette
-APART = 40.0  # where a quarter of a region is farther from its colour, its outline is open, and it holds two things
+APART = 40.0  # what is farther from its region's colour belongs to another thing
+# Shares of a region that belong to another thing
+OPEN = 0.1  # its outline is open, and is closed where that gives two things of one colour each
+MIXED = 0.25  # where it can't be closed, the region stays soft
 
 
 def finish(
@@ -58,6 +61,7 @@ def underpaint(
     0..255, if one is near. A region in which the network sees two colours stays soft in both: flat, one of them would
     swallow the other.
     gap: an opening in a line up to so many pixels wide lets no colour through; by default a 20th of the shorter side.
+    Where the network sees two colours in a region, openings up to eight times as wide are closed, too.
     swap: pairs of an old and a new colour, 0..255. The palette's colour nearest to the old one is meant, and every
     region (in "smooth" every pixel) that is nearer to it than to the palette's others moves in CIELAB as far as from it
     to the new one. Raises InputError for another name, and for "exact" or a swap without a palette.
@@ -72,9 +76,15 @@ def underpaint(
     small = darkest(line, factor)
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
     lab = rgb2lab(shades)
-    labels, distance = regions(small, (min(line.shape) / 20 if gap is None else gap) / factor)
+    gap = (min(line.shape) / 20 if gap is None else gap) / factor
+    labels, distance = regions(small, gap)
     labels, colors = joined(labels, distance, lab)
-    shaded = np.full(len(colors), name == "soft") | _mixed(labels, distance > 0, lab, colors)
+    for wider in (2, 4, 8):  # what holds two things is cut at a wider opening
+        if (two := _far(labels, distance > 0, lab, colors) > OPEN).any():
+            finer = len(colors) + regions(small, wider * gap)[0]
+            pieces = np.unique(np.where(two[labels], finer, labels), return_inverse=True)[1]
+            labels, colors = joined(_cut(pieces, labels, distance, lab), distance, lab)
+    shaded = np.full(len(colors), name == "soft") | (_far(labels, distance > 0, lab, colors) > MIXED)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
     under = _rgb(exchange(final, palette, swap) if swap else final)[full_size(labels, small, line, factor)]
     return _shaded(under, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
@@ -124,9 +134,25 @@ def joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[n
             both = sets[a]
             colors[both] = (area[a] * colors[a] + area[b] * colors[b]) / (area[a] + area[b])
             area[both] = area[a] + area[b]
-    names = np.unique([sets[i] for i in range(len(area))], return_inverse=True)[1]
-    labels = names.astype(np.int16)[labels]  # at the drawing's size they are many
+    labels = _merged(labels, sets)
     return labels, _medians(labels, distance, lab)
+
+
+def _merged(labels: np.ndarray, sets: DisjointSet) -> np.ndarray:
+    names = np.unique([sets[i] for i in range(len(sets))], return_inverse=True)[1]
+    return names.astype(np.int16)[labels]  # at the drawing's size they are many
+
+
+def _cut(pieces: np.ndarray, whole: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> np.ndarray:
+    """Pieces of regions `whole`; those that meet on paper are put together again unless they are clearly two things."""
+    n = pieces.max() + 1
+    colors, of = _medians(pieces, distance, lab), np.zeros(n, int)
+    of[pieces] = whole
+    mixed, sets = _far(pieces, distance > 0, lab, colors) > OPEN, DisjointSet(range(n))
+    for a, b in _contacts(pieces, distance > 0):
+        if of[a] == of[b] and (mixed[a] or mixed[b] or np.linalg.norm(colors[a] - colors[b]) < APART):
+            sets.merge(a, b)
+    return _merged(pieces, sets)
 
 
 def _medians(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> np.ndarray:
@@ -146,11 +172,11 @@ def _contacts(labels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 
 
-def _mixed(labels: np.ndarray, paper: np.ndarray, lab: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """(n,) bool: regions in which the network sees more than one colour."""
+def _far(labels: np.ndarray, paper: np.ndarray, lab: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """(n,): the share of each region where the network sees another colour than the region's."""
     far = np.linalg.norm(lab - colors[labels], axis=-1) > APART
     n = len(colors)
-    return np.bincount(labels[paper & far], minlength=n) > 0.25 * np.bincount(labels[paper], minlength=n)
+    return np.bincount(labels[paper & far], minlength=n) / np.bincount(labels[paper], minlength=n).clip(1)
 
 
 def _shaded(

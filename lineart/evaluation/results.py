@@ -67,8 +67,9 @@ def numbers() -> dict[str, float]:
         found[f"finish/{row.method}/{row.finish}/{row.metric}"] = row.value
     for row in _read("default_toon.csv").itertuples():
         found[f"default/{row.protocol}/{row.metric}"] = row.value
-    for head, file, by in (("further", "eyes_further_toon.csv", "loss"), ("erasing", "erasing_toon.csv", "references")):
-        found |= _named(head, _read(file).drop(columns="train_seed").groupby(by).mean())  # over the seeds
+    for head, file in (("further", "eyes_further_toon"), ("erasing", "erasing_toon"), ("partners", "partners_toon")):
+        rows = _read(f"{file}.csv")  # the first column names the way; over the seeds
+        found |= _named(head, rows.groupby(rows.columns[0]).mean().drop(columns="train_seed"))
     matching = _read("matching_toon.csv").groupby(["trained on", "network"]).mean()  # over the seeds
     found |= _named("matching", matching.drop(columns="train_seed"))
     whole = _read("whole_loss_toon.csv").groupby(["method", "loss"])
