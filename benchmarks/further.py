@@ -52,11 +52,7 @@ QUESTIONS = {
     "partners": (
         "partners_toon",
         "references",
-        {
-            "bent, half of them with patches erased": {},
-            "half of them partners, as the network paints them": dict(partners="smooth"),
-            "half of them partners, in exact colours": dict(partners="exact"),
-        },
+        {"bent, half of them with patches erased": {}, "half of them partners": dict(partners="0")},
         WITH_P2 | PARTS,
     ),
 }
@@ -84,8 +80,8 @@ def main() -> None:
     for seed in SEEDS:
         for i, (name, settings) in enumerate(ways.items()):
             run, settings = args.runs / f"{args.question}{i}-s{seed}", FURTHER | settings
-            if finish := settings.get("partners"):
-                settings["partners"] = partners(begun, args.runs / f"{args.question}-{finish}.npy", finish)
+            if settings.get("partners"):
+                settings["partners"] = partners(begun, args.runs / "partners.npy")
             train_to_the_end(begun.replace(**settings, seed=seed), run)
             found = measure(load_generator(run / LAST)[0], evaluator, begun.method, metrics)
             lines.append({told_by: name, "train_seed": seed} | found)

@@ -7,11 +7,13 @@
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
 
 Every method gets as many steps: most at 64 px, then at 128 px, the last with the paper's whole loss. The default of
-`toon`, lines-warped, then trains on alone, with rare colours counted more, and with patches of the references erased.
+`toon`, lines-warped, then trains on alone, with rare colours counted more, with patches of the references erased, and
+twice with partners, references that it has coloured itself (ten minutes on two cores make them, before each phase).
 Run folders lie under `runs/weights`, or where --runs says; each set of weights comes with its card, which names the
 phases that it has had, and the curves of these. (The cards in data/pretrained are of trainings without the phase of the
 whole loss; `whole_loss.py` shows that it changes next to nothing. Those of faces, all but lines-warped, halved the
-learning rate at 128 px every epoch. The last phase of lines-warped on `toon` began with a new discriminator.)
+learning rate at 128 px every epoch. The phases `erasing` and `partners` of lines-warped on `toon` began from shipped
+weights, in float16 and with a new discriminator.)
 """
 
 import argparse
@@ -25,7 +27,6 @@ import torch
 from joblib import Parallel, delayed
 
 from lineart.checkpoint import load_generator, load_module, make_generator, read_checkpoint, save_checkpoint
-from lineart.coloring import Finish
 from lineart.coloring.colorizer import PRETRAINED
 from lineart.coloring.partners import make_partners
 from lineart.config import ROOT, Config
@@ -87,9 +88,9 @@ RARE = LAST_SIZE | dict(steps=2_000, learning_rate=2e-4, lr_step_epochs=1, lr_ga
 # What is erased from the reference has to be matched to what is left; see benchmarks/further.py
 ERASING = LAST_SIZE | dict(steps=10_240, lr_step_epochs=3, lr_gamma=0.4, rare_colors=50.0, reference_erasing=0.5)
 # Half of the references are other drawings that the network so far has coloured like the truth: `coloring/partners.py`.
-# The second time they are a better network's
-PARTNERS = ERASING | dict(steps=5_120, lr_step_epochs=2, lr_gamma=0.5, partners="made")
-AGAIN = PARTNERS | dict(learning_rate=2e-4, lr_gamma=0.4)
+# The number is of the draw of these drawings; the second time others, by a better network
+PARTNERS = ERASING | dict(steps=5_120, lr_step_epochs=2, lr_gamma=0.5, partners="0")
+AGAIN = PARTNERS | dict(learning_rate=2e-4, lr_gamma=0.4, partners="1")
 RECIPES = {
     "toon": Recipe(
         "classroom",
@@ -132,22 +133,22 @@ def train_to_the_end(config: Config, run: Path) -> None:
         raise SystemExit(f"{run.name} stopped at step {step:,} of {config.total_steps:,}; the same command goes on")
 
 
-def partners(config: Config, path: Path, finish: Finish = "exact") -> str:
+def partners(config: Config, path: Path, draw: int = 0) -> str:
     """The partners of the training drawings, as the run's first network colours them, in a file: made once."""
     if not path.exists():
         n, shares = len(load(config.replace(partners=None), "train")), os.cpu_count() or 1
         cuts = [slice(n * i // shares, n * (i + 1) // shares) for i in range(shares)]
-        made = Parallel(n_jobs=shares)(delayed(_some_partners)(config, some, finish) for some in cuts)
+        made = Parallel(n_jobs=shares)(delayed(_some_partners)(config, some, 10 * config.seed + draw) for some in cuts)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary, open(temporary, "wb") as file:
             np.save(file, np.concatenate(made))
     return str(path)
 
 
-def _some_partners(config: Config, some: slice, finish: Finish) -> np.ndarray:
+def _some_partners(config: Config, some: slice, seed: int) -> np.ndarray:
     torch.set_num_threads(1)
     generator = load_generator(Path(config.start_from))[0]
-    return make_partners(generator, load(config.replace(partners=None), "train"), some, config.seed, finish)
+    return make_partners(generator, load(config.replace(partners=None), "train"), some, seed)
 
 
 def train_method(data: str, method: str, seed: int, runs: Path, source: Path | None, precision: str | None) -> None:
@@ -160,7 +161,8 @@ def train_method(data: str, method: str, seed: int, runs: Path, source: Path | N
             settings["source"] = str(prepare(data, source, settings["size"]).path)
         config = Config.from_profile(recipe.profile, **settings, data=data, seed=seed, start_from=start)
         if config.partners:
-            config = config.replace(partners=partners(config, run.with_name(f"{run.name}.npy")))
+            path = partners(config, run.with_name(f"{run.name}.npy"), draw=int(config.partners))
+            config = config.replace(partners=path)
         train_to_the_end(config, run)
         start = str(run / LAST)
 

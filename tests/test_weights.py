@@ -165,7 +165,7 @@ def test_the_phases_lie_in_folders_of_their_own_and_the_last_has_the_whole_loss(
 
 def test_partners_are_coloured_by_the_phase_before_and_are_made_once(tmp_path, monkeypatch):
     small = dict(size=32, levels=3, width=4, steps=1, batch_size=2, n_train=6, n_test=2, lambda_fm=0.0, sample_every=1)
-    phases = {"64px": {}, "partners": dict(partners="made")}
+    phases = {"64px": {}, "partners": dict(partners="0")}
     recipe = train_weights.Recipe("smoke", small, phases, ("image-warped",), "no licence")
     monkeypatch.setattr(train_weights, "RECIPES", {"toon": recipe})
     made, make = [], train_weights.make_partners
