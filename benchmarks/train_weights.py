@@ -90,7 +90,7 @@ ERASING = LAST_SIZE | dict(steps=10_240, lr_step_epochs=3, lr_gamma=0.4, rare_co
 # Half of the references are other drawings that the network so far has coloured like the truth: `coloring/partners.py`.
 # The number is of the draw of these drawings; the second time others, by a better network
 PARTNERS = ERASING | dict(steps=5_120, lr_step_epochs=2, lr_gamma=0.5, partners="0")
-AGAIN = PARTNERS | dict(learning_rate=2e-4, lr_gamma=0.4, partners="1")
+AGAIN = PARTNERS | dict(steps=3_072, learning_rate=2e-4, lr_step_epochs=1, lr_gamma=0.4, partners="1")
 RECIPES = {
     "toon": Recipe(
         "classroom",
