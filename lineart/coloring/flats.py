@@ -152,7 +152,8 @@ def _cut(pieces: np.ndarray, whole: np.ndarray, distance: np.ndarray, lab: np.nd
     for a, b in _contacts(pieces, distance > 0):
         if of[a] == of[b] and (mixed[a] or mixed[b] or np.linalg.norm(colors[a] - colors[b]) < APART):
             sets.merge(a, b)
-    return _merged(pieces, sets)
+    merged = _merged(pieces, sets)  # whose colours are others
+    return merged if merged.max() + 1 == n else _cut(merged, whole, distance, lab)
 
 
 def _medians(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> np.ndarray:
