@@ -118,6 +118,10 @@ class Config(BaseModel):
             raise InputError(f"toon is drawn and takes no source, got {self.source!r}")
         if self.train_reference == "other" and self.data != "toon":
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
+        if self.train_reference == "other" and self.partners:
+            raise InputError(
+                f"partners stand beside the truth, straight or warped, got them with {self.train_reference!r}"
+            )
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
             raise InputError(f"keys need attention to the image, got {self.attention!r} and {self.reference!r}")
         if self.precision.startswith("16"):  # it would need a loss scale

@@ -98,6 +98,7 @@ def test_a_bad_value_is_refused_by_its_name(name, value):
         dict(keys="colors", reference="palette"),
         dict(data="toon", source="x"),
         dict(data="kaggle", train_reference="other"),
+        dict(data="toon", train_reference="other", partners="partners.npy"),
     ],
 )
 def test_settings_that_do_not_fit_each_other(settings):

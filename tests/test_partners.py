@@ -83,6 +83,7 @@ def test_half_of_the_references_are_partners_and_the_truth_stays(tmp_path):
     [
         (None, MissingFile, "there is none at"),
         (lambda path: path.write_text("no array"), InputError, "NumPy"),
+        (lambda path: np.savez(open(path, "wb"), other=np.zeros(3)), InputError, "NumPy"),
         (
             lambda path: np.save(path, np.zeros((7, 32, 32, 3), np.uint8)),
             InputError,

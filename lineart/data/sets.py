@@ -91,7 +91,7 @@ def _with_partners(pairs: Pairs, path: Path) -> Pairs:
     if not path.is_file():
         raise MissingFile(f"partners must be a file of pictures, there is none at {path}")
     try:
-        other = np.load(path, mmap_mode="r")
+        other = np.lib.format.open_memmap(path, mode="r")
     except ValueError as error:
         raise InputError(f"partners must be pictures that NumPy saved, {path} holds none: {error}") from error
     if (other.dtype, other.shape) != (np.uint8, pairs.color.shape):
