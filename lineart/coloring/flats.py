@@ -134,8 +134,8 @@ def joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[n
             both = sets[a]
             colors[both] = (area[a] * colors[a] + area[b] * colors[b]) / (area[a] + area[b])
             area[both] = area[a] + area[b]
-    labels = _merged(labels, sets)
-    return labels, _medians(labels, distance, lab)
+    merged = _merged(labels, sets)
+    return merged, colors if merged.max() + 1 == len(area) else _medians(merged, distance, lab)
 
 
 def _merged(labels: np.ndarray, sets: DisjointSet) -> np.ndarray:
