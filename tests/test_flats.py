@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from lineart.coloring import flats, regions
+from lineart.config import InputError
 from lineart.data.toon import INK, draw
 
 RED, BLUE = np.array([200, 40, 60]), np.array([60, 90, 220])
@@ -120,6 +121,8 @@ def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
         before, after = (flats.underpaint(line, smeared(inside), palette, name, swap=s) for s in ((), swap))
         deep, far = np.s_[100:156, 100:156], np.s_[:40]
         assert np.abs(after[deep].astype(int) - green).max() <= 3 and np.array_equal(before[far], after[far])
+        with pytest.raises(InputError, match=r"#c8283c #3c5adc #ffffff, got #1eb43c$"):  # green is in no palette here
+            flats.underpaint(line, smeared(inside), palette, name, swap=[(green, RED)])
 
 
 @pytest.mark.parametrize("what", ["white", "black", "hatched", "noise", "one pixel", "a strip"])

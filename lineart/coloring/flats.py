@@ -64,7 +64,8 @@ def underpaint(
     Where the network sees two colours in a region, openings up to eight times as wide are closed, too.
     swap: pairs of an old and a new colour, 0..255. The palette's colour nearest to the old one is meant, and every
     region (in "smooth" every pixel) that is nearer to it than to the palette's others moves in CIELAB as far as from it
-    to the new one. Raises InputError for another name, and for "exact" or a swap without a palette.
+    to the new one. Raises InputError for another name, for "exact" or a swap without a palette, and for a swap whose
+    old colour is not near any of it.
     """
     if name not in typing.get_args(Finish):
         raise InputError(f"finish must be one of {', '.join(typing.get_args(Finish))}, got {name!r}")
@@ -100,8 +101,15 @@ def exchange(colors: np.ndarray, palette: np.ndarray, swap: Swaps) -> np.ndarray
     nearest, moved = _nearest(colors, known), colors.copy()
     for old, new in rgb2lab(np.asarray(swap, np.float64) / 255):
         i = _nearest(old, known)
+        if np.linalg.norm(old - known[i]) > NEAR:
+            there = " ".join(dict.fromkeys(map(_css, known)))
+            raise InputError(f"the old colour of a swap must be near one of the palette, {there}, got {_css(old)}")
         moved[nearest == i] += new - known[i]
     return moved
+
+
+def _css(lab: np.ndarray) -> str:
+    return "#" + bytes(_rgb(lab)).hex()
 
 
 def nearest_of(palette: np.ndarray, colors: np.ndarray) -> np.ndarray:
