@@ -1,4 +1,4 @@
-"""What matching apart from colour brings, and what of it: eleven trainings of equal steps, three seeds each, on `toon`.
+"""What matching apart from colour brings, and what of it: 13 trainings of equal steps, three seeds each, on `toon`.
 
     python benchmarks/matching.py                        all; about six minutes of one core for a training
     python benchmarks/matching.py lines wide --seeds 0   some of them, such as one process a core
@@ -6,7 +6,8 @@
 
 1,500 steps of 16 drawings at 64 px, as the first phase of `train_weights.py` begins. Killed, it goes on where it was;
 run folders lie under `runs/matching`, or where --runs says. P1, P2 and P4 on 256 drawings of the test set. Writes
-`figures/matching_toon.csv` and `.md`, of the networks that have all seeds.
+`figures/matching_toon.csv` and `.md`, of the networks that have all seeds. (Those of true pairs were trained with
+`--precision 32-true`, on a processor that knows no bfloat16.)
 """
 
 import argparse
@@ -33,7 +34,7 @@ from lineart.runs import LAST
 
 COMMON = dict(data="toon", size=64, levels=6, n_train=8192, batch_size=16, steps=1_500, learning_rate=4e-4)
 COMMON |= dict(lambda_fm=0.0, precision="bf16-mixed", log_every=50, sample_every=500, checkpoint_every=250)
-BENT = dict(train_reference="warped")
+BENT, PAIRS = dict(train_reference="warped"), dict(train_reference="other")
 # Key: what the table calls it, and what it changes. The wide network has more parameters than any other of them, so
 # that a gain of the second encoder is not one of size alone.
 VARIANTS = {
@@ -48,7 +49,10 @@ VARIANTS = {
     "self-today": ("no encoder for matching", {}),
     "self-colors": ("matching by colours", dict(keys="colors")),
     "self-lines": ("matching by lines", dict(keys="lines")),
+    "pairs-today": ("no encoder for matching", PAIRS),
+    "pairs-lines": ("matching by lines", PAIRS | dict(keys="lines")),
 }
+TRAINED_ON = {"self": "the truth itself", "warped": "bent references", "other": "true pairs"}
 METRICS = {("P1", "PSNR"): "P1 dB", ("P2", "PSNR"): "P2 dB", ("P4", "PSNR"): "P4 dB"}
 METRICS |= {("P4", "CIEDE2000"): "P4 CIEDE2000", ("P4", "bleeding"): "P4 bleeding %"}
 SHOWN = [*METRICS.values(), "position dB"]
@@ -65,11 +69,11 @@ def measure(run: Path, config: Config, evaluator: Evaluator) -> dict:
     return {name: round(float(found[name]), 4) for name in SHOWN} | {"parameters": count_parameters(generator)}
 
 
-def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None:
-    evaluator = None
+def train_and_measure(variants: list[str], seeds: list[int], runs: Path, precision: str) -> None:
+    evaluator, common = None, COMMON | dict(precision=precision)
     for seed in seeds:
         for variant in variants:
-            config = Config.from_profile("classroom", **(COMMON | VARIANTS[variant][1]), seed=seed)
+            config = Config.from_profile("classroom", **(common | VARIANTS[variant][1]), seed=seed)
             run = runs / f"{variant}-s{seed}"
             known = json.loads((run / "measured.json").read_text()) if (run / "measured.json").exists() else {}
             if {*SHOWN} <= {*known}:
@@ -89,7 +93,7 @@ def table(seeds: list[int], runs: Path) -> None:
         if not all(file.exists() for file in files):
             print(f"{key} is left out: not every seed is measured")
             continue
-        trained_on = "bent references" if "train_reference" in changes else "the truth itself"
+        trained_on = TRAINED_ON[changes.get("train_reference", "self")]
         for seed, file in zip(seeds, files):
             lines.append(
                 {"trained on": trained_on, "network": title, "train_seed": seed} | json.loads(file.read_text())
@@ -111,13 +115,14 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", metavar="NETWORK", help=f"{', '.join(VARIANTS)}; by default all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "matching", help="run folders (runs/matching)")
+    parser.add_argument("--precision", default=COMMON["precision"], help=f"of the training ({COMMON['precision']})")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()
     if unknown := {*args.variants} - {*VARIANTS}:
         parser.error(f"NETWORK must be one of {', '.join(VARIANTS)}, got {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)  # of networks this small two threads are slower beside any other load
     if not args.table:
-        train_and_measure(args.variants or [*VARIANTS], args.seeds, args.runs)
+        train_and_measure(args.variants or [*VARIANTS], args.seeds, args.runs, args.precision)
     table(args.seeds, args.runs)
 
 

@@ -97,7 +97,11 @@ class Config(BaseModel):
     )
     devices: Count = Field(1, description="processes, one a device")
     accelerator: str = Field("auto", description="as Lightning Fabric calls it: auto, cpu, gpu")
-    precision: str = Field("32-true", description="as Lightning Fabric calls it: 32-true, bf16-mixed")
+    precision: str = Field(
+        "32-true",
+        description="as Lightning Fabric calls it: 32-true, or bf16-mixed (a hundred times slower on a processor "
+        "without AVX-512)",
+    )
     compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps")
     log_every: Count = Field(50, description="steps between two rows of metrics.csv")
     sample_every: Count = Field(500, description="steps between two samples")

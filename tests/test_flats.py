@@ -125,6 +125,15 @@ def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
             flats.underpaint(line, smeared(inside), palette, name, swap=[(green, RED)])
 
 
+def test_a_border_without_ink_follows_the_colours_and_has_no_steps():
+    line, inside = circle(240, side=1536, width=8)  # a grid of thirds
+    flat = flats.underpaint(line, smeared(inside))
+    y = np.arange(768 - 100, 768 + 100)
+    border = 768 + (flat[y, 768:, 0] < 130).argmax(1)
+    assert np.abs(border - 767.5 - np.sqrt(384**2 - (y - 767.5) ** 2)).max() < 7  # a straight one: 19
+    assert np.abs(np.diff(border)).max() <= 1
+
+
 @pytest.mark.parametrize("what", ["white", "black", "hatched", "noise", "one pixel", "a strip"])
 def test_every_drawing_ends_in_few_regions(what):
     line = {

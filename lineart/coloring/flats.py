@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from skimage.color import lab2rgb, rgb2lab
 
 from lineart.coloring import Finish, Swaps
+from lineart.coloring.borders import borders, contacts, settled
 from lineart.coloring.regions import darkest, full_size, regions
 from lineart.config import InputError
 
@@ -78,17 +79,26 @@ def underpaint(
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
     lab = rgb2lab(shades)
     gap = (min(line.shape) / 20 if gap is None else gap) / factor
-    labels, distance = regions(small, gap)
+    labels, distance, colors = _parts(small, gap, lab)
+    unlined = borders(labels, distance > 0, lab, colors, max(gap, 4.0))
+    large = settled(full_size(labels, small, line, factor), unlined, factor)
+    labels = settled(labels, unlined, 1)
+    shaded = np.full(len(colors), name == "soft") | (_far(labels, distance > 0, lab, colors) > MIXED)
+    final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
+    under = _rgb(exchange(final, palette, swap) if swap else final)[large]
+    return _shaded(under, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
+
+
+def _parts(line: np.ndarray, gap: float, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, distance from ink and colours of the regions, alike ones joined, and those of two things cut."""
+    labels, distance = regions(line, gap)
     labels, colors = joined(labels, distance, lab)
     for wider in (2, 4, 8):  # what holds two things is cut at a wider opening
         if (two := _far(labels, distance > 0, lab, colors) > OPEN).any():
-            finer = len(colors) + regions(small, wider * gap)[0]
+            finer = len(colors) + regions(line, wider * gap)[0]
             pieces = np.unique(np.where(two[labels], finer, labels), return_inverse=True)[1]
             labels, colors = joined(_cut(pieces, labels, distance, lab), distance, lab)
-    shaded = np.full(len(colors), name == "soft") | (_far(labels, distance > 0, lab, colors) > MIXED)
-    final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
-    under = _rgb(exchange(final, palette, swap) if swap else final)[full_size(labels, small, line, factor)]
-    return _shaded(under, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
+    return labels, distance, colors
 
 
 def _reduction(plane: np.ndarray, side: int) -> int:
@@ -134,7 +144,7 @@ def _rgb(lab: np.ndarray) -> np.ndarray:
 def joined(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Regions joined that touch on paper and are alike or tiny: new labels, and the colours (n, 3) in CIELAB."""
     colors, area = _medians(labels, distance, lab), np.bincount(labels.ravel()).astype(float)
-    sets, pairs = DisjointSet(range(len(area))), _contacts(labels, distance > 0)
+    sets, pairs = DisjointSet(range(len(area))), _pairs(labels, distance > 0)
     for a, b in pairs[np.argsort(np.linalg.norm(colors[pairs[:, 0]] - colors[pairs[:, 1]], axis=1))]:
         a, b = sets[a], sets[b]
         if a != b and (np.linalg.norm(colors[a] - colors[b]) < ALIKE or min(area[a], area[b]) < 6):
@@ -157,7 +167,7 @@ def _cut(pieces: np.ndarray, whole: np.ndarray, distance: np.ndarray, lab: np.nd
     colors, of = _medians(pieces, distance, lab), np.zeros(n, int)
     of[pieces] = whole
     mixed, sets = _far(pieces, distance > 0, lab, colors) > OPEN, DisjointSet(range(n))
-    for a, b in _contacts(pieces, distance > 0):
+    for a, b in _pairs(pieces, distance > 0):
         if of[a] == of[b] and (mixed[a] or mixed[b] or np.linalg.norm(colors[a] - colors[b]) < APART):
             sets.merge(a, b)
     merged = _merged(pieces, sets)  # whose colours are others
@@ -172,13 +182,9 @@ def _medians(labels: np.ndarray, distance: np.ndarray, lab: np.ndarray) -> np.nd
     return np.stack([ndimage.median(plane, inner, index) for plane in np.moveaxis(lab, -1, 0)], axis=1)
 
 
-def _contacts(labels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+def _pairs(labels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     """(m, 2): which regions meet on paper."""
-    found = []
-    for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        meet = (labels[a] != labels[b]) & paper[a] & paper[b]
-        found.append(np.stack([labels[a][meet], labels[b][meet]], axis=1))
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    return np.unique(contacts(labels, paper)[:, :2], axis=0)
 
 
 def _far(labels: np.ndarray, paper: np.ndarray, lab: np.ndarray, colors: np.ndarray) -> np.ndarray:
