@@ -6,8 +6,8 @@
 
 1,500 steps of 16 drawings at 64 px, as the first phase of `train_weights.py` begins. Killed, it goes on where it was;
 run folders lie under `runs/matching`, or where --runs says. P1, P2 and P4 on 256 drawings of the test set. Writes
-`figures/matching_toon.csv` and `.md`, of the networks that have all seeds. (Those of true pairs were trained with
-`--precision 32-true`, on a processor that knows no bfloat16.)
+`figures/matching_toon.csv` and `.md`, of the networks that have all seeds. (Those of true pairs were trained in
+float32, on a processor without bfloat16.)
 """
 
 import argparse
@@ -69,11 +69,11 @@ def measure(run: Path, config: Config, evaluator: Evaluator) -> dict:
     return {name: round(float(found[name]), 4) for name in SHOWN} | {"parameters": count_parameters(generator)}
 
 
-def train_and_measure(variants: list[str], seeds: list[int], runs: Path, precision: str) -> None:
-    evaluator, common = None, COMMON | dict(precision=precision)
+def train_and_measure(variants: list[str], seeds: list[int], runs: Path) -> None:
+    evaluator = None
     for seed in seeds:
         for variant in variants:
-            config = Config.from_profile("classroom", **(common | VARIANTS[variant][1]), seed=seed)
+            config = Config.from_profile("classroom", **(COMMON | VARIANTS[variant][1]), seed=seed)
             run = runs / f"{variant}-s{seed}"
             known = json.loads((run / "measured.json").read_text()) if (run / "measured.json").exists() else {}
             if {*SHOWN} <= {*known}:
@@ -115,14 +115,13 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", metavar="NETWORK", help=f"{', '.join(VARIANTS)}; by default all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "matching", help="run folders (runs/matching)")
-    parser.add_argument("--precision", default=COMMON["precision"], help=f"of the training ({COMMON['precision']})")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()
     if unknown := {*args.variants} - {*VARIANTS}:
         parser.error(f"NETWORK must be one of {', '.join(VARIANTS)}, got {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)  # of networks this small two threads are slower beside any other load
     if not args.table:
-        train_and_measure(args.variants or [*VARIANTS], args.seeds, args.runs, args.precision)
+        train_and_measure(args.variants or [*VARIANTS], args.seeds, args.runs)
     table(args.seeds, args.runs)
 
 

@@ -41,6 +41,7 @@ from lineart.runs import LAST, checkpoints
 from lineart.training import train
 
 RUNS = ROOT / "runs" / "weights"
+IMITATING = ("DEFAULT", "NO AVX", "AVX2")  # PyTorch's names of processors without AVX-512
 
 # The classroom's networks (width 16, six levels) on sixteen times its drawings. Most of it without the feature loss,
 # which costs several times the generator on a CPU; the rate is twice
@@ -126,7 +127,12 @@ def plan(data: str, method: str, seed: int, runs: Path) -> dict[str, Path]:
 
 
 def train_to_the_end(config: Config, run: Path) -> None:
-    """Train, or go on; a run that Ctrl-C or SIGTERM stopped ends the script, so that nothing is built on half a run."""
+    """Train, or go on; a run that Ctrl-C or SIGTERM stopped ends the script, so that nothing is built on half a run.
+
+    A processor that only imitates bfloat16, a hundred times slower, trains in float32.
+    """
+    if config.precision == "bf16-mixed" and torch.backends.cpu.get_cpu_capability() in IMITATING:
+        config = config if torch.accelerator.is_available() else config.replace(precision="32-true")
     train(config, run, resume=bool(checkpoints(run)))
     config, step, _ = read_checkpoint(run / LAST)  # its config: the set may have fewer pictures than were asked for
     if step < config.total_steps:

@@ -154,6 +154,15 @@ def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypa
     assert read_csv(out / "toon-image-warped-64px.csv")["step"].to_list() == [1, 2]
 
 
+def test_a_processor_without_bfloat16_trains_in_float32(tmp_path, monkeypatch):
+    config = Config.from_profile("smoke", size=32, n_train=4, n_test=2, steps=1, precision="bf16-mixed")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    for name, precision in (("AVX2", "32-true"), ("AVX512", "bf16-mixed")):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda name=name: name)
+        train_weights.train_to_the_end(config, tmp_path / name)
+        assert read_checkpoint(tmp_path / name / LAST)[0].precision == precision
+
+
 def test_the_phases_lie_in_folders_of_their_own_and_the_last_has_the_whole_loss(tmp_path, monkeypatch):
     monkeypatch.setattr(train_weights, "RECIPES", SHIPPED)
     for data in ("toon", "faces"):
@@ -222,6 +231,7 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     settings = METHODS[config.method].settings | recipe.settings | phases[-1]
     # The set may hold fewer than asked for
     settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train, partners=None)
+    settings |= dict(precision=config.precision)  # what the processor has
     if len(had) < len(recipe.phases):
         settings["lr_step_epochs"] = config.lr_step_epochs
     assert config == Config.from_profile(recipe.profile, **settings)
