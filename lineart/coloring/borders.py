@@ -68,18 +68,16 @@ def _border(
     reach = min(reach, max(len(places) / 4, 1.0))
     start = (places.min(0) - int(reach) - 1).clip(0)
     box = tuple(slice(low, high) for low, high in zip(start, places.max(0) + int(reach) + 2))
-    of, met = labels[box], np.zeros(labels[box].shape, bool)
+    in_a, in_b, met = labels[box] == a, labels[box] == b, np.zeros(labels[box].shape, bool)
     met[tuple((places - start).T)] = True
-    deep = ndimage.distance_transform_edt(~met) / reach
-    either = (of == a) | (of == b)
-    there = np.where(of == b, deep, np.where(of == a, -deep, 0))
+    depth = ndimage.distance_transform_edt(~met) / reach * (in_b.astype(int) - in_a)
     to_a, to_b = (np.linalg.norm(lab[box] - colors[i], axis=-1) for i in (a, b))
     seen = (to_a - to_b) / max(np.linalg.norm(colors[a] - colors[b]), 1e-9)  # -1 to 1
-    weight = (either & paper[box]).astype(np.float32)
-    there, seen, weight = (
-        ndimage.gaussian_filter(plane, NOISE * np.sqrt(labels.size)) for plane in (there, weight * seen, weight)
+    weight = ((in_a | in_b) & paper[box]).astype(np.float32)
+    depth, seen, weight = (
+        ndimage.gaussian_filter(plane, NOISE * np.sqrt(labels.size)) for plane in (depth, weight * seen, weight)
     )
-    side = there + seen / weight.clip(1e-6)
-    moved = ndimage.label(either & ((side > 0) != (of == b)))[0]
-    alone = ~np.isin(moved, moved[ndimage.binary_dilation(met)]) & (moved > 0)  # which ink parts from the border
-    return Border(box, a, b, np.where(alone, there, side).astype(np.float32))
+    side = depth + seen / weight.clip(1e-6)
+    moved = ndimage.label(np.where(side > 0, in_a, in_b))[0]
+    alone = (moved > 0) & ~np.isin(moved, moved[ndimage.binary_dilation(met)])  # parted from the border by ink
+    return Border(box, a, b, np.where(alone, depth, side).astype(np.float32))
