@@ -62,7 +62,8 @@ def underpaint(
     0..255, if one is near. A region in which the network sees two colours stays soft in both: flat, one of them would
     swallow the other.
     gap: an opening in a line up to so many pixels wide lets no colour through; by default a 20th of the shorter side.
-    Where the network sees two colours in a region, openings up to eight times as wide are closed, too.
+    Where the network sees two colours in a region, openings up to eight times as wide are closed, too. A border without
+    a line runs where the network's colours change.
     swap: pairs of an old and a new colour, 0..255. The palette's colour nearest to the old one is meant, and every
     region (in "smooth" every pixel) that is nearer to it than to the palette's others moves in CIELAB as far as from it
     to the new one. Raises InputError for another name, for "exact" or a swap without a palette, and for a swap whose
