@@ -131,8 +131,9 @@ def train_to_the_end(config: Config, run: Path) -> None:
 
     A processor that only imitates bfloat16, a hundred times slower, trains in float32.
     """
-    if config.precision == "bf16-mixed" and torch.backends.cpu.get_cpu_capability() in IMITATING:
-        config = config if torch.accelerator.is_available() else config.replace(precision="32-true")
+    imitated = torch.backends.cpu.get_cpu_capability() in IMITATING and not torch.accelerator.is_available()
+    if imitated and config.precision == "bf16-mixed":
+        config = config.replace(precision="32-true")
     train(config, run, resume=bool(checkpoints(run)))
     config, step, _ = read_checkpoint(run / LAST)  # its config: the set may have fewer pictures than were asked for
     if step < config.total_steps:

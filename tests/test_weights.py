@@ -231,7 +231,6 @@ def test_shipped_weights_are_those_of_the_recipe(path):
     settings = METHODS[config.method].settings | recipe.settings | phases[-1]
     # The set may hold fewer than asked for
     settings |= dict(data=card["data"], seed=card["seed"], n_train=config.n_train, partners=None)
-    settings |= dict(precision=config.precision)  # what the processor has
     if len(had) < len(recipe.phases):
         settings["lr_step_epochs"] = config.lr_step_epochs
     assert config == Config.from_profile(recipe.profile, **settings)

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 MOST = 100  # borders redrawn in a drawing, the longest ones
-NOISE = 1 / 160  # over how much of the drawing's side colours are averaged
+BLUR = 1 / 160  # over how much of the drawing's side colours are averaged
 
 
 class Border(NamedTuple):
@@ -75,7 +75,7 @@ def _border(
     seen = (to_a - to_b) / max(np.linalg.norm(colors[a] - colors[b]), 1e-9)  # -1 to 1
     weight = ((in_a | in_b) & paper[box]).astype(np.float32)
     depth, seen, weight = (
-        ndimage.gaussian_filter(plane, NOISE * np.sqrt(labels.size)) for plane in (depth, weight * seen, weight)
+        ndimage.gaussian_filter(plane, BLUR * np.sqrt(labels.size)) for plane in (depth, weight * seen, weight)
     )
     side = depth + seen / weight.clip(1e-6)
     moved = ndimage.label(np.where(side > 0, in_a, in_b))[0]
