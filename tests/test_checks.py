@@ -434,6 +434,7 @@ ANSWERS = {
         [
             (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
             (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
+            (lambda n, seed: np.roll(np.arange(n), 1 + seed % 2), "only a few lists"),
             (lambda n, seed: shuffled(n, None), "same seed"),
             (
                 lambda n, seed: np.array(

@@ -199,6 +199,14 @@ def test_the_mirror_test_knows_shares_of_another_batch_and_leaves_what_was_recor
     assert all(layer.attention is attention for layer, attention in zip(layers, recorded))
 
 
+def test_the_small_shares_of_one_layer_exchanged_are_wrong_beside_the_large_ones_of_the_other(capsys, monkeypatch):
+    generator, batch = mirror_test()
+    right = np.array([[0.0160, 0.0132], [0.540, 0.074]])  # of the page's network
+    monkeypatch.setattr(sys.modules[checks.mirror_test.__module__], "_guesses_of_the_mirror", lambda *_: ([], right))
+    assert "mirror_test: right." in said(capsys, "mirror_test", right.round(3), generator, batch)
+    assert "2 of 4" in said(capsys, "mirror_test", np.stack([right[0, ::-1], right[1]]), generator, batch)
+
+
 def test_a_row_of_attention_turned_round_is_not_mirrored(capsys):
     generator, batch = mirror_test()
     layers = [*generator.record_attention().values()][-2:]

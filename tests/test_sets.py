@@ -62,7 +62,7 @@ def config(source=None, **changes) -> Config:
 def test_check_says_what_is_there(whole):
     assert check(whole) == [
         f"{whole}: 30 pictures of folder at 32 px, 24 train, 2 val, 4 test",
-        "0 rejected, see rejected.csv; 0 files are no pictures",
+        "0 rejected, see rejected.csv; skipped as no pictures: 0",
         "every file is as it was written",
     ]
 
@@ -70,7 +70,7 @@ def test_check_says_what_is_there(whole):
 def test_check_counts_equal_pictures_and_those_that_training_and_test_share(tmp_path):
     write(tmp_path / "in", train__a=0, train__b=1, train__c=1, test__d=0, test__e=2, val__f=3)
     prepare("folder", tmp_path / "in", out=tmp_path / "out", size=32, processes=1)
-    assert "2 the same as another picture, 1 pictures in two splits" in check(tmp_path / "out")
+    assert "same as another picture: 2, in two splits: 1" in check(tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", FILES)

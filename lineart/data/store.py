@@ -70,7 +70,7 @@ class Store:
         lines += [f"{count:,} noted: {note}" for note, count in record["notes"].items()]
         return [
             *lines,
-            f"{record['rejected']:,} rejected, see rejected.csv; {record['others']:,} files are no pictures",
+            f"{record['rejected']:,} rejected, see rejected.csv; skipped as no pictures: {record['others']:,}",
         ]
 
 
@@ -108,7 +108,7 @@ def check(path: str | Path) -> list[str]:
     index = store.index()
     twice = index.drop_duplicates("file")["sha256"].duplicated().sum()
     across = (index.groupby("sha256")["split"].nunique() > 1).sum()
-    leak = [f"{twice:,} the same as another picture, {across:,} pictures in two splits"] if twice else []
+    leak = [f"same as another picture: {twice:,}, in two splits: {across:,}"] if twice else []
     return [*store.describe(), *leak, "every file is as it was written"]
 
 

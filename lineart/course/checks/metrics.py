@@ -67,7 +67,7 @@ def psnr(student: Callable | None) -> None:
         losses.psnr,
         [(a.to(torch.uint8), b.to(torch.uint8))],
         MISTAKES_OF_PSNR,
-        means="Twenty decibels more mean a tenth of the error.",
+        means="Twenty decibels more mean a hundredth of the squared error, a tenth of the error's root mean square.",
     )
 
 

@@ -106,9 +106,10 @@ def of_twenty_seeds(function, n):
             raise Unusable(f"Drawings are numbered from 0 to n - 1: {n - 1} here. Yours go from {lowest} to {highest}.")
     whole = all(sorted(reference.tolist()) == list(range(n)) for reference in lists)
     fixed = any((reference == np.arange(len(reference))).any() for reference in lists)
-    alike = len({tuple(reference.tolist()) for reference in lists}) < 2
+    different = len({tuple(reference.tolist()) for reference in lists})
+    alike = 1.0 if different < 2 else 0.5 if different < 5 else 0.0
     again = np.array_equal(lists[0], np.asarray(in_time(function, n, 0)))
-    return float(whole), float(fixed), float(alike), float(again)
+    return float(whole), float(fixed), alike, float(again)
 
 
 def circle(n, seed):
@@ -140,6 +141,10 @@ def derangement(student: Callable | None) -> None:
             Mistake(
                 "Every seed gives the same list. Shuffle first, then let each take the next one's colours.",
                 lambda n, seed: np.roll(np.arange(n), -1),
+            ),
+            Mistake(
+                "All seeds together give only a few lists. Draw the list from `np.random.default_rng(seed)`.",
+                lambda n, seed: np.roll(np.arange(n), 1 + seed % 2),
             ),
             Mistake(
                 "The same seed must give the same list again. Draw from `np.random.default_rng(seed)`.",
