@@ -1,7 +1,5 @@
 """The compared methods: key, title, colour and settings, each of them once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -4,8 +4,6 @@ Sphinx wants its texts in one folder with a front page of their own, so they are
 warning ends the build. Nothing is fetched, neither now nor by the pages.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

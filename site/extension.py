@@ -4,8 +4,6 @@ Formulas become MathML when the site is built. Every current browser draws it an
 a script or a font of ours; a formula that cannot be translated is a warning, which ends the build.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

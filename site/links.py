@@ -1,7 +1,5 @@
 """Checks built pages: every link inside the site leads somewhere, and nothing is loaded from another host."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path

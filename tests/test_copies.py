@@ -7,7 +7,7 @@ import subprocess
 import nbformat
 import pytest
 
-from lineart.config import ROOT, InputError
+from lineart.config import ROOT, InputError, MissingFile
 from lineart.course import copies
 from lineart.course.pages import exercises_of, sections
 
@@ -77,12 +77,30 @@ def test_a_students_work_is_kept_and_the_rest_brought_up_to_date(tmp_path):
     assert "0 written" in copies.write_copies(folder, source)
 
 
+def test_an_interrupted_call_and_a_gitignore_of_ones_own_stand_in_no_way(tmp_path):
+    source, folder = small_course(tmp_path, one="first"), tmp_path / "student"
+    copies.write_copies(folder, source)
+    before = (folder / copies.WRITTEN).read_bytes()
+    (folder / ".gitignore").write_text("*.png\n")
+    copies.write_copies(folder, small_course(tmp_path, one="second"))
+    (folder / copies.WRITTEN).write_bytes(before)  # as Ctrl-C leaves it behind a copy
+    assert "0 kept" in copies.write_copies(folder, source)
+    assert "0 kept" in copies.write_copies(folder, small_course(tmp_path, one="third"))
+    assert "third" in (folder / "one.ipynb").read_text()
+    assert (folder / ".gitignore").read_text() == "*.png\n"
+
+
 def test_git_sees_no_copy(tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     copies.write_copies(tmp_path / "anywhere", small_course(tmp_path, one="first"))
     (tmp_path / "notebooks" / "one.ipynb").unlink()
     status = subprocess.run(["git", "-C", str(tmp_path), "status", "--porcelain"], capture_output=True, text=True)
     assert status.stdout == ""
+
+
+def test_without_a_course_there_is_a_sentence(tmp_path):
+    with pytest.raises(MissingFile, match="found no folder"):
+        copies.write_copies(tmp_path / "student", tmp_path / "notebooks")
 
 
 @pytest.mark.parametrize("folder", [ROOT, ROOT / "notebooks", ROOT / "notebooks" / "student"])

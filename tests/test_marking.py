@@ -96,6 +96,7 @@ CLASS = {
         "",
     ),
     "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved solved", "no Python"),
+    "pat_raises_half_a_character": (norm("raise ValueError(chr(0xD800))"), "tried solved solved solved", ""),
     "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved solved", "write"),
     "oda_has_helpers": (
         RIGHT | {"3.1": "def root(v):\n    return v ** 0.5\n" + dedent(RIGHT["3.1"]).replace("torch.sqrt", "root")},
@@ -124,6 +125,7 @@ def marked(tmp_path_factory):
     (folder / "in" / "ada").rmdir()
     (folder / "in" / "pia").mkdir()
     (folder / "in" / "pia" / "03_page.ipynb").write_text("no notebook")
+    (folder / "in" / "rob_03_page.ipynb").mkdir()
     said = marking.mark(folder / "in", folder / "marks.csv", folder / "notebooks", limit=3)
     return folder, pd.read_csv(folder / "marks.csv", keep_default_na=False).set_index("student"), said
 
@@ -138,8 +140,9 @@ def test_every_kind_of_submission_gets_what_it_deserves(name, marked):
     assert note in row.notes and bool(row.notes) == ("error" in expected)
 
 
-def test_what_is_no_notebook_is_an_error_of_its_own(marked):
-    row = marked[1].loc["pia"]
+@pytest.mark.parametrize("name", ["pia", "rob"])
+def test_what_is_no_notebook_is_an_error_of_its_own(name, marked):
+    row = marked[1].loc[name]
     assert [*row[[*STUBS]]] == ["error"] * 4 and row.points == 0 and "not a notebook" in row.notes
 
 
@@ -147,13 +150,14 @@ def test_nothing_outside_a_trial_is_changed(marked):
     folder, rows, _ = marked
     assert (folder / "victim" / "kept.txt").read_text() == "kept"
     assert {path.name for path in folder.iterdir()} == {"victim", "notebooks", "in", "marks.csv", "marks_words.csv"}
-    assert len(rows) == len(CLASS) + 1
+    assert len(rows) == len(CLASS) + 2
 
 
 def test_the_teacher_reads_what_was_said_and_how_often(marked):
     folder, _, said = marked
     words = pd.read_csv(folder / "marks_words.csv").set_index(["student", "exercise"])
     assert "one group" in words.words["bob", 3.1]
+    assert r"ValueError: \ud800" in words.words["pat_raises_half_a_character", 3.1]
     line = said.splitlines()[0].split()
     counts = {status: [codes[1].split()[0] for codes in CLASS.values()].count(status) for status in marking.STATUS}
     assert line[0] == "3.1" and int(line[line.index("solved") - 1]) == counts["solved"]
@@ -161,8 +165,25 @@ def test_the_teacher_reads_what_was_said_and_how_often(marked):
 
 def test_an_exercise_is_read_from_its_page():
     (first, second, third, _) = exercises_of(page().cells)
-    assert (first.number, first.stars, first.minutes, first.check) == ("3.1", 3, 5, "check.group_norm(my_group_norm)")
+    assert (first.number, first.stars, first.check) == ("3.1", 3, "check.group_norm(my_group_norm)")
     assert page().cells[second.place].source == STUBS["3.2"] and third.solution.strip() == RIGHT["3.3"]
+
+
+def test_a_heading_and_a_comment_of_the_students_own_hide_no_code(tmp_path):
+    place, notebook = exercises_of(page().cells)[1].place, page(RIGHT)
+    notebook.cells[place:place] = [new_markdown_cell("# My plan\n\n## and more"), new_code_cell("# first\nx = 1")]
+    nbformat.write(notebook, tmp_path / "ada_03_page.ipynb")
+    assert marking.read_codes(tmp_path / "ada_03_page.ipynb")["3.2"] == f"# first\nx = 1\n{RIGHT['3.2']}"
+
+
+def test_what_was_handed_in_by_nobody_or_twice_is_named(tmp_path, capsys):
+    for name in ("03_page", "ada/03_page", "ada_03_page", "ada/notes"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        nbformat.write(page(), tmp_path / f"{name}.ipynb")
+    assert [*marking.submissions(tmp_path, ["03_page"])] == [("ada", "03_page")]
+    said = capsys.readouterr().err
+    assert "03_page.ipynb, no student in its name" in said and "ada_03_page.ipynb, a second one" in said
+    assert "notes.ipynb, no page of the course" in said
 
 
 def test_marks_are_never_written_over_and_those_of_pages_that_are_done_outlive_an_interruption(tmp_path, monkeypatch):

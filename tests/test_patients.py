@@ -20,6 +20,20 @@ def test_the_ward_keeps_the_threads_and_everybody_has_something_else(ward):
     assert torch.get_num_threads() == threads
 
 
+def test_an_interruption_leaves_the_threads_as_they_were(tmp_path, monkeypatch):
+    def interrupted(*_):
+        assert torch.get_num_threads() == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(patients, "_train", interrupted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        patients.admit("smoke", 0, tmp_path)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("letter", HAS)
 def test_one_thing_is_wrong_and_the_rest_is_the_healthy_ones(letter, ward):
     sick, well = (ward[key].trainer for key in (letter, HEALTHY))

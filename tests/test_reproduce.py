@@ -136,8 +136,9 @@ def test_a_damaged_notebook_is_named(course, part):
 def test_values_of_the_command_line_are_yaml():
     pairs = [("flag", "yes"), ("none", "null"), ("numbers", "[1, 2]"), ("word", "a b")]
     assert parse_parameters(pairs) == {"flag": True, "none": None, "numbers": [1, 2], "word": "a b"}
-    with pytest.raises(InputError, match="must be YAML"):
-        parse_parameters([("numbers", "[1")])
+    for text in ("[1", "2024-13-45"):
+        with pytest.raises(InputError, match="must be YAML"):
+            parse_parameters([("value", text)])
 
 
 def test_missing_papermill_is_one_sentence(course, monkeypatch):
@@ -309,6 +310,25 @@ def test_a_failed_second_run_leaves_no_stamp(course):
         run(force=True, only=["01"])
     with pytest.raises(InputError, match="02_b needs the results of 01_a, which has no finished run"):
         run(only=["02_b"])
+
+
+def test_nothing_is_built_on_a_result_that_is_gone(course):
+    course("01_a", writes("a.csv", "1"))
+    course("02_b", needs=["01_a"])
+    run(only=["01"])
+    (course.figures / "a.csv").unlink()
+    with pytest.raises(InputError, match="02_b needs the results of 01_a, which has no finished run"):
+        run(only=["02"])
+
+
+def test_what_was_edited_during_a_run_is_not_written_over(course):
+    path = course("01_a", writes("a.csv", "1")) / "notebooks" / "01_a.ipynb"
+    begun = Course()
+    begun.run()
+    path.write_text(edited := path.read_text().replace("# Title", "# A better title"))
+    with pytest.raises(InputError, match="01_a has changed since the run began"):
+        begun.publish()
+    assert path.read_text() == edited and not (course.root / "figures" / "a.csv").exists()
 
 
 def test_an_unchanged_course_is_fast(course):

@@ -69,7 +69,7 @@ def test_what_does_not_fit_goes_on_below_under_the_same_heading():
 
 def test_decks_come_from_no_other_place_and_what_is_missing_is_said(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="there are"):
-        slides.write_slides(tmp_path, ["77"])
+        slides.write_slides(tmp_path, ["03", "77"])
     monkeypatch.setattr(slides, "TEMPLATE", template := tmp_path / "slides")
     shutil.copytree(ROOT / "teaching" / "slides", template, ignore=shutil.ignore_patterns("node_modules"))
     with pytest.raises(MissingFile, match="reveal"):

@@ -1,7 +1,5 @@
 """Weights from the Hugging Face Hub: hf://owner/name, hf://owner/name/file, hf://owner/name@revision/file."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Curves and bars of the pages on attention, discriminator and losses: what a formula does as its input changes."""
 
-from __future__ import annotations
-
 import math
 
 import matplotlib.pyplot as plt

@@ -4,8 +4,6 @@ A copy that a student has changed is never written over. `WRITTEN` in the folder
 written; what differs from it is the student's.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -14,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from lineart import config
-from lineart.config import InputError
+from lineart.config import InputError, MissingFile
 from lineart.course import kernel
 from lineart.course.pages import FOLD
 from lineart.files import whole, write_text
@@ -32,6 +30,8 @@ def write_copies(folder: Path, notebooks: Path | None = None) -> str:
     source, folder = (notebooks or config.ROOT / "notebooks").resolve(), folder.resolve()
     if folder in (source, config.ROOT) or source in folder.parents:
         raise InputError(f"copies go to a folder of their own, got {folder}")
+    if not source.is_dir():
+        raise MissingFile(f"copies are made of the course's notebooks, found no folder {source}")
     folder.mkdir(parents=True, exist_ok=True)
     before = _read_digests(folder)
     written, kept, digests = [], [], dict(before)
@@ -39,16 +39,18 @@ def write_copies(folder: Path, notebooks: Path | None = None) -> str:
         copy, name = folder / path.name, path.name
         content = student_copy(path, folder) if path.suffix == ".ipynb" else path.read_bytes()
         there = copy.read_bytes() if copy.exists() else None
-        if there is not None and _digest(there) != before.get(name):
+        if there not in (None, content) and _digest(there) != before.get(name):
             newer = before.get(name) != _digest(content)
             kept.append(f"kept: {name}" + ("; to get the course's newer one, rename yours and run this again" * newer))
-        elif there != content:
+            continue
+        if there != content:
             with whole(copy) as temporary:
                 temporary.write_bytes(content)
             written.append(name)
-            digests[name] = _digest(content)
+        digests[name] = _digest(content)  # also of one that an interrupted call wrote
     write_text(folder / WRITTEN, json.dumps(digests, indent=1) + "\n")
-    write_text(folder / ".gitignore", "*\n")
+    if not (folder / ".gitignore").exists():
+        write_text(folder / ".gitignore", "*\n")
     shutil.copytree(config.ROOT / "figures", folder / RESULTS, dirs_exist_ok=True, copy_function=_copy_new)
     return "\n".join([f"{len(written)} written to {folder}, {len(kept)} kept because they were changed there", *kept])
 

@@ -1,7 +1,5 @@
 """The course's diagrams: ideas that are pictures, drawn from the very numbers that they explain."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes

@@ -3,8 +3,6 @@
 The names begin with the notebook; the folded solutions there say how to get the values.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from PIL import Image

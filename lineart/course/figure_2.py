@@ -1,7 +1,5 @@
 """The paper's Figure 2, from the sizes and channels of our generator at 256 px."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes

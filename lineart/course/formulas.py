@@ -1,7 +1,5 @@
 """Formulas for a browser: LaTeX to MathML, which it draws and a screen reader speaks without a script."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree
 

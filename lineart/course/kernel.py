@@ -7,11 +7,12 @@ import os
 import re
 import sys
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lineart import config
-from lineart.config import InputError
+from lineart.config import InputError, MissingFile
 
 INJECTED = "injected-parameters"  # papermill's tag of the cell that it adds
 BANNER = "papermill-error-cell-tag"  # and of the two that it adds after an error
@@ -32,6 +33,24 @@ class Notebook:
     @property
     def name(self) -> str:
         return self.path.stem
+
+
+def find(folder: Path | None = None, only: Sequence[str] = ()) -> list[Path]:
+    """The notebooks of a folder, by default the course's, in order; of them those that `only` names, if it names any.
+
+    only: names, numbers, or numbers of lessons: "09b_table_1", "09b", "09". Raises MissingFile where there are no
+    notebooks, InputError for a name that none has.
+    """
+    folder = Path(folder or config.ROOT / "notebooks").resolve()
+    names = {
+        path: {path.stem, path.stem.partition("_")[0], path.stem[:2]} for path in folder.glob("[0-9][0-9]*_*.ipynb")
+    }
+    if not names:
+        raise MissingFile(f"there must be notebooks called NN_name.ipynb in {folder}, found none")
+    for wanted in only:
+        if not any(wanted in called for called in names.values()):
+            raise InputError(f"no notebook {wanted!r}; there are {', '.join(path.stem for path in sorted(names))}")
+    return sorted(path for path, called in names.items() if not only or called & {*only})
 
 
 def tags_of(cell: dict) -> list[str]:

@@ -4,8 +4,6 @@ Of a submitted notebook only the cells between an exercise's heading and its hin
 and are judged by the course's check, so whatever else a submission holds, or prints, decides nothing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -43,18 +41,19 @@ def mark(folder: Path, out: Path, notebooks: Path | None = None, limit: float = 
     texts = out.with_name(f"{out.stem}_words.csv")
     if taken := [path for path in (out, texts) if path.exists()]:
         raise InputError(f"out must be a new file, so that no marks are lost, there is already {taken[0]}")
-    pages = {path.stem: path for path in sorted((notebooks or config.ROOT / "notebooks").glob("[0-9][0-9]*_*.ipynb"))}
+    pages = {path.stem: path for path in kernel.find(notebooks)}
     handed_in = submissions(folder, [*pages])
     verdicts = []
-    for name in [name for name in pages if name in {page for _, page in handed_in}]:
-        page = kernel.read(pages[name])
-        own = {student: path for (student, of), path in handed_in.items() if of == name}
+    for name, path in pages.items():
+        own = {student: file for (student, of), file in handed_in.items() if of == name}
+        if not own:
+            continue
         print(f"{name}: {len(own)} handed in", file=sys.stderr, flush=True)
-        verdicts += mark_page(page, own, sorted({student for student, _ in handed_in}), limit)
+        verdicts += mark_page(kernel.read(path), own, sorted({student for student, _ in handed_in}), limit)
         words = pd.DataFrame(verdicts, columns=["student", "page", "exercise", "stars", "status", "words"])
-        for path, table in ((out, table_of(words)), (texts, words)):
-            with whole(path) as temporary:
-                table.to_csv(temporary, index=False)
+        for target, table in ((out, table_of(words)), (texts, words)):
+            with whole(target) as temporary:
+                table.to_csv(temporary, index=False, errors="backslashreplace")
     return summary(words)
 
 
@@ -69,7 +68,8 @@ def submissions(folder: Path, pages: Sequence[str]) -> dict[tuple[str, str], Pat
         if any(part.startswith(".") for part in inside.parts):
             continue
         if not page or not student or (student, page) in found:
-            print(f"left out: {inside}, {'a second one' if page else 'no page of the course'}", file=sys.stderr)
+            why = "no page of the course" if not page else "a second one" if student else "no student in its name"
+            print(f"left out: {inside}, {why}", file=sys.stderr)
         else:
             found[student, page] = path
     if not found:
@@ -84,8 +84,8 @@ def mark_page(page: kernel.Notebook, own: dict[str, Path], students: Sequence[st
     for student, path in own.items():
         try:
             handed_in = read_codes(path)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            unreadable[student] = ["error", f"the file is not a notebook ({type(error).__name__})"]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            unreadable[student] = ["error", f"the file is not a notebook that can be read ({type(error).__name__})"]
             continue
         for number in codes.keys() & handed_in.keys():
             codes[number][student] = handed_in[number]
@@ -115,31 +115,30 @@ def run_page(page: kernel.Notebook, exercises: list[Exercise], codes: dict[str, 
     """{exercise: {student: [status, words]}}: one run of the course's page up to its last exercise."""
     import nbformat
 
-    with tempfile.TemporaryDirectory(prefix="lineart-marks-") as scratch:
-        folder = Path(scratch)
-        shutil.copytree(config.ROOT / "figures", folder / "figures")  # a page may read what another one wrote
-        (folder / "provenance").mkdir()
-        job = folder / "job.json"
-        tasks = {
-            exercise.number: dataclasses.asdict(exercise) | {"codes": codes[exercise.number]} for exercise in exercises
-        }
-        job.write_text(json.dumps({"limit": limit, "exercises": tasks}), encoding="utf-8")
-        node = kernel.without_outputs(page.text)
-        for exercise in reversed(exercises):
-            call = (
-                f"__import__('lineart.course.trial').course.trial.try_all({str(job)!r}, {exercise.number!r}, globals())"
-            )
-            node.cells.insert(exercise.place + 1, nbformat.v4.new_code_cell(call))
-        del node.cells[exercises[-1].place + len(exercises) + 1 :]
-        environment = {
-            "LINEART_PROFILE": "classroom",
-            "LINEART_FIGURES": str(folder / "figures"),
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-        }
-        seconds = PAGE + round(limit * (len(max(codes.values(), key=len)) + 1))
-        kernel.execute(dataclasses.replace(page, text=nbformat.writes(node)), {}, folder, environment, seconds)
-        return {number: json.loads((folder / f"{number}.json").read_text(encoding="utf-8")) for number in codes}
+    folder = Path(tempfile.mkdtemp(prefix="lineart-marks-"))  # left as it is where a cell of the page fails
+    shutil.copytree(config.ROOT / "figures", folder / "figures")  # a page may read what another one wrote
+    (folder / "provenance").mkdir()
+    job = folder / "job.json"
+    tasks = {
+        exercise.number: dataclasses.asdict(exercise) | {"codes": codes[exercise.number]} for exercise in exercises
+    }
+    job.write_text(json.dumps({"limit": limit, "exercises": tasks}), encoding="utf-8")
+    node = kernel.without_outputs(page.text)
+    for exercise in reversed(exercises):
+        call = f"__import__('lineart.course.trial').course.trial.try_all({str(job)!r}, {exercise.number!r}, globals())"
+        node.cells.insert(exercise.place + 1, nbformat.v4.new_code_cell(call))
+    del node.cells[exercises[-1].place + len(exercises) + 1 :]
+    environment = {
+        "LINEART_PROFILE": "classroom",
+        "LINEART_FIGURES": str(folder / "figures"),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    seconds = PAGE + round(limit * (max(map(len, codes.values())) + 1))
+    kernel.execute(dataclasses.replace(page, text=nbformat.writes(node)), {}, folder, environment, seconds)
+    reports = {number: json.loads((folder / f"{number}.json").read_text(encoding="utf-8")) for number in codes}
+    shutil.rmtree(folder)
+    return reports
 
 
 def table_of(words):

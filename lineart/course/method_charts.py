@@ -1,7 +1,5 @@
 """The course's charts of results: errors slot by slot, methods side by side, attention against its two yardsticks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,5 @@
 """Ideas as pictures drawn over the drawings: who asks where, what a patch holds, where a loss pushes."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The picture of P1 to P4: what stands beside the drawing, and what its result is held against."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import torch

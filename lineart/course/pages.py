@@ -1,7 +1,5 @@
 """What a page of the course is made of: its exercises, and the folds that hide their hints and solutions."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Sequence
@@ -17,9 +15,7 @@ class Exercise:
     """An exercise as the course has it. `place` is the index of its code cell among the page's cells."""
 
     number: str  # "4.3", or "8a.1" in the first part of a lesson
-    title: str
     stars: int
-    minutes: int
     place: int
     stub: str  # the code cell
     check: str  # "check.cross_attention(my_cross_attention)"
@@ -36,19 +32,18 @@ def exercises_of(cells: Sequence[dict]) -> list[Exercise]:
             after = cells[place + 1]["source"] if place + 1 < len(cells) else ""
             folds = [text for name, text in FOLD.findall(after) if name.startswith("Solution")]
             code = PYTHON.findall(folds[0]) if folds else []
-            number, title, stars, minutes = heading.groups()
-            stub = cells[place]["source"]
-            found.append(Exercise(number, title, len(stars), int(minutes), place, stub, check, "\n".join(code)))
+            number, _, stars, _ = heading.groups()
+            found.append(Exercise(number, len(stars), place, cells[place]["source"], check, "\n".join(code)))
     return found
 
 
 def sections(cells: Sequence[dict]) -> Iterator[tuple[re.Match, list[int]]]:
-    """Each exercise's heading with the places of its code cells: those up to the next fold or heading."""
+    """Each exercise's heading with the places of its code cells: those up to the next fold, exercise or section."""
     heading, places = None, []
     for i, cell in enumerate(cells):
         if cell["cell_type"] == "code":
             places.append(i)
-        elif re.search(r"^(#|<details)", cell["source"], re.MULTILINE):
+        elif re.search(r"^(### Exercise |## \d|<details)", cell["source"], re.MULTILINE):
             if heading:
                 yield heading, places
             heading, places = EXERCISE.search(cell["source"]), []

@@ -5,8 +5,6 @@ speaker's notes have all. What an exercise asks for stands there whole. Imports,
 that draws, or is long, is shown by what it makes.
 """
 
-from __future__ import annotations
-
 import ast
 import html
 import re

@@ -3,8 +3,6 @@
 The networks are tiny and colour from the palette alone, so that colour can go wrong in one place only.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 from dataclasses import dataclass, replace
@@ -79,9 +77,10 @@ def admit(profile: str, seed: int, folder: Path) -> dict[str, Patient]:
     """Train the healthy one and the patients A to F, each into its own folder; on one thread, they are so small."""
     config, threads = settings(profile, seed), torch.get_num_threads()
     torch.set_num_threads(1)
-    ward = {letter: _train(config, HAS.get(letter), folder / letter) for letter in (HEALTHY, *HAS)}
-    torch.set_num_threads(threads)
-    return ward
+    try:
+        return {letter: _train(config, HAS.get(letter), folder / letter) for letter in (HEALTHY, *HAS)}
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _train(config: Config, cause: str | None, folder: Path) -> Patient:

@@ -1,7 +1,5 @@
 """The course's pictures: grids, palettes, attention, curves; and how a figure is stored with its side-car."""
 
-from __future__ import annotations
-
 import base64
 import io
 import math

@@ -1,7 +1,5 @@
 """The bank of questions: read from its page, and written in GIFT, which Moodle and other quiz programs read."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

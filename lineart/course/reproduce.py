@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 
 from lineart import config
-from lineart.config import InputError, MissingFile
+from lineart.config import InputError
 from lineart.course import kernel
 from lineart.course.compare import difference
 from lineart.course.kernel import Notebook
@@ -73,7 +73,7 @@ def parse_parameters(pairs: Sequence[Sequence[str]]) -> dict:
 
     try:
         return {name: yaml.safe_load(text) for name, text in pairs}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # of a date that there is not
         raise InputError(f"the value of a parameter must be YAML: {error}") from None
 
 
@@ -91,16 +91,10 @@ class Course:
         self.figures, self.committed = config.figures_dir(profile), config.ROOT / "figures"
         if self.output == folder:
             raise InputError(f"output must be another folder than that of the notebooks, got {folder}")
-        paths = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]*_*.ipynb"))}
-        if not paths:
-            raise MissingFile(f"there must be notebooks called NN_name.ipynb in {folder}, found none")
-        for wanted in only:
-            if not any(wanted in _called(name) for name in paths):
-                raise InputError(f"no notebook {wanted!r}; there are {', '.join(paths)}")
-        self.notebooks = [kernel.read(path) for name, path in paths.items() if not only or _called(name) & {*only}]
+        self.notebooks = [kernel.read(path) for path in kernel.find(folder, only)]
         for notebook in self.notebooks:
             for need in notebook.needs:
-                if need not in paths or need >= notebook.name:
+                if not (folder / f"{need}.ipynb").is_file() or need >= notebook.name:
                     raise InputError(f"{notebook.name} needs {need!r}, which is not a notebook before it")
             if self.parameters:
                 kernel.check_parameters(notebook, self.parameters)
@@ -131,6 +125,9 @@ class Course:
         """Results into `figures/`, outputs into the notebooks, right after a run; returns what changed."""
         import nbformat
 
+        for notebook in self.notebooks:
+            if notebook.path.read_text(encoding="utf-8") != notebook.text:
+                raise InputError(f"{notebook.name} has changed since the run began, so nothing is published; run again")
         changed = []
         for notebook in self.notebooks:
             stamp = self.stamp(notebook.name)
@@ -174,7 +171,7 @@ class Course:
     def _execute(self, notebook: Notebook, inputs: dict, timeout: int, jobs: int) -> int:
         """Run a notebook, take over its results and write its stamp; returns its peak memory in MB."""
         (self.output / f"{notebook.name}.json").unlink(missing_ok=True)  # the old run no longer stands
-        if lacking := [need for need in notebook.needs if inputs["needs"][need] is None]:
+        if lacking := [need for need in notebook.needs if not self._stands(inputs["needs"][need])]:
             raise InputError(f"{notebook.name} needs the results of {lacking[0]}, which has no finished run")
         needed = {file: digest for need in notebook.needs for file, digest in inputs["needs"][need].items()}
         with tempfile.TemporaryDirectory(prefix=f".{notebook.name}.", dir=self.output) as scratch:
@@ -202,6 +199,10 @@ class Course:
             shutil.copytree(runs, self.figures.parent / "provenance", dirs_exist_ok=True)
         write_text(self.output / f"{notebook.name}.json", json.dumps(record, indent=1) + "\n")
         return peak_mb
+
+    def _stands(self, outputs: dict[str, str] | None) -> bool:
+        """Whether a run has ended, and what it wrote is still there as it was."""
+        return outputs is not None and all(_digest(self.figures / file) == digest for file, digest in outputs.items())
 
     def _inputs(self, notebook: Notebook) -> dict:
         """What decides what this notebook does, by name."""
@@ -278,8 +279,3 @@ def _in_parallel(plan: list[Notebook], attempt: Callable[[Notebook], str], jobs:
 
 def _digest(path: Path) -> str | None:
     return sha256(path) if path.is_file() else None
-
-
-def _called(name: str) -> set[str]:
-    """What a notebook may be called by: its name, its number, and the number of the lesson that it is a part of."""
-    return {name, name.partition("_")[0], name[:2]}

@@ -4,8 +4,6 @@ A section's heading begins a slide, and what does not fit goes on below it. nbco
 which lies beside the decks.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import shutil
@@ -13,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lineart import config
-from lineart.config import InputError, MissingFile
+from lineart.config import MissingFile
 from lineart.course import kernel
 from lineart.course.parts import BREAK, GAP, HEIGHT, TEXT, WIDTH, Part, parts_of
 from lineart.files import write_text
@@ -27,10 +25,7 @@ def write_slides(folder: Path, only: Sequence[str] = (), notebooks: Path | None 
 
     Raises MissingFile where npm has not put reveal.js under teaching/slides yet, InputError where no notebook is meant.
     """
-    pages = sorted((notebooks or config.ROOT / "notebooks").glob("[0-9][0-9]*_*.ipynb"))
-    chosen = [path for path in pages if not only or {path.stem, path.stem.partition("_")[0], path.stem[:2]} & {*only}]
-    if not chosen:
-        raise InputError(f"no notebook {', '.join(only)}; there are {', '.join(path.stem for path in pages)}")
+    chosen = kernel.find(notebooks, only)
     reveal = TEMPLATE / "node_modules" / "reveal.js"
     if not reveal.is_dir():
         raise MissingFile(f"reveal.js must be in {reveal}: make slides, or npm ci --prefix {TEMPLATE}")

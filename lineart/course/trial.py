@@ -6,8 +6,6 @@ cannot be taken away again, refuses to change a file outside that folder, to sta
 That stops slips and mischief. It is no prison: Python cannot hold a student who sets out to break it.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import json
@@ -52,10 +50,16 @@ def try_all(job: str, number: str, namespace: dict) -> None:
         return alone(task["limit"], judge, exercise, dict(namespace))
 
     course = one(own["solution"], None)
-    allowed = course.get("called") if course["status"] == "solved" else None
+    allowed = course["called"] if course["status"] == "solved" else None
     results = {student: one(code, allowed) for student, code in own["codes"].items()}
-    report = {student: [found["status"], found["words"]] for student, found in {"": course, **results}.items()}
+    report = {
+        student: [found["status"], _printable(found["words"])] for student, found in ({"": course} | results).items()
+    }
     Path(job).with_name(f"{number}.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+def _printable(words: str) -> str:
+    return words.encode(errors="backslashreplace").decode()  # half a character, which no file takes
 
 
 def alone(limit: float, function: Callable[..., dict], *arguments) -> dict:
@@ -120,7 +124,7 @@ def fence(folder: str) -> list[str]:
         if event in NEVER:
             wish = f"call {event}"
         elif event in CHANGES:
-            base = arguments[-1] if event not in ("os.truncate",) and isinstance(arguments[-1], int) else -1
+            base = arguments[-1] if event != "os.truncate" and isinstance(arguments[-1], int) else -1
             paths = [path for path in arguments[:2] if isinstance(path, (str, bytes, os.PathLike))]
             if any(leaves(path, base) for path in paths):
                 wish = f"call {event} on {os.fsdecode(paths[0])}"

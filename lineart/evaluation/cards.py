@@ -4,8 +4,6 @@ The metadata at the head is read by machines, the rest by people. Everything is 
 weights (`train_weights.py` writes it) and from the rows under `figures/` that were measured on this very file.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

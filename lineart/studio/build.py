@@ -1,7 +1,5 @@
 """The studio as one folder that any static host can serve: the page, the networks, samples, and onnxruntime-web."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """`lineart studio`: serve the page, build its folder, or export the networks alone."""
 
-from __future__ import annotations
-
 import functools
 import webbrowser
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The drawings and references that the page offers: twelve characters of `toon`, in colours chosen by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

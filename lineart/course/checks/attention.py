@@ -1,7 +1,5 @@
 """Notebooks 04 and 12: cross-attention, the public code's gate, the mirror test, and matching apart from colour."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Notebook 03: filters, groups, and the residual block."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Notebook 11: what a difference is worth, and where attention goes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Notebook 06: the discriminator's stack, and the largest singular value of a filter matrix."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

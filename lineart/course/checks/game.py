@@ -1,7 +1,5 @@
 """Notebook 07: the two losses of the game, on logits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Notebook 05: the noise, the way up with its skips."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Notebook 10: what a colouring follows, its palette or its reference picture. The page's networks are measured."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

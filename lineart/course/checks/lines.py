@@ -1,7 +1,5 @@
 """Notebook 01b: lines from colours, and pairs that are moved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

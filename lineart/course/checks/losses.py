@@ -1,7 +1,5 @@
 """Notebook 07: the losses of pictures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

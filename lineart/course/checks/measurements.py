@@ -1,7 +1,5 @@
 """Numbers to find with what a page has at hand: its tensors, networks and rows come as arguments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Notebook 09a: the four numbers of Table 1."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Notebook 02: palettes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Notebook 08b: what each of six broken trainings has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lineart.course.checks import verdict

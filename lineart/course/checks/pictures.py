@@ -1,7 +1,5 @@
 """Notebooks 00 and 01a: pictures as numbers, and what a reference answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

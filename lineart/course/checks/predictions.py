@@ -1,7 +1,5 @@
 """Numbers to predict before the page computes them. What is right is computed here, on no page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

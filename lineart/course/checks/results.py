@@ -1,7 +1,5 @@
 """Notebooks 10 and 12: where the errors are, and flat colours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

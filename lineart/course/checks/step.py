@@ -1,7 +1,5 @@
 """Notebook 08a: one step of both networks, told by its result and by the order of what it calls."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Notebook 09b: the list of references, and the kernel distance without bias."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

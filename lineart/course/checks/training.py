@@ -1,7 +1,5 @@
 """Notebooks 08a and 08b: the schedule of the learning rate, and how far colours spread."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

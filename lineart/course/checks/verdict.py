@@ -5,8 +5,6 @@ tries the mistakes that people make here: each is a wrong version of the functio
 result is named. A check prints one line, returns nothing and raises nothing.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 import textwrap
