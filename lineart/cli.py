@@ -232,13 +232,16 @@ class Check:
         from PIL import Image
 
         from lineart.data.store import SHEET, check, contact_sheet, open_store
+        from lineart.images import SUFFIXES
 
-        path, formats = self.sheet or self.folder / SHEET, Image.registered_extensions()
-        if path.suffix.lower() not in formats:
-            raise InputError(f"the name of a picture must end in .png, .jpg or the like, got {path}")
+        path = self.sheet or self.folder / SHEET
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(f"the name of a picture must end in one of {', '.join(SUFFIXES)}, got {path}")
+        if not path.parent.is_dir():
+            raise MissingFile(f"the contact sheet must go to a folder that is there, found none at {path.parent}")
         print(*check(self.folder), sep="\n")
         with whole(path) as temporary:
-            contact_sheet(open_store(self.folder)).save(temporary, formats[path.suffix.lower()])
+            contact_sheet(open_store(self.folder)).save(temporary, Image.registered_extensions()[path.suffix.lower()])
         print(f"contact sheet: {path}")
         return 0
 

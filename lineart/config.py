@@ -32,7 +32,8 @@ Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]  # of a loss
 Share = Annotated[float, Field(ge=0, le=1)]
 Pair = Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=2, max_length=2, strict=False)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
+Layer = Literal["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]
+Layers = Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)]
 
 
 class Config(BaseModel):
@@ -76,7 +77,7 @@ class Config(BaseModel):
     lambda_fm: Weight = Field(0.05, description="weight of feature matching")
     lambda_tv: Weight = Field(5e-4, description="weight of total variation")
     lambda_adv: Weight = Field(1.0, description="weight of the adversarial loss")
-    feature_layers: Names = Field(
+    feature_layers: Layers = Field(
         ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), description="layers of VGG16 to match; the paper names none"
     )
     weights: Weights = Field("imagenet", description="backbone of the feature loss and the metrics")
@@ -97,10 +98,8 @@ class Config(BaseModel):
     )
     devices: Count = Field(1, description="processes, one a device")
     accelerator: str = Field("auto", description="as Lightning Fabric calls it: auto, cpu, gpu")
-    precision: str = Field(
-        "32-true",
-        description="as Lightning Fabric calls it: 32-true, or bf16-mixed (a hundred times slower on a processor "
-        "without AVX-512)",
+    precision: Literal["32-true", "bf16-mixed"] = Field(
+        "32-true", description="bf16-mixed is a hundred times slower on a processor without AVX-512"
     )
     compile: bool = Field(False, description="torch.compile: a minute at the start, faster steps")
     log_every: Count = Field(50, description="steps between two rows of metrics.csv")
@@ -122,19 +121,21 @@ class Config(BaseModel):
             raise InputError(f"toon is drawn and takes no source, got {self.source!r}")
         if self.train_reference == "other" and self.data != "toon":
             raise InputError(f"train_reference 'other' needs data whose slots are known (toon), got {self.data!r}")
+        if self.train_reference == "other" and self.reference_erasing:
+            raise InputError(
+                f"reference_erasing is of the truth and must be 0 with 'other', got {self.reference_erasing}"
+            )
         if self.train_reference == "other" and self.partners:
             raise InputError(
                 f"partners stand beside the truth, straight or warped, got them with {self.train_reference!r}"
             )
         if self.keys != "none" and (self.attention, self.reference) != ("cross", "image"):
             raise InputError(f"keys need attention to the image, got {self.attention!r} and {self.reference!r}")
-        if self.precision.startswith("16"):  # it would need a loss scale
-            raise InputError(f"precision must have float32's range, such as 'bf16-mixed', got {self.precision!r}")
         return self
 
     @property
     def depth(self) -> int:
-        """Levels of the U-Net: as given, or as many as leave a 2x2 bottleneck (7 at 256 px)."""
+        """Levels of the U-Net: as given, or as many as leave a bottleneck of 2x2, or a little more (7 at 256 px)."""
         return self.levels if self.levels is not None else max(2, self.size.bit_length() - 2)
 
     @property

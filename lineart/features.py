@@ -9,14 +9,15 @@ that package are read, because importing it needs IPython and torchsummary, and 
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lineart.config import InputError, MissingFile
+from lineart.config import InputError, Layer, MissingFile
 
-LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+LAYERS = get_args(Layer)
 VGG16_STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # widths of the convolutions
 
 

@@ -37,9 +37,9 @@ def config_of(run: str | Path) -> Config:
     if not path.is_file():
         raise MissingFile(f"the folder of a run must hold config.json, {run} does not")
     try:
-        return Config.from_dict(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise InputError(f"config.json of a run must be JSON, {path} is not: {error}") from error
+        return Config.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"config.json of a run must hold its settings as JSON, {path} does not: {error}") from error
 
 
 def last_whole(run: Path) -> Path:
@@ -96,8 +96,9 @@ def refuse_taken(folder: Path) -> None:
             f"a new run must not overwrite an old one: {folder} holds {there[0].name}; resume it or name another"
         )
     begun = (folder / "metrics.csv").is_file() and (folder / "config.json").is_file()
-    if folder.is_dir() and not begun and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise InputError(f"a new run must have a folder of its own, {folder} holds other files")
+    empty = folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+    if folder.exists() and not begun and not empty:
+        raise InputError(f"a new run must have a folder of its own, {folder} holds other files, or is a file")
 
 
 def new_folder(config: Config) -> Path:

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lineart import losses, runs
-from lineart.checkpoint import load_module, load_optimizer, make_generator, read_checkpoint
+from lineart.checkpoint import GENERATOR, load_module, load_optimizer, make_generator, read_checkpoint
 from lineart.config import Config, InputError, MissingFile
 from lineart.data.augment import random_erasing, random_jitter, random_warp, take_some, training_batch
 from lineart.data.sets import load
@@ -274,8 +274,8 @@ class Trainer:
         only_networks: weights as they are shipped hold no discriminator; then the run begins with a new one.
         """
         config, step, tensors = read_checkpoint(path)
-        runs.require_same(self.config, config, runs.ARCHITECTURE)
         alone = only_networks and not any(key.startswith("discriminator.") for key in tensors)
+        runs.require_same(self.config, config, GENERATOR if alone else runs.ARCHITECTURE)
         for name in ["generator"] if alone else self.raw:
             load_module(self.raw[name], tensors, name)
         if not only_networks:

@@ -147,7 +147,8 @@ def test_data_is_prepared_checked_and_trained_on(pictures, tmp_path, capsys):
     assert main(prepare) == 0  # neither the sheet nor a training makes the set another one
     (out / "color.npy").write_bytes((out / "color.npy").read_bytes()[:-1] + b"!")
     assert "color.npy" in sentence(["data", "check", out], capsys)
-    assert "sheet" in sentence(["data", "check", out, "--sheet", tmp_path / "sheet"], capsys)
+    for name in ("sheet", "sheet.psd", "nowhere/sheet.png"):
+        assert "sheet" in sentence(["data", "check", out, "--sheet", tmp_path / name], capsys)
 
 
 def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary(pictures, tmp_path, capsys):

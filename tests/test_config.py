@@ -56,6 +56,7 @@ def test_profile_comes_from_the_environment(monkeypatch):
         ("weights", "random"),
         ("train_reference", "cycle"),
         ("precision", "16-mixed"),
+        ("precision", "64-true"),
         ("batch_size", 0),
         ("steps", 0),
         ("levels", 1),
@@ -73,6 +74,8 @@ def test_profile_comes_from_the_environment(monkeypatch):
         ("learning_rate", True),
         ("source", ROOT),
         ("feature_layers", "relu1_2"),
+        ("feature_layers", ("relu9_9",)),
+        ("feature_layers", ()),
         ("learning_rate", 0.0),
         ("lr_gamma", -0.5),
         ("lambda_l1", -1),
@@ -99,6 +102,7 @@ def test_a_bad_value_is_refused_by_its_name(name, value):
         dict(data="toon", source="x"),
         dict(data="kaggle", train_reference="other"),
         dict(data="toon", train_reference="other", partners="partners.npy"),
+        dict(data="toon", train_reference="other", reference_erasing=0.5),
     ],
 )
 def test_settings_that_do_not_fit_each_other(settings):

@@ -357,6 +357,18 @@ def test_of_two_runs_at_once_one_does_the_work(pictures, undisturbed, tmp_path, 
     assert contents(tmp_path / "out") == undisturbed and made == ["once"]
 
 
+@pytest.mark.parametrize("lock", ["waiting", "held"])
+def test_who_is_interrupted_while_waiting_leaves_the_other_s_work(lock, pictures, tmp_path, monkeypatch):
+    begun = tmp_path / ".out.unfinished"
+    begun.mkdir()
+    (begun / "line.npy").write_text("of the other process")
+    interrupted = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(module, *(("FileLock", interrupted) if lock == "waiting" else ("_write", interrupted)))
+    with pytest.raises(KeyboardInterrupt):
+        prepare("folder", pictures, out=tmp_path / "out", **SMALL)
+    assert begun.exists() == (lock == "waiting")
+
+
 # What is there already
 
 

@@ -109,6 +109,14 @@ def test_a_zip_is_read_like_a_folder_and_a_bad_entry_costs_only_itself(archive, 
     assert sorted(tmp_path.iterdir()) == [archive]  # nothing is unpacked
 
 
+def test_a_long_name_in_a_zip_is_a_name(tmp_path):
+    name = "/".join(["folder"] * 700) + "/a.png"  # longer than a path on a disk may be
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as file:
+        file.writestr(name, "a picture")
+    (entry,) = list_entries(tmp_path / "long.zip")[0]
+    assert read(tmp_path / "long.zip", entry) == b"a picture"
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
 def test_a_zip_in_a_zip_is_read_like_a_folder_of_it(method, tmp_path):
     innermost, inner, outer = (tmp_path / f"{name}.zip" for name in ("innermost", "inner", "outer"))

@@ -101,7 +101,7 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     monkeypatch.setattr(sets, "CACHE", tmp_path)
     drawn, read = load(config, "test"), load(config, "test")
     monkeypatch.setattr(sets, "CACHE", tmp_path / "again")
-    monkeypatch.setattr(sets.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     alone = load(config, "test")
     assert drawn.digest() == read.digest() == alone.digest() and drawn.name == read.name == alone.name
     assert not list(tmp_path.rglob("*.tmp"))

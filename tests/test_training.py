@@ -399,11 +399,16 @@ def contents(folder):
 
 def test_a_folder_with_a_run_or_with_other_files_is_refused_and_they_stay(tmp_path, undisturbed):
     (tmp_path / "config.json").write_text('{"mine": 1}')
-    for folder, sentence in ((undisturbed, "holds last.safetensors; resume it"), (tmp_path, "holds other files")):
-        before = contents(folder)
+    (tmp_path / "file").write_text("mine")
+    for folder, sentence in (
+        (undisturbed, "holds last.safetensors; resume it"),
+        (tmp_path, "holds other files"),
+        (tmp_path / "file", "or is a file"),
+    ):
+        before = contents(tmp_path), contents(undisturbed)
         with pytest.raises(InputError, match=sentence):
             train(tiny(), folder)
-        assert contents(folder) == before
+        assert (contents(tmp_path), contents(undisturbed)) == before
 
 
 def test_a_folder_has_one_training_at_a_time(tmp_path, monkeypatch):
@@ -445,9 +450,10 @@ def test_another_architecture_is_refused(undisturbed, tmp_path, change):
 def test_what_a_run_cannot_go_on_from_is_a_sentence(tmp_path):
     with pytest.raises(InputError, match="resume must come with the folder of the run"):
         train(tiny(), resume=True)
-    (tmp_path / "config.json").write_text('{"size": 32,')
-    with pytest.raises(InputError, match="config.json of a run must be JSON, .* is not"):
-        runs.config_of(tmp_path)
+    for content in (b'{"size": 32,', b"[]", b"3", b"\xff\xfe"):
+        (tmp_path / "config.json").write_bytes(content)
+        with pytest.raises(InputError, match="config.json of a run must hold its settings as JSON, .* does not"):
+            runs.config_of(tmp_path)
 
 
 def test_a_set_smaller_than_asked_for_counts_as_it_is(tmp_path, monkeypatch):
@@ -508,6 +514,7 @@ def test_start_from_a_generator_alone_takes_a_new_discriminator(undisturbed, tmp
     assert all(torch.equal(value, fresh[name]) for name, value in run.raw["discriminator"].state_dict().items())
     with pytest.raises(InputError, match="the checkpoint must hold 'discriminator'"):
         run.restore(shipped)  # going on with a run needs both
+    Trainer(tiny(discriminator_width=8), tmp_path / "wider").restore(shipped, only_networks=True)
 
 
 def test_validation_psnr(tmp_path):

@@ -25,8 +25,8 @@ def extract_palette(image: Image.Image | np.ndarray, k: int = 9, seed: int = 0) 
     if isinstance(image, Image.Image):
         image = rgb(image)
     pixels = np.asarray(image)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(f"image must be (H, W, 3) of uint8, got {pixels.shape} of {pixels.dtype}")
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        raise ValueError(f"image must be (H, W, 3) of uint8, with pixels, got {pixels.shape} of {pixels.dtype}")
     # Every n-th pixel rather than an average of neighbours: averages invent colours at the borders.
     stride = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / GRID))))
     pixels = pixels[::stride, ::stride].reshape(-1, 3)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from PIL import Image
 
 from lineart.config import InputError
@@ -69,7 +69,7 @@ def prepare(
         settings["content"] = _digest(entries)
         readable = os.fsencode(path.name).decode(errors="backslashreplace")  # maybe no UTF-8
         record = settings | {"source": readable, "others": others, "val_is_test": val_is_test}
-        _make(out, path, entries, record, processes or os.cpu_count() or 1, allow_grey)
+        _make(out, path, entries, record, processes or cpu_count(), allow_grey)
     made = open_store(out)
     _refuse_another(made, settings)
     refuse_too_many(made, max_rejected)
@@ -110,20 +110,21 @@ def _make(out: Path, source: Path, entries: list[Entry], record: dict, processes
         with FileLock(out.with_name(f".{out.name}.lock")):  # a second process waits, and finds the set ready
             if is_store(out):
                 return
-            shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-            work.mkdir()
-            jobs = (delayed(_work)(source, entry, record) for entry in entries)
-            results = Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
-            _write(work, results, record, len(entries), allow_grey)
-            if out.exists():
-                out.rmdir()
-            os.rename(work, out)
+            try:
+                shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
+                work.mkdir()
+                jobs = (delayed(_work)(source, entry, record) for entry in entries)
+                results = Parallel(n_jobs=min(processes, len(entries)), batch_size=16, return_as="generator")(jobs)
+                _write(work, results, record, len(entries), allow_grey)
+                if out.exists():
+                    out.rmdir()
+                os.rename(work, out)
+            finally:  # while the lock keeps every other process out of it
+                shutil.rmtree(work, ignore_errors=True)
     except BrokenExecutor as error:
         raise InputError("a process was killed, perhaps for want of memory: try fewer --processes") from error
     except OSError as error:
         raise InputError(f"{out} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _work(source: Path, entry: Entry, record: dict) -> tuple[list, list]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import os
 import shlex
 from collections.abc import Callable
 from contextlib import suppress
@@ -154,9 +153,9 @@ def _drawn_by() -> str:
 
 def _draw(names, size: int, k: int, slots: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """`DRAWN`, stacked; in several processes where there is enough to draw."""
-    from joblib import Parallel, delayed  # only where nothing is kept from before
+    from joblib import Parallel, cpu_count, delayed  # only where nothing is kept from before
 
-    jobs = min(-(-len(names) // 32), os.cpu_count() or 1)
+    jobs = min(-(-len(names) // 32), cpu_count())
     own = [None] * len(names) if slots is None else slots
     tasks = (delayed(_draw_one)(name, size, k, colors) for name, colors in zip(names, own, strict=True))
     drawn = Parallel(n_jobs=jobs, batch_size=32)(tasks)

@@ -133,17 +133,17 @@ def read(source: Path, entry: Entry) -> bytes:
         raise Unfit(entry.reason)
     if entry.size > MAX_BYTES:
         raise Unfit(f"larger than {MAX_BYTES // 2**20} MiB")
-    path = source / entry.name
-    if path.exists() and not path.is_file():  # to read a pipe would wait
-        raise Unfit("not a regular file")
     try:
-        if source.is_dir():
+        if not source.is_dir():
+            return _open_zip(source, entry.inside).read(entry.name.removeprefix(f"{entry.inside}/"))
+        path = source / entry.name
+        if path.is_file() or not path.exists():
             return path.read_bytes()
-        return _open_zip(source, entry.inside).read(entry.name.removeprefix(f"{entry.inside}/"))
     except OSError as error:
         raise Unfit(f"unreadable: {error.strerror or error}") from error
     except Exception as error:  # zlib, CRC, an unknown method of compression, encrypted
         raise Unfit(f"damaged in the zip: {error}") from error
+    raise Unfit("not a regular file")  # to read a pipe would wait
 
 
 def _open_zip(path: Path, inside: str = "") -> zipfile.ZipFile:

@@ -68,10 +68,8 @@ class Store:
         if record.get("val_is_test"):
             lines.append("no test pictures in the source: its val is the test set, and val is held out of train")
         lines += [f"{count:,} noted: {note}" for note, count in record["notes"].items()]
-        return [
-            *lines,
-            f"{record['rejected']:,} rejected, see rejected.csv; skipped as no pictures: {record['others']:,}",
-        ]
+        lines.append(f"{record['rejected']:,} rejected, see rejected.csv; skipped as no pictures: {record['others']:,}")
+        return lines
 
 
 def default_folder(name: str, size: int) -> Path:

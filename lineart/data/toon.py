@@ -18,6 +18,7 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image, ImageColor
 from scipy import ndimage
+from scipy.spatial.distance import cdist
 
 from lineart.config import InputError
 from lineart.data.store import SPLITS
@@ -90,7 +91,7 @@ def _slot_color(style: str, component: str, value) -> str:
     elif value in ("none", "transparent"):
         return value
     else:
-        rgb = _literal(value)
+        rgb = ImageColor.getrgb(value)
         if max(rgb) < 64:
             slot = "ink"
         elif min(rgb) > 240:
@@ -98,11 +99,6 @@ def _slot_color(style: str, component: str, value) -> str:
         else:
             slot = slots.get((component, "literal"), "white")
     return {"ink": "#000000", "white": "#ffffff"}.get(slot) or FLAGS[slot]
-
-
-def _literal(value: str) -> tuple[int, int, int]:
-    """RGB of `#rgb`, `#rrggbb`, `black` or `white`."""
-    return ImageColor.getrgb(value)[:3]
 
 
 def _assign_slots(element, style: str, component: str, stroke: float) -> None:
@@ -191,13 +187,10 @@ def random_slots(rng: np.random.Generator) -> np.ndarray:
 
 def _region_mask(svg: str, size: int) -> np.ndarray:
     """(size, size) uint8: the slot of every pixel, WHITE or INK."""
-    image = _rasterise(svg, size, crisp=True).astype(np.int64)
-    flags = np.array([_literal(flag) for flag in (*FLAGS.values(), "#ffffff", "#000000")])  # (8, 3)
-    colors, inverse = np.unique(image @ [65536, 256, 1], return_inverse=True)
-    rgb = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1)  # (distinct, 3)
+    pixels = _rasterise(svg, size, crisp=True).reshape(-1, 3)
+    flags = [ImageColor.getrgb(flag) for flag in (*FLAGS.values(), "#ffffff", "#000000")]
     # Nearest, because translucent shapes blend two flags.
-    nearest = ((rgb[:, None] - flags) ** 2).sum(-1).argmin(-1)
-    return nearest[inverse].reshape(size, size).astype(np.uint8)
+    return cdist(pixels, flags, "sqeuclidean").argmin(1).reshape(size, size).astype(np.uint8)
 
 
 def outline_share(mask: np.ndarray, line: np.ndarray) -> float:
@@ -216,9 +209,7 @@ def outline_share(mask: np.ndarray, line: np.ndarray) -> float:
         region = filled == slot
         if region.mean() < 0.005:
             continue
-        border = np.zeros(mask.shape, bool)
-        border[:, 1:] |= region[:, 1:] != region[:, :-1]
-        border[1:] |= region[1:] != region[:-1]
+        border = np.diff(region, axis=0, prepend=region[:1]) | np.diff(region, axis=1, prepend=region[:, :1])
         shares.append((border & ink).sum() / max(border.sum(), 1))
     return float(min(shares, default=1.0))
 
