@@ -49,9 +49,9 @@ def rgb(image: Image.Image) -> Image.Image:
 
     Raises `Unfit` for pixels of 32 bits.
     """
-    image = ImageOps.exif_transpose(image)
+    image = upright(image)
     if image.mode.startswith("I;16"):
-        image = _eight_bits(image)
+        image = eight_bits(image)
     if image.mode in ("I", "F"):
         raise Unfit(f"pixels of 32 bits (mode {image.mode}), whose range is not known")
     if image.has_transparency_data:
@@ -61,10 +61,18 @@ def rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says, unless that is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of damaged EXIF Pillow raises whatever it likes
+        return image
+
+
+def eight_bits(image: Image.Image, white: int = 65535) -> Image.Image:
     """Of 16-bit grey; the one value that a PNG may name as transparent becomes white here, where it is still exact."""
     values = np.asarray(image, np.float32)
-    grey = np.where(values == image.info.get("transparency"), 255, values / 257)
+    grey = np.where(values == image.info.get("transparency"), 255, values / white * 255)
     return Image.fromarray(grey.round().astype(np.uint8))
 
 

@@ -1,5 +1,6 @@
 """Many drawings from files to files: nothing lost, nothing replaced, and a bad file is no end."""
 
+import os
 import shutil
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_files_folders_and_globs(folder, weights, capsys, what):
         "a folder": [folder],
         "files": [folder / "a.png", str(folder / "b.jpg")],
         "a glob": [f"{folder}/[ab].*"],
-        "all, and twice": [folder, folder / "a.png", f"{folder}/*.jpg"],
+        "all, and twice": [folder, os.path.relpath(folder / "a.png"), f"{folder}/*.jpg"],
     }[what]
     code, results = run(folder, drawings, weights=weights)
     assert code == 0 and [*results] == ["a.png", "b.png"]
@@ -168,6 +169,8 @@ def test_a_reference_that_is_not_there_is_named(folder, weights):
     (folder.parent / "reference.png").unlink()
     with pytest.raises(MissingFile, match="there is no picture at .*reference.png"):
         run(folder, weights=weights)
+    with pytest.raises(MissingFile, match="there is no picture at r"):
+        colorize_files([folder], "r" * 300, folder.parent / "out", weights=weights)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +185,8 @@ def test_a_reference_that_is_not_there_is_named(folder, weights):
         ({"finish": "matte"}, "finish must be"),
         ({"gap": float("inf")}, "gap must be"),
         ({"palette": "#ff0000"}, "got both"),
+        ({"palette": ""}, "got both"),
+        ({"weights": "w" * 300}, "weights must be"),
     ],
 )
 def test_what_concerns_all_is_a_sentence_before_anything_is_written(folder, weights, wrong, rule):
@@ -202,6 +207,7 @@ def test_a_single_result_has_the_name_that_it_is_given_or_none(folder, weights):
         (one, "y.psd", {}),
         (one, "y.jpg", {"format": "png"}),
         (one, "a.png/y", {}),  # a file is no folder
+        (one, "y" * 300, {}),
     ):
         with pytest.raises(InputError, match=r"(out|format) must be|can't be made"):
             colour(drawings, folder / name, **options)

@@ -59,12 +59,14 @@ SCANS = {  # how it was spoilt; how far, in grey levels on average, it may be fr
     "12 bits in 16": (lambda: Image.fromarray((LINE / 255 * 4095).astype(np.uint16)), 1),
     "16 bits": (lambda: Image.fromarray(LINE.astype(np.uint16) * 257), 0),
     "black on nothing": (layer, 0),
+    "faint black on nothing": (lambda: Image.fromarray(np.asarray(layer()) // np.array([1, 1, 1, 4], np.uint8)), 8),
     "white on nothing": (lambda: Image.fromarray(np.asarray(layer()) | np.array([255, 255, 255, 0], np.uint8)), 0),
     "palette": (lambda: Image.fromarray(LINE).convert("RGB").quantize(16), 1),
     "1 bit": (lambda: Image.fromarray(LINE).convert("1", dither=Image.Dither.NONE), 5),
     "turned by EXIF": (turned, 0),
     "CMYK": (lambda: Image.fromarray(LINE).convert("CMYK"), 0),
     "JPEG": (lambda: file_of(Image.fromarray(LINE), format="JPEG", quality=40), 3),
+    "JPEG with damaged EXIF": (lambda: file_of(Image.fromarray(LINE), format="JPEG", exif=b"Exif\0\0no TIFF"), 3),
     "enlarged": (lambda: Image.fromarray(LINE).resize((6 * SIDE, 6 * SIDE), Image.Resampling.LANCZOS), None),
 }
 

@@ -121,6 +121,8 @@ def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
         before, after = (flats.underpaint(line, smeared(inside), palette, name, swap=s) for s in ((), swap))
         deep, far = np.s_[100:156, 100:156], np.s_[:40]
         assert np.abs(after[deep].astype(int) - green).max() <= 3 and np.array_equal(before[far], after[far])
+        twice = flats.underpaint(line, smeared(inside), palette, name, swap=[(RED, (0, 0, 0)), *swap])
+        assert np.array_equal(twice, after)  # the last one counts
         with pytest.raises(InputError, match=r"#c8283c #3c5adc #ffffff, got #1eb43c$"):  # green is in no palette here
             flats.underpaint(line, smeared(inside), palette, name, swap=[(green, RED)])
 

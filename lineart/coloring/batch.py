@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,12 +55,12 @@ def colorize_files(
     """
     if (reference is None) == (palette is None):
         raise InputError(
-            f"colours must come from a reference or from a palette, got {'both' if palette else 'neither'}"
+            f"colours must come from a reference or from a palette, got {'neither' if palette is None else 'both'}"
         )
-    paths, reference = _pictures(drawings), Path(reference) if reference else None
+    paths, reference = _pictures(drawings), None if reference is None else Path(reference)
     targets = _targets(paths, Path(out), format, layered)
     settings = {"gap": gap, "finish": finish, "seed": seed, "swap": parse_swaps(swap or "")}
-    settings |= {"reference": _open(reference)} if reference else {"palette": parse_palette(palette)}
+    settings |= {"palette": parse_palette(palette)} if reference is None else {"reference": _open(reference)}
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
     _make(targets[0][0].parent)
@@ -123,7 +124,7 @@ def parse_swaps(text: str) -> list[np.ndarray]:
 
 def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
     """The files that are meant: each once, a folder's and a glob's in the order of their names."""
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for one in map(str, drawings):
         path = Path(one).expanduser()
         if os.path.isdir(path):  # of a name that is too long, pathlib raises
@@ -134,8 +135,9 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
             )
         if not files:
             raise MissingFile(f"a drawing must be a picture file, a folder of them or a glob, found none at {one}")
-        found |= dict.fromkeys(files)
-    return list(found)
+        for file in files:
+            found.setdefault(os.path.abspath(file), file)
+    return list(found.values())
 
 
 def _format(name: str | None, layered: bool) -> str:
@@ -152,7 +154,7 @@ def _format(name: str | None, layered: bool) -> str:
 
 def _targets(paths: list[Path], out: Path, format: str | None, layered: bool) -> list[list[Path]]:
     """The files that each drawing is coloured into."""
-    if out.suffix.lower() in (*SUFFIXES, ".psd") and not out.is_dir():
+    if out.suffix.lower() in (*SUFFIXES, ".psd") and not os.path.isdir(out):
         named = _format(out.suffix, layered)
         if len(paths) > 1 or (layered and named != "psd"):
             raise InputError(f"out must be a folder for more than one file, got {out}")
@@ -178,10 +180,12 @@ def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) ->
 
 def _open(path: str | Path) -> Image.Image:
     """The picture of a file, whatever its mode. Raises MissingFile, or InputError for what is none."""
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise MissingFile(f"there is no picture at {path}")
     try:
-        image = Image.open(path, formats=FORMATS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow only warns where `MAX_PIXELS` refuses
+            image = Image.open(path, formats=FORMATS)
         if small := image.width * image.height <= MAX_PIXELS:
             image.load()
         rgb(image.crop((0, 0, 1, 1)))  # or its mode is none that is known
@@ -195,8 +199,8 @@ def _open(path: str | Path) -> Image.Image:
 def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool) -> None:
     result = colorizer.colorize(drawing, **settings)
     format = _format(targets[0].suffix, layered=False)
-    if format == "jpg" and result.mode == "RGBA":  # which knows no transparency
-        result = Image.alpha_composite(Image.new("RGBA", result.size, "white"), result).convert("RGB")
+    if format == "jpg":  # which knows no transparency
+        result = rgb(result)
     with whole(targets[0], overwrite) as temporary:
         result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
 

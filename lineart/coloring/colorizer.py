@@ -1,6 +1,7 @@
 """Colour one drawing with trained weights."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lineart.config import DATA_FOLDER, Config, InputError, MissingFile
 from lineart.data.palette import extract_palette
 from lineart.images import paint, rgb
 from lineart.networks import Generator
+from lineart.runs import LAST
 
 PRETRAINED = DATA_FOLDER / "pretrained"
 
@@ -24,10 +26,10 @@ def pretrained_path(name: str) -> Path:
     Raises MissingFile that lists what is there.
     """
     best = PRETRAINED / f"{name}.json"
-    if best.is_file() and "best" in (card := json.loads(best.read_text())):
+    if os.path.isfile(best) and "best" in (card := json.loads(best.read_text())):
         name = card["best"]
     path = PRETRAINED / f"{name}.safetensors"
-    if not path.is_file():
+    if not os.path.isfile(path):
         known = ", ".join(sorted(p.stem for p in PRETRAINED.glob("*.json"))) or "none"
         raise MissingFile(f"weights must be a file or one of the shipped names ({known}), got {name!r}")
     return path
@@ -41,10 +43,12 @@ def checkpoint_path(name_or_path: str | Path) -> Path:
     if str(name_or_path).startswith(hub.PREFIX):
         return hub.fetch(str(name_or_path))
     path = Path(name_or_path)
-    shipped = len(path.parts) == 1 and any((PRETRAINED / f"{path}.{end}").is_file() for end in ("json", "safetensors"))
-    if path.is_dir() and (not shipped or any((path / file).is_file() for file in ("last.safetensors", "config.json"))):
-        return path / "last.safetensors"
-    return path if path.is_file() else pretrained_path(str(name_or_path))
+    shipped = len(path.parts) == 1 and any(
+        os.path.isfile(PRETRAINED / f"{path}.{end}") for end in ("json", "safetensors")
+    )
+    if os.path.isdir(path) and (not shipped or any((path / file).is_file() for file in (LAST, "config.json"))):
+        return path / LAST
+    return path if os.path.isfile(path) else pretrained_path(str(name_or_path))  # of too long a name pathlib raises
 
 
 class Colorizer:

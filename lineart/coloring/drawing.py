@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps
 
 from lineart.config import InputError
-from lineart.images import rgb
+from lineart.images import eight_bits, rgb, upright
 
 INK = 128  # a pixel of a clean drawing below it is ink
 WHITE = 250  # and from here on paper
@@ -41,7 +41,7 @@ def clean(image: Image.Image, as_is: bool = False) -> Drawing:
     as_is: only upright and in 8 bits, whatever it shows.
     Raises InputError for a picture without lines or of nothing but ink, and for a coloured picture or a photograph.
     """
-    image, notes = _eight_bits(ImageOps.exif_transpose(image))
+    image, notes = _eight_bits(upright(image))
     picture, alpha = _on_paper(to_srgb(image))
     if as_is:
         return Drawing(np.asarray(picture.convert("L")), alpha)
@@ -81,10 +81,8 @@ def _eight_bits(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """16-bit grey by the bits that are in use: a scan of 12 has its white at 4095."""
     if not image.mode.startswith("I;16"):
         return image, []
-    values = np.asarray(image, np.float32)
-    bits = max(8, int(values.max()).bit_length())
-    grey = np.where(values == image.info.get("transparency"), 255, values / (2**bits - 1) * 255)
-    return Image.fromarray(grey.round().astype(np.uint8)), [f"{bits} bits in a 16-bit file scaled up"] * (bits < 16)
+    bits = max(8, int(np.asarray(image).max()).bit_length())
+    return eight_bits(image, 2**bits - 1), [f"{bits} bits in a 16-bit file scaled up"] * (bits < 16)
 
 
 def _on_paper(image: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
@@ -96,8 +94,8 @@ def _on_paper(image: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
     if not image.has_transparency_data:
         return picture, None
     layer = image.convert("RGBA")
-    alpha, values = np.asarray(layer.getchannel("A")), np.asarray(picture)
-    if values.min() >= WHITE - 50 and alpha.any():
+    alpha, values = np.asarray(layer.getchannel("A")), np.asarray(layer)[..., :3]  # faint black is no white
+    if alpha.any() and values[alpha > 0].min() >= WHITE - 50:
         return Image.alpha_composite(Image.new("RGBA", image.size, "black"), layer).convert("RGB"), None
     opaque_paper = ((alpha >= alpha.max() / 2) & (values.min(2) >= INK)).mean()
     return picture, alpha if opaque_paper > 0.01 and alpha.min() < 255 else None

@@ -66,8 +66,8 @@ def underpaint(
     a line runs where the network's colours change.
     swap: pairs of an old and a new colour, 0..255. The palette's colour nearest to the old one is meant, and every
     region (in "smooth" every pixel) that is nearer to it than to the palette's others moves in CIELAB as far as from it
-    to the new one. Raises InputError for another name, for "exact" or a swap without a palette, and for a swap whose
-    old colour is not near any of it.
+    to the new one; of two swaps of one colour the last counts. Raises InputError for another name, for "exact" or a
+    swap without a palette, and for a swap whose old colour is not near any of it.
     """
     if name not in typing.get_args(Finish):
         raise InputError(f"finish must be one of {', '.join(typing.get_args(Finish))}, got {name!r}")
@@ -115,7 +115,7 @@ def exchange(colors: np.ndarray, palette: np.ndarray, swap: Swaps) -> np.ndarray
         if np.linalg.norm(old - known[i]) > NEAR:
             there = " ".join(dict.fromkeys(map(_css, known)))
             raise InputError(f"the old colour of a swap must be near one of the palette, {there}, got {_css(old)}")
-        moved[nearest == i] += new - known[i]
+        moved[nearest == i] = colors[nearest == i] + new - known[i]  # of two swaps of one colour the last
     return moved
 
 
