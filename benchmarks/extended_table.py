@@ -170,7 +170,6 @@ def draw_curves(methods: dict[str, Path], data: str) -> None:
         }
         plot_curves(smooth, "l1", f"{phase}: L1", left)
         plot_curves(curves, "psnr_val", f"{phase}: PSNR, dB", right)
-        left.get_legend().remove(), right.get_legend().remove()
     handles = axes[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.suptitle(

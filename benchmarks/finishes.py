@@ -2,7 +2,7 @@
 
     python benchmarks/finishes.py
 
-Four methods, each with the network's own picture (smooth), shading blurred within regions (soft), one colour a region
+Five methods, each with the network's own picture (smooth), shading blurred within regions (soft), one colour a region
 (flat), and one colour of the reference's palette a region (exact), on 512 drawings. Writes
 `figures/finishes_toon.csv` and `.md`.
 """

@@ -192,7 +192,8 @@ def export(data: str, method: str, seed: int, runs: Path = RUNS, out: Path = PRE
     path = save_checkpoint(out / f"{name}.safetensors", config, total, {"generator": generator}, half=True)
     for phase, run in trained.items():
         head, *lines = (run / "metrics.csv").read_text().splitlines(keepends=True)
-        until = [line for line in lines if int(line.split(",")[0]) <= steps[phase]]  # a run goes on after a checkpoint
+        whole_lines = [line for line in lines if line.endswith("\n")]  # a killed run may have cut the last one
+        until = [line for line in whole_lines if int(line.split(",")[0]) <= steps[phase]]  # of the checkpoint
         write_text(out / f"{name}-{phase}.csv", head + "".join(until))
     had = [{"phase": phase} | _phase(run, steps[phase]) for phase, run in trained.items()]
     record = provenance(

@@ -166,6 +166,7 @@ def paint(
     results = []
     for start in range(0, len(line), batch_size):
         some = slice(start, start + batch_size)
-        batch = to_batch(*(torch.tensor(array[some], device=device) for array in (line, reference, palette)))
+        arrays = (np.array(array[some]) for array in (line, reference, palette))  # a copy: they may be read-only
+        batch = to_batch(*(torch.from_numpy(array).to(device) for array in arrays))
         results.append(to_uint8(generator(batch["line"], batch["palette"], batch["color"], noise)).cpu())
     return torch.cat(results)

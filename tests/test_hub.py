@@ -67,7 +67,7 @@ FAILURES = {
     "no such repository": (errors.RepositoryNotFoundError("gone", response=response(404)), "someone/colours"),
     "no such revision": (errors.RevisionNotFoundError("gone", response=response(404)), "v2"),
     "no such file": (errors.RemoteEntryNotFoundError("gone", response=response(404)), "model.safetensors"),
-    "no network": (errors.LocalEntryNotFoundError("offline"), "not reached"),
+    "no network": (errors.LocalEntryNotFoundError("offline"), "offline"),
     "an answer of the Hub's own": (errors.HfHubHTTPError("500\n\n" + "x" * 999, response=response(500)), "500"),
 }
 

@@ -1,15 +1,18 @@
 """The course's pictures: values as they are saved, points where they belong, figures that are the same bytes again."""
 
+import base64
+import io
 import json
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lineart.course.plotting import (
     as_picture,
-    compact,
+    on_page,
     plot_curves,
     plot_health,
     plot_sizes,
@@ -96,9 +99,9 @@ def test_long_runs_have_a_row_a_size():
     assert [len(axis.lines) for axis in axes] == [2, 2, 1, 1]
 
 
-def test_a_compact_figure_has_few_colours_and_is_closed():
+def test_a_figure_on_the_page_has_few_colours_and_is_closed():
     figure = show_grid([[np.full((4, 4, 3), (255, 0, 0), np.uint8)]])
-    image = compact(figure)
+    image = Image.open(io.BytesIO(base64.b64decode(on_page(figure, "red")["data"]["image/png"])))
     assert image.mode == "P" and image.getpalette() and not plt.fignum_exists(figure.number)
     assert (255, 0, 0) in {color for _, color in image.convert("RGB").getcolors(1 << 16)}
 

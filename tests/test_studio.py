@@ -25,6 +25,7 @@ from lineart.layers import WSConv2d
 from lineart.methods import METHODS, method_title
 from lineart.studio import build, commands, export, samples
 
+LARGEST = 2  # of 255 grey levels: what float16 filters change
 NAMES = [path.stem for path in export.shipped()]
 
 
@@ -67,7 +68,7 @@ def test_an_exported_network_paints_and_attends_as_in_pytorch(name, exported, on
     found, wanted = both(onnx_runtime, (folder / manifest[name]["file"]).read_bytes(), generator)
     assert [x.shape for x in found] == [x.shape for x in wanted]
     difference = 127.5 * np.abs(found[0] - wanted[0])  # in grey levels
-    assert difference.max() <= export.TOLERANCE["largest"] and difference.mean() <= export.TOLERANCE["mean"]
+    assert difference.max() <= LARGEST and difference.mean() <= 0.1
     assert np.ptp(wanted[0]) > 1  # a picture, not one grey
     for attention, expected in zip(found[1:], wanted[1:]):
         assert np.abs(attention - expected).max() < 0.01
@@ -83,7 +84,7 @@ def test_what_matching_needs_of_the_reference_is_drawn_inside_the_graph(keys, on
     assert len(model) <= 8e6
     found, wanted = both(onnx_runtime, model, generator)
     assert found[1].shape == (1, 32, 32, 1024)  # one finer level of the decoder attends, too
-    assert 127.5 * np.abs(found[0] - wanted[0]).max() <= export.TOLERANCE["largest"]
+    assert 127.5 * np.abs(found[0] - wanted[0]).max() <= LARGEST
     assert np.abs(found[1] - wanted[1]).max() < 0.01
 
 
@@ -199,8 +200,9 @@ def test_the_server_gives_files_to_this_machine_alone(tmp_path):
         with urllib.request.urlopen(f"http://localhost:{http.server_port}/") as answer:
             assert answer.read() == b"<title>studio</title>" and answer.headers["Cache-Control"] == "no-cache"
         assert http.server_address[0] == "127.0.0.1"
-        with pytest.raises(InputError, match="port must be free"):
-            commands.server(tmp_path, http.server_port)
+        for port in (http.server_port, 65536, -1):
+            with pytest.raises(InputError, match=f"port must be free and below 65536, got {port}"):
+                commands.server(tmp_path, port)
         http.shutdown()
 
 

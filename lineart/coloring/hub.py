@@ -23,30 +23,13 @@ def fetch(address: str) -> Path:
         )
     file = parts["file"] or DEFAULT
     file = file if file.endswith(".safetensors") else f"{file}.safetensors"
-    return _download(parts["repo"], file, parts["revision"])
-
-
-def _download(repo: str, file: str, revision: str | None) -> Path:
     try:
         import huggingface_hub
         from huggingface_hub import errors
     except ImportError as error:
         raise InputError(f"weights at {PREFIX} need huggingface_hub: pip install 'lineart[hub]'") from error
     try:
-        return Path(huggingface_hub.hf_hub_download(repo, file, revision=revision))
-    except errors.RepositoryNotFoundError as error:
-        raise MissingFile(
-            f"the Hugging Face Hub must have a repository {repo} that you may read, it has none"
-        ) from error
-    except errors.RevisionNotFoundError as error:
-        raise MissingFile(f"{repo} must have the revision {revision}, it has none of that name") from error
-    except errors.LocalEntryNotFoundError as error:
-        raise MissingFile(f"{file} of {repo} is not in the cache, and the Hugging Face Hub was not reached") from error
-    except errors.EntryNotFoundError as error:
-        raise MissingFile(f"{repo} must have the file {file}, it has none; name one: {PREFIX}{repo}/FILE") from error
-    except errors.HfHubHTTPError as error:
-        raise InputError(
-            f"the Hugging Face Hub did not give {file} of {repo}: {' '.join(str(error).split())[:200]}"
-        ) from error
-    except errors.HFValidationError as error:
-        raise InputError(f"a repository must be called owner/name, got {repo}: {error}") from error
+        return Path(huggingface_hub.hf_hub_download(parts["repo"], file, revision=parts["revision"]))
+    except (errors.HfHubHTTPError, errors.EntryNotFoundError, errors.HFValidationError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise MissingFile(f"the Hub did not give {file} for {address} (hf://owner/name/file): {said}") from error

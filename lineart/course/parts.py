@@ -6,10 +6,14 @@ that draws, or is long, is shown by what it makes.
 """
 
 import ast
+import base64
 import html
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from PIL import Image
 
 from lineart.course import kernel
 from lineart.course.formulas import mathml
@@ -201,10 +205,7 @@ def _output_parts(output: dict) -> Iterator[Part]:
 
 def _picture(png: str, text: str) -> Part:
     """As large as the screen lets it be, at most twice its size, so that dots stay fine."""
-    import base64
-    import struct
-
-    width, height = struct.unpack(">II", base64.b64decode(png[:64])[16:24])
+    width, height = Image.open(io.BytesIO(base64.b64decode(png))).size
     scale = min(PICTURE / height, WIDTH / width, 2)
     source = f"data:image/png;base64,{png.strip().replace(chr(10), '')}"
     size = f'width="{round(width * scale)}" height="{round(height * scale)}"'

@@ -16,7 +16,7 @@ from PIL import Image
 from lineart.config import figures_dir
 from lineart.files import provenance, whole, write_sidecar
 from lineart.images import to_uint8
-from lineart.methods import METHODS, method_title
+from lineart.methods import METHODS
 
 DPI = 100
 
@@ -149,12 +149,10 @@ def draw_blocks(boxes: list[tuple[str, float, float, str]], arrows: list[tuple[i
 def plot_curves(curves: dict[str, dict[str, np.ndarray]], column: str, label: str, axis: Axes) -> Axes:
     """One column of several `metrics.csv` against the step, without empty cells; curves: method -> columns."""
     for method, columns in curves.items():
-        kept = ~np.isnan(columns[column])
-        color = METHODS[method].color if method in METHODS else None
-        axis.plot(columns["step"][kept], columns[column][kept], label=method_title(method), color=color)
+        kept, known = ~np.isnan(columns[column]), METHODS[method]
+        axis.plot(columns["step"][kept], columns[column][kept], label=known.title, color=known.color)
     axis.set(xlabel="step", ylabel=label)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8)
     return axis
 
 
@@ -195,8 +193,7 @@ def plot_sizes(curves: dict[tuple[str, int], dict[str, np.ndarray]]) -> Figure:
         here = {method: curve for (method, other), curve in curves.items() if other == size}
         for axis, (column, label) in zip(row, (("l1", "L1"), ("psnr_val", "PSNR, dB"))):
             plot_curves(here, column, f"{size} px: {label}", axis)
-            axis.get_legend().remove()  # one for all, where no curve runs
-    handles = axes[0, 0].get_legend_handles_labels()
+    handles = axes[0, 0].get_legend_handles_labels()  # one for all, where no curve runs
     figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
@@ -208,30 +205,25 @@ def read_curve(path: str | Path) -> dict[str, np.ndarray]:
     return {name: column.to_numpy() for name, column in pd.read_csv(path).items()}
 
 
-def compact(figure: Figure, colors: int = 256) -> Image.Image:
-    """The figure as an indexed picture, closed: a third of the bytes, so that a notebook full of pictures stays small.
+def on_page(figure: Figure, alt: str, colors: int = 256) -> dict[str, dict]:
+    """The figure, closed, as IPython publishes it: PNG and text as `data`, the text again as `metadata`.
 
-    At most 256 `colors`; what only needs a few is unchanged. For the page; `save_figure` keeps all colours.
+    colors: at most 256, so that a notebook full of pictures stays small; a third of the bytes, and what only needs a
+    few colours is unchanged. `save_figure` keeps all.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI, bbox_inches="tight")
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=DPI, bbox_inches="tight")
     plt.close(figure)
     # Median cut, Pillow's default, averages the few pixels of a rare colour away.
-    return Image.open(buffer).convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE)
-
-
-def on_page(figure: Figure, alt: str, colors: int = 256) -> dict[str, dict]:
-    """The figure, closed, as IPython publishes it: PNG and text as `data`, the text again as `metadata`."""
-    buffer = io.BytesIO()
-    compact(figure, colors).save(buffer, "PNG", optimize=True)
-    data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": alt}
+    Image.open(drawn).convert("RGB").quantize(colors, Image.Quantize.FASTOCTREE).save(small, "PNG", optimize=True)
+    data = {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": alt}
     return {"data": data, "metadata": {"image/png": {"alt": alt}}}
 
 
 def show(figure: Figure, alt: str, colors: int = 256) -> None:
     """Put a figure on the page, with the text that stands for it where it is read aloud or can't be shown.
 
-    alt: one or two sentences that say what is to be seen. colors: see `compact`.
+    alt: one or two sentences that say what is to be seen. colors: see `on_page`.
     """
     from IPython.display import publish_display_data  # there in a notebook; the package works without it
 

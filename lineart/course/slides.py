@@ -33,15 +33,14 @@ def write_slides(folder: Path, only: Sequence[str] = (), notebooks: Path | None 
         (folder / "reveal.js" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(reveal / name, folder / "reveal.js" / name)
     shutil.copyfile(TEMPLATE / "slides.css", folder / "slides.css")
-    titles = {}
-    for path in chosen:
-        node = deck(kernel.read(path))
-        write_text(folder / f"{path.stem}.html", render(node, path.stem))
-        titles[path.stem] = node.metadata["title"]
+    decks = {path.stem: deck(kernel.read(path)) for path in kernel.find(notebooks)}
+    for name in [path.stem for path in chosen]:
+        write_text(folder / f"{name}.html", render(decks[name], name))
+    titles = {name: node.metadata["title"] for name, node in decks.items() if (folder / f"{name}.html").is_file()}
     links = "".join(f'<li><a href="{name}.html">{html.escape(title)}</a></li>\n' for name, title in titles.items())
     head = '<!DOCTYPE html>\n<html lang="en"><meta charset="utf-8"><title>Slides</title>\n<h1>Slides</h1>\n'
     write_text(folder / "index.html", f"{head}<ul>\n{links}</ul>\n</html>\n")
-    return f"{len(titles)} decks in {folder}; S shows the speaker's notes, O all slides"
+    return f"{len(chosen)} decks in {folder}; S shows the speaker's notes, O all slides"
 
 
 def render(node, name: str) -> str:

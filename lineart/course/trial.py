@@ -8,6 +8,7 @@ That stops slips and mischief. It is no prison: Python cannot hold a student who
 
 import ast
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
@@ -215,6 +216,8 @@ def _foreign(stub: str, names: dict) -> str | None:
         targets = node.targets if isinstance(node, ast.Assign) else [node]
         for name in [getattr(target, "name", getattr(target, "id", None)) for target in targets]:
             value = names.get(name)
+            while isinstance(value, functools.partial):
+                value = value.func
             written = value if isinstance(value, (type, types.FunctionType)) else type(value)
             if callable(value) and written.__module__ != names.get("__name__"):
                 whose = f"{written.__module__}.{getattr(value, '__qualname__', written.__qualname__)}"

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +88,16 @@ class Evaluator:
         self.perceptual = metrics.PerceptualDistance(weights)
         self.network = frechet_features(weights)
         self.known: dict[bytes, np.ndarray] = {}  # sha256 of a picture -> its features, which take the longest
-        self.real = self.features(self.truth)
-        # The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there.
-        self.input_lines = metrics.lines_in(pairs.line)
+
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(n, d) features of the truth; only P3 needs them."""
+        return self.features(self.truth)
+
+    @cached_property
+    def input_lines(self) -> torch.Tensor:
+        """The ink of the input, as the same extractor sees it in the truth: filled ink has two edges there."""
+        return metrics.lines_in(self.pairs.line)
 
     def plan(self, protocol: str) -> list[Trial]:
         """The trials of a protocol on this set."""

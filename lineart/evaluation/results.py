@@ -126,4 +126,4 @@ def hours() -> pd.DataFrame:
 
 
 def _read(name: str, **options) -> pd.DataFrame:
-    return pd.read_csv(FIGURES / name, keep_default_na=False, **options)  # a method is called "none"
+    return pd.read_csv(FIGURES / name, keep_default_na=False, **options)  # an empty finish is a text

@@ -1,4 +1,4 @@
-"""Measured numbers as rows of a DataFrame, and the one reader and writer of CSV.
+"""Measured numbers as rows of a DataFrame, and how they are read and written.
 
 A row holds one number and what is needed to get it again. `value` is the mean; `spread` the standard deviation, over
 the n drawings, in P3 over the derangements. `train_seed` is that of the training, and empty for a method without a

@@ -19,7 +19,8 @@ PAGE = PACKAGE / "studio" / "page"
 MANIFEST = "studio.json"  # what the page reads first
 SHOWN = ("index.html", "studio.css", "studio.js")
 RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}  # .js: a type all hosts know
-MADE_BY = ("layers.py", "networks.py", "methods.py", "data/lines.py", "data/toon.py", "data/palette.py")
+MADE_BY = ("config.py", "checkpoint.py", "images.py", "layers.py", "networks.py", "methods.py")
+MADE_BY += tuple(f"data/{name}.py" for name in ("lines", "toon", "palette", "store"))
 
 
 def build(out: Path) -> Path:
@@ -27,6 +28,7 @@ def build(out: Path) -> Path:
 
     Raises InputError where npm or the extra `studio` is missing, or where `out` holds something else.
     """
+    out = out.resolve()
     if out.exists() and not (out.is_dir() and ((out / MANIFEST).is_file() or not any(out.iterdir()))):
         raise InputError(f"--out must be a new folder or an earlier studio, got {out}")
     npm = need_npm()
@@ -63,7 +65,7 @@ def built(out: Path) -> bool:
 
 
 def key() -> str:
-    """A digest of all that decides what the folder holds."""
+    """A digest of all that decides what the folder holds, but for the versions of libraries."""
     ours = [path for path in sorted((PACKAGE / "studio").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     files = [*ours, *(PACKAGE / name for name in MADE_BY), *shipped()]
     return hashlib.sha256("".join(f"{path.name} {sha256(path)}\n" for path in files).encode()).hexdigest()

@@ -53,12 +53,10 @@ class Handler(SimpleHTTPRequestHandler):
 
 def server(folder: Path, port: int) -> ThreadingHTTPServer:
     """An HTTP server of the folder that only this machine reaches; not started."""
-    if not 0 <= port < 65536:
-        raise InputError(f"port must be between 0 and 65535, got {port}")
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(folder)))
-    except OSError as error:
-        raise InputError(f"port must be free, got {port}: {error.strerror}; --port takes another") from error
+    except (OSError, OverflowError) as error:
+        raise InputError(f"port must be free and below 65536, got {port}: {error}; --port takes another") from error
 
 
 @dataclass

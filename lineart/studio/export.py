@@ -23,8 +23,6 @@ from lineart.networks import Generator
 MANIFEST = "networks.json"
 OPSET = 18  # read by onnxruntime of 2022 and later
 HALF_FROM = 256  # numbers; smaller tensors stay float32
-# How far an exported picture may be from PyTorch's, of 255 grey levels: what float16 filters change
-TOLERANCE = {"largest": 2.0, "mean": 0.1}
 
 
 class FoldedConv2d(WSConv2d):
