@@ -65,7 +65,13 @@ def load_module(module: nn.Module, tensors: dict[str, torch.Tensor], name: str) 
     state = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(f"{name}.")}
     if not state:
         raise InputError(f"the checkpoint must hold {name!r}, it holds {sorted({k.split('.')[0] for k in tensors})}")
-    module.load_state_dict(state)  # which copies into the module's own type
+    try:
+        module.load_state_dict(state)  # which copies into the module's own type
+    except RuntimeError as error:
+        first = " ".join(str(error).splitlines()[1:2]).strip()
+        raise InputError(
+            f"the tensors of a checkpoint must fit its settings, those of {name!r} do not: {first}"
+        ) from error
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], name: str) -> None:

@@ -1,5 +1,6 @@
 """Reference-based colorization of line art: a course, a reproduction, and a tool."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -90,8 +91,11 @@ class Train:
         from lightning_fabric.utilities import rank_zero_only
 
         from lineart import checkpoint, runs, training
+        from lineart.coloring.colorizer import checkpoint_path
 
         changes = _given(self.settings)
+        if "start_from" in changes:
+            changes["start_from"] = str(checkpoint_path(changes["start_from"]))
         if "epochs" in changes:
             changes.setdefault("steps", None)  # of the profile, or of the run: they would decide
         if self.resume and (self.folder or self.profile):
@@ -235,6 +239,8 @@ class Check:
         from lineart.images import SUFFIXES
 
         path = self.sheet or self.folder / SHEET
+        if self.sheet and path.exists():
+            raise InputError(f"the contact sheet must be a new file, {path} is there already")
         if path.suffix.lower() not in SUFFIXES:
             raise InputError(f"the name of a picture must end in one of {', '.join(SUFFIXES)}, got {path}")
         if not path.parent.is_dir():
@@ -276,6 +282,9 @@ class Lineart:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its status: 1, after one sentence, for what the user can mend; usage exits with 2."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what the terminal can't show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     lineart = tyro.cli(Lineart, prog="lineart", description=__doc__, args=words, config=PLAIN)
     try:
         return lineart.command.run()

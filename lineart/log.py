@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lineart.config import InputError
 from lineart.data.sets import Pairs
 from lineart.files import write_text
 from lineart.progress import Progress
@@ -39,7 +40,10 @@ class Log:
     def _take_up(self, done: int) -> None:
         """Drop the rows behind the checkpoint, which come again, and a last line that was cut short."""
         lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+        try:
+            kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",")[0]) <= done]
+        except ValueError as error:
+            raise InputError(f"each line of {self.path} must begin with a step and a comma: {error}") from error
         if kept:
             self.columns = lines[0].strip().split(",")  # of the version that began the run
             self.before = float(kept[-1].split(",")[1])

@@ -93,6 +93,16 @@ def test_nothing_is_lost_or_replaced_unasked_and_a_drawing_never(folder, weights
     assert not [*folder.parent.rglob("*.tmp")]
 
 
+def test_what_a_format_cannot_hold_is_told_before_it_is_coloured(folder, weights, capsys):
+    Image.new("L", (300, 17000), 255).save(folder / "0.png")
+    Image.fromarray(draw("one", 96).line).save(folder / "c.tif", save_all=True, append_images=[Image.new("L", (9, 9))])
+    (folder / "folder.png").mkdir()
+    code, results = run(folder, weights=weights, format="webp")
+    assert code == 1 and [*results] == ["a.webp", "b.webp", "c.webp"]
+    said = capsys.readouterr()
+    assert "0.png: a webp has at most 16383 pixels a side, got 300x17000" in said.err and "of 2 pages" in said.out
+
+
 def test_what_has_come_while_a_drawing_was_coloured_stays(folder, weights, capsys, monkeypatch):
     save = Image.Image.save
 
@@ -167,9 +177,9 @@ def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
 
 def test_a_reference_that_is_not_there_is_named(folder, weights):
     (folder.parent / "reference.png").unlink()
-    with pytest.raises(MissingFile, match="there is no picture at .*reference.png"):
+    with pytest.raises(MissingFile, match="there is no picture file at .*reference.png"):
         run(folder, weights=weights)
-    with pytest.raises(MissingFile, match="there is no picture at r"):
+    with pytest.raises(MissingFile, match="there is no picture file at r"):
         colorize_files([folder], "r" * 300, folder.parent / "out", weights=weights)
 
 
@@ -186,6 +196,7 @@ def test_a_reference_that_is_not_there_is_named(folder, weights):
         ({"gap": float("inf")}, "gap must be"),
         ({"palette": "#ff0000"}, "got both"),
         ({"palette": ""}, "got both"),
+        ({"swap": "#ff0000=rgb(999,0,0)"}, "between 0 and 255"),
         ({"weights": "w" * 300}, "weights must be"),
     ],
 )
@@ -208,7 +219,9 @@ def test_a_single_result_has_the_name_that_it_is_given_or_none(folder, weights):
         (one, "y.jpg", {"format": "png"}),
         (one, "a.png/y", {}),  # a file is no folder
         (one, "y" * 300, {}),
+        (one, "y.pdf", {}),
+        ([], "y", {}),
     ):
-        with pytest.raises(InputError, match=r"(out|format) must be|can't be made"):
+        with pytest.raises(InputError, match=r"(out|format) must be|can't be made|got none"):
             colour(drawings, folder / name, **options)
     assert not [*folder.rglob("y*")]

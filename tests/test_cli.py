@@ -93,6 +93,13 @@ def test_evaluate_writes_rows_and_compare_says_what_they_lack(trained, tmp_path,
     assert "image" in sentence(["compare", tmp_path / "rows.csv"], capsys)
     assert main(["compare"]) == 1  # the committed table is of another set, so nothing can be judged
     assert "0 of 8 values" in capsys.readouterr().out
+    (tmp_path / "mine.csv").write_text("a,b\n")
+    (tmp_path / "file").touch()
+    for name, rule in (("mine.csv", "a table must be"), ("file/rows.csv", "can't be made")):
+        words = ["evaluate", "--weights", trained, "--n", "4", "--out", tmp_path / name]
+        assert rule in sentence(words, capsys)
+    assert (tmp_path / "mine.csv").read_text() == "a,b\n"
+    assert "protocol must be" in sentence(["evaluate", "--weights", trained, "--protocol"], capsys)
 
 
 def test_weights_of_toon_are_measured_on_other_data_as_far_as_it_goes(trained, pictures, tmp_path, capsys):
@@ -147,7 +154,7 @@ def test_data_is_prepared_checked_and_trained_on(pictures, tmp_path, capsys):
     assert main(prepare) == 0  # neither the sheet nor a training makes the set another one
     (out / "color.npy").write_bytes((out / "color.npy").read_bytes()[:-1] + b"!")
     assert "color.npy" in sentence(["data", "check", out], capsys)
-    for name in ("sheet", "sheet.psd", "nowhere/sheet.png"):
+    for name in ("sheet", "sheet.psd", "nowhere/sheet.png", "s.jpg"):
         assert "sheet" in sentence(["data", "check", out, "--sheet", tmp_path / name], capsys)
 
 

@@ -60,6 +60,8 @@ SCANS = {  # how it was spoilt; how far, in grey levels on average, it may be fr
     "16 bits": (lambda: Image.fromarray(LINE.astype(np.uint16) * 257), 0),
     "black on nothing": (layer, 0),
     "faint black on nothing": (lambda: Image.fromarray(np.asarray(layer()) // np.array([1, 1, 1, 4], np.uint8)), 8),
+    "grey on nothing": (lambda: Image.fromarray(np.asarray(layer()) | np.array([150, 150, 150, 0], np.uint8)), 8),
+    "white made transparent": (lambda: file_of(Image.fromarray(LINE), format="PNG", transparency=255), 1),
     "white on nothing": (lambda: Image.fromarray(np.asarray(layer()) | np.array([255, 255, 255, 0], np.uint8)), 0),
     "palette": (lambda: Image.fromarray(LINE).convert("RGB").quantize(16), 1),
     "1 bit": (lambda: Image.fromarray(LINE).convert("1", dither=Image.Dither.NONE), 5),
@@ -132,6 +134,14 @@ def swapped_profile():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.replace(b"s\0R\0G\0B", b"b\0g\0r\0s")
     return profile.replace(b"rXYZ", b"?XYZ", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"?XYZ", b"bXYZ", 1)
+
+
+def test_a_drawing_cut_out_keeps_its_transparency_and_a_thread_is_no_drawing():
+    inside = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < SIDE / 2.2
+    cut_out = Image.fromarray(np.dstack([LINE, LINE, LINE, np.where(inside, 255, 0).astype(np.uint8)]))
+    assert np.array_equal(clean(cut_out).alpha, np.where(inside, 255, 0))
+    with pytest.raises(InputError, match="at most 100 times as long as wide, got 1x101"):
+        clean(Image.new("L", (1, 101), 255))
 
 
 def test_a_profile_is_turned_into_srgb():

@@ -113,6 +113,26 @@ def test_soft_keeps_a_slow_shade_and_no_noise():
     assert np.abs(np.diff(soft[128, 80:176, 0])).max() < 3
 
 
+@pytest.mark.parametrize("size", [512, 1200])
+def test_soft_shading_stays_inside_its_lines(size):
+    """A shade across the circle, whose region is small on the grid on which it is blurred."""
+    image = Image.new("L", (size, size), 255)
+    ImageDraw.Draw(image).ellipse([size // 8, size // 8, size * 7 // 8, size * 7 // 8], outline=0, width=size // 200)
+    radius, across = np.hypot(*(np.mgrid[:size, :size] - (size - 1) / 2)), np.linspace(0, 1, size)[:, None]
+    shade = ((1 - across) * RED + across * np.array(BLUE))[None].repeat(size, 0)
+    color = np.where((radius < size * 3 / 8)[..., None], shade, 230).round().astype(np.uint8)
+    soft = flats.finish(np.asarray(image), color, None, "soft").astype(int)
+    outside, inside = radius > size * 3 / 8 + 3, radius < size * 0.35
+    assert np.ptp(soft[outside], axis=0).max() <= 5 and np.abs(soft - color)[inside].mean() < 3
+
+
+@pytest.mark.parametrize("swap", [[(RED, (999, 0, 0))], [(RED, (np.nan, 0, 0))], [(RED,)]])
+def test_a_swap_of_what_is_no_colour_is_a_sentence(swap):
+    line, inside = circle(0)
+    with pytest.raises(InputError, match="an old and a new colour"):
+        flats.finish(line, smeared(inside), np.array([RED, BLUE]), "flat", swap=swap)
+
+
 def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
     line, inside = circle(0)
     palette, green = np.array([RED, BLUE, (255, 255, 255)]), (30, 180, 60)

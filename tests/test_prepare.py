@@ -378,6 +378,8 @@ def test_a_folder_with_something_else_is_refused_and_untouched(pictures, tmp_pat
         with pytest.raises(InputError, match=f"must be empty, {out} holds"):
             prepare("folder", pictures, out=out, **SMALL)
     assert contents(tmp_path) == {"diary.txt": b"dear diary"}
+    with pytest.raises(InputError, match="another folder than its source"):
+        prepare("folder", pictures, out=pictures, **SMALL)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from lineart.files import whole
 from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES, rgb
 
 BETWEEN = r"[\s,]+(?![^(]*\))"  # colours; not within rgb(1, 2, 3)
+OTHERS = (".pdf", ".jp2", ".heic", ".tga", ".svg")  # endings of pictures that are not written; no names of folders
+LONGEST = {".webp": 16383, ".psd": 30000, ".jpg": 65500, ".jpeg": 65500}  # pixels a side that a format can hold
 FORMAT_OPTIONS = {"png": {}, "webp": {"quality": 95}, "jpg": {"quality": 95, "subsampling": 0}}  # of Pillow's save
 
 
@@ -57,8 +59,8 @@ def colorize_files(
         raise InputError(
             f"colours must come from a reference or from a palette, got {'neither' if palette is None else 'both'}"
         )
-    paths, reference = _pictures(drawings), None if reference is None else Path(reference)
-    targets = _targets(paths, Path(out), format, layered)
+    paths, reference = _pictures(drawings), None if reference is None else Path(reference).expanduser()
+    targets = _targets(paths, Path(out).expanduser(), format, layered)
     settings = {"gap": gap, "finish": finish, "seed": seed, "swap": parse_swaps(swap or "")}
     settings |= {"palette": parse_palette(palette)} if reference is None else {"reference": _open(reference)}
     colorizer = Colorizer.from_pretrained(weights)
@@ -88,12 +90,19 @@ def _colorize(
     try:
         _refuse_to_replace(files, kept, overwrite)
         picture = _open(path)
+        if max(picture.size) > (most := LONGEST.get(files[0].suffix.lower(), MAX_PIXELS)):
+            size = f"{picture.width}x{picture.height}"
+            raise InputError(
+                f"a {files[0].suffix[1:]} has at most {most} pixels a side, got {size}; --format png has more"
+            )
         drawing = clean(lines_of(picture) if extract else picture, as_is)
         (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite)
     except (InputError, OSError) as error:
         said = str(error)
         return False, said if said.startswith(str(path)) else f"{path}: {said}"
-    notes = "; ".join(filter(None, [drawing.note, f"{time.perf_counter() - start:.1f} s"]))
+    pages = getattr(picture, "n_frames", 1)
+    first = f"the first of {pages} pages" if pages > 1 else ""
+    notes = "; ".join(filter(None, [first, drawing.note, f"{time.perf_counter() - start:.1f} s"]))
     return True, f"{path} -> {', '.join(map(str, files))} ({notes})"
 
 
@@ -125,10 +134,10 @@ def parse_swaps(text: str) -> list[np.ndarray]:
 def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
     """The files that are meant: each once, a folder's and a glob's in the order of their names."""
     found: dict[str, Path] = {}
-    for one in map(str, drawings):
+    for one in map(str, [drawings] if isinstance(drawings, (str, Path)) else drawings):
         path = Path(one).expanduser()
         if os.path.isdir(path):  # of a name that is too long, pathlib raises
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.is_dir())
         else:
             files = (
                 [path] if os.path.exists(path) else sorted(Path(file) for file in glob.glob(str(path), recursive=True))
@@ -137,6 +146,8 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
             raise MissingFile(f"a drawing must be a picture file, a folder of them or a glob, found none at {one}")
         for file in files:
             found.setdefault(os.path.abspath(file), file)
+    if not found:
+        raise MissingFile("a drawing must be a picture file, a folder of them or a glob, got none")
     return list(found.values())
 
 
@@ -154,7 +165,7 @@ def _format(name: str | None, layered: bool) -> str:
 
 def _targets(paths: list[Path], out: Path, format: str | None, layered: bool) -> list[list[Path]]:
     """The files that each drawing is coloured into."""
-    if out.suffix.lower() in (*SUFFIXES, ".psd") and not os.path.isdir(out):
+    if out.suffix.lower() in (*SUFFIXES, ".psd", *OTHERS) and not os.path.isdir(out):
         named = _format(out.suffix, layered)
         if len(paths) > 1 or (layered and named != "psd"):
             raise InputError(f"out must be a folder for more than one file, got {out}")
@@ -180,8 +191,8 @@ def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) ->
 
 def _open(path: str | Path) -> Image.Image:
     """The picture of a file, whatever its mode. Raises MissingFile, or InputError for what is none."""
-    if not os.path.exists(path):
-        raise MissingFile(f"there is no picture at {path}")
+    if not os.path.isfile(path):  # to read a pipe would wait
+        raise MissingFile(f"there is no picture file at {path}, or in a folder that may not be read")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow only warns where `MAX_PIXELS` refuses

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps
 
 from lineart.config import InputError
-from lineart.images import eight_bits, rgb, upright
+from lineart.images import MAX_RATIO, eight_bits, rgb, upright
 
 INK = 128  # a pixel of a clean drawing below it is ink
 WHITE = 250  # and from here on paper
@@ -41,6 +41,10 @@ def clean(image: Image.Image, as_is: bool = False) -> Drawing:
     as_is: only upright and in 8 bits, whatever it shows.
     Raises InputError for a picture without lines or of nothing but ink, and for a coloured picture or a photograph.
     """
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise InputError(
+            f"a drawing must be at most {MAX_RATIO} times as long as wide, got {image.width}x{image.height}"
+        )
     image, notes = _eight_bits(upright(image))
     picture, alpha = _on_paper(to_srgb(image))
     if as_is:
@@ -97,8 +101,10 @@ def _on_paper(image: Image.Image) -> tuple[Image.Image, np.ndarray | None]:
     alpha, values = np.asarray(layer.getchannel("A")), np.asarray(layer)[..., :3]  # faint black is no white
     if alpha.any() and values[alpha > 0].min() >= WHITE - 50:
         return Image.alpha_composite(Image.new("RGBA", image.size, "black"), layer).convert("RGB"), None
-    opaque_paper = ((alpha >= alpha.max() / 2) & (values.min(2) >= INK)).mean()
-    return picture, alpha if opaque_paper > 0.01 and alpha.min() < 255 else None
+    opaque, darkest = alpha >= alpha.max() / 2, values.min(2)
+    inside = Image.fromarray((opaque & (darkest >= INK)).astype(np.uint8)).filter(ImageFilter.MinFilter(5))  # no rims
+    drawn_on = np.ptp(np.percentile(darkest[opaque], (1, 99))) > 40  # and not the lines alone, of one grey
+    return picture, alpha if drawn_on and np.asarray(inside).mean() > 0.01 and alpha.min() < 255 else None
 
 
 def _colored(picture: Image.Image) -> float:

@@ -87,7 +87,7 @@ def underpaint(
     shaded = np.full(len(colors), name == "soft") | (_far(labels, distance > 0, lab, colors) > MIXED)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
     under = _rgb(exchange(final, palette, swap) if swap else final)[large]
-    return _shaded(under, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
+    return _shaded(under, large, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
 
 
 def _parts(line: np.ndarray, gap: float, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -110,7 +110,10 @@ def exchange(colors: np.ndarray, palette: np.ndarray, swap: Swaps) -> np.ndarray
     """CIELAB colours (..., 3) after the swaps, see `underpaint`."""
     known = rgb2lab(np.asarray(palette, np.float64) / 255)  # (k, 3)
     nearest, moved = _nearest(colors, known), colors.copy()
-    for old, new in rgb2lab(np.asarray(swap, np.float64) / 255):
+    swap = np.asarray(swap, np.float64)
+    if swap.shape[1:] != (2, 3) or not ((swap >= 0) & (swap <= 255)).all():
+        raise InputError(f"a swap must be an old and a new colour, between 0 and 255, got {swap.tolist()}")
+    for old, new in rgb2lab(swap / 255):
         i = _nearest(old, known)
         if np.linalg.norm(old - known[i]) > NEAR:
             there = " ".join(dict.fromkeys(map(_css, known)))
@@ -196,25 +199,31 @@ def _far(labels: np.ndarray, paper: np.ndarray, lab: np.ndarray, colors: np.ndar
 
 
 def _shaded(
-    under: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: np.ndarray, which: np.ndarray
+    under: np.ndarray, large: np.ndarray, labels: np.ndarray, paper: np.ndarray, shading: np.ndarray, which: np.ndarray
 ) -> np.ndarray:
-    """Flat colours; in the regions `which` (n,) with the network's shading, (h, w, 3) around 0, blurred within each."""
+    """Flat colours; in the regions `which` (n,) with the network's shading, (h, w, 3) around 0, blurred within each.
+
+    large (H, W): the regions at the size of `under`, so that nothing of one's shading reaches another.
+    """
     if not which.any():
         return under
-    step = _reduction(labels, SHADE_AT)
-    labels, paper, shading = (x[::step, ::step] for x in (labels, paper, shading))
-    sigma, blurred = SHADE_AT / 24, np.zeros(shading.shape, np.float32)
-    for i, box in enumerate(ndimage.find_objects(labels + 1)):
-        if box is None or not which[i]:  # none: too thin for this grid
+    result, step = under.astype(np.float32), _reduction(labels, SHADE_AT)
+    grid = [-(-side // step) for side in labels.shape]
+    rows, columns = ((np.arange(n) + 0.5) * side / n for n, side in zip(grid, labels.shape))  # the middles of its cells
+    labels, paper, shading = (x[rows.astype(int)[:, None], columns.astype(int)] for x in (labels, paper, shading))
+    places, scale = ndimage.find_objects(large + 1, len(which)), np.array(grid) / large.shape
+    for i in np.flatnonzero(which):
+        if places[i] is None or not (mask := labels == i).any():  # too thin for this grid
             continue
-        mask = labels[box] == i
-        weight = mask * np.where(paper[box], 1, 1e-3)
-        amount = ndimage.gaussian_filter(weight, sigma)[..., None]
-        sums = ndimage.gaussian_filter(weight[..., None] * shading[box], (sigma, sigma, 0))
-        blurred[box][mask] = (sums / amount.clip(1e-9))[mask]
-    size = under.shape[1::-1]
-    large = [
-        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
-        for plane in np.ascontiguousarray(blurred.transpose(2, 0, 1))
-    ]
-    return (under + np.stack(large, axis=-1)).clip(0, 255).round().astype(np.uint8)
+        start, stop = np.array([(part.start, part.stop) for part in places[i]]).T
+        low, high = np.floor(start * scale).astype(int), np.ceil(stop * scale).astype(int)
+        near, inside = tuple(map(slice, low, high)), large[places[i]] == i
+        weight = mask[near] * np.where(paper[near], 1, 1e-3)
+        amount = ndimage.gaussian_filter(weight, SHADE_AT / 24)
+        box = tuple(np.concatenate([start * scale - low, stop * scale - low])[[1, 0, 3, 2]])
+        for channel in range(3):
+            sums = ndimage.gaussian_filter(weight * shading[near][..., channel], SHADE_AT / 24)
+            blurred = Image.fromarray((sums / amount.clip(1e-9)).astype(np.float32))
+            spread = np.asarray(blurred.resize(tuple(stop - start)[::-1], Image.Resampling.BILINEAR, box=box))
+            result[(*places[i], channel)] += spread * inside
+    return result.clip(0, 255).round().astype(np.uint8)

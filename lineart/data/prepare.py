@@ -62,6 +62,8 @@ def prepare(
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):
         path = sources.locate(name, source).resolve()
+        if path == out:
+            raise InputError(f"a set must go to another folder than its source, got {out} for both")
         entries, others = sources.list_entries(path, without=out)  # which may lie in the source, with a contact sheet
         entries, val_is_test = sources.assign(name, entries)
         if not entries:

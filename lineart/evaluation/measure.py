@@ -1,6 +1,7 @@
 """Measuring: a method's results under the protocols, as rows that say how to get them again."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from lineart.evaluation import metrics
 from lineart.evaluation.features import frechet_features, metric_names
 from lineart.evaluation.protocols import DERANGEMENTS, Trial, trials
 from lineart.evaluation.regions import bleeding, region_error
-from lineart.evaluation.rows import as_rows, write_csv
+from lineart.evaluation.rows import as_rows, read_rows, write_csv
 from lineart.files import provenance, sha256, write_sidecar
 from lineart.images import as_images, paint
 from lineart.networks import Generator
@@ -244,6 +245,8 @@ def evaluate_weights(
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
     if n is not None and n < 2:  # in P3 and P4 the reference is another drawing
         raise InputError(f"--n must be at least 2, got {n}")
+    if not protocols:
+        raise InputError("protocol must be one or more of P1 to P4, got none")
     _check_out(out)
     paths = [checkpoint_path(name) for name in names]
     networks = [load_generator(path) for path in paths]
@@ -262,10 +265,22 @@ def evaluate_weights(
 
 
 def _check_out(out: str | Path | None) -> None:
-    if out and (Path(out).suffix != ".csv" or Path(out).is_dir()):
+    """Raises InputError where the rows can't be written or would replace something else, before they are measured."""
+    if out is None:
+        return
+    path = Path(out)
+    if path.suffix != ".csv" or os.path.isdir(path):
         raise InputError(f"--out must be a file that ends in .csv, got {out}")
-    if out and not Path(out).exists() and Path(out).with_suffix(".json").exists():
+    if os.path.exists(path):
+        read_rows(path)  # only an earlier table is replaced
+    elif os.path.exists(path.with_suffix(".json")):
         raise InputError(f"{out} gets a side-car, and its .json is something else's already; name another file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder of --out can't be made: {error}") from error
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--out must lie in a folder that can be written to, got {out}")
 
 
 def _common_config(configs: list[Config], data: str | None, source: str | Path | None, backbone: str | None) -> Config:
