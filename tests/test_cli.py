@@ -182,6 +182,8 @@ def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary
         ("train smoke --data folder --size 2048", "2048"),
         ("train smoke --betas 0.5", "betas"),
         ("train smoke --source nowhere", "nowhere"),
+        ("train smoke --start-from nothing", "shipped names"),
+        ("train smoke --start-from toon", "must be the checkpoint's"),
         ("evaluate --weights nothing", "nothing"),
         ("evaluate --scale --n 1", "--n must be at least 2"),
         ("evaluate", "--weights"),

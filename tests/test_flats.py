@@ -138,6 +138,7 @@ def test_a_swap_changes_the_regions_of_one_colour_and_nothing_else():
     palette, green = np.array([RED, BLUE, (255, 255, 255)]), (30, 180, 60)
     swap = [((190, 60, 50), green)]  # nearly red
     for name in ("soft", "flat", "exact", "smooth"):
+        assert flats.underpaint(line, smeared(inside), palette, name, swap=np.array(swap)).any()
         before, after = (flats.underpaint(line, smeared(inside), palette, name, swap=s) for s in ((), swap))
         deep, far = np.s_[100:156, 100:156], np.s_[:40]
         assert np.abs(after[deep].astype(int) - green).max() <= 3 and np.array_equal(before[far], after[far])

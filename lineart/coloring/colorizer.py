@@ -122,9 +122,9 @@ class Colorizer:
         drawing = line if isinstance(line, Drawing) else clean(line, as_is)
         reference = None if reference is None else rgb(to_srgb(reference))
         colors = self._palette(reference, palette)
-        noise = None if seed is None else torch.Generator(self.device).manual_seed(seed)
+        noise = None if seed is None else torch.Generator(self.device).manual_seed(int(seed))
         color = self._paint(drawing.full, reference or _character(colors), colors, noise)
-        if finish == "smooth" and not swap:  # so that it costs nothing more than the network
+        if finish == "smooth" and not len(swap):  # so that it costs nothing more than the network
             return drawing, color
         from lineart.coloring import flats
 

@@ -71,10 +71,10 @@ def underpaint(
     """
     if name not in typing.get_args(Finish):
         raise InputError(f"finish must be one of {', '.join(typing.get_args(Finish))}, got {name!r}")
-    if palette is None and (name == "exact" or swap):
+    if palette is None and (name == "exact" or len(swap)):
         raise InputError("exact colours and swaps need a palette, got none")
     if name == "smooth":
-        return _rgb(exchange(rgb2lab(color), palette, swap)) if swap else color
+        return _rgb(exchange(rgb2lab(color), palette, swap)) if len(swap) else color
     factor = _reduction(line, CUT_AT)
     small = darkest(line, factor)
     shades = np.asarray(Image.fromarray(color).resize(small.shape[::-1], Image.Resampling.BOX))
@@ -86,7 +86,7 @@ def underpaint(
     labels = settled(labels, unlined, 1)
     shaded = np.full(len(colors), name == "soft") | (_far(labels, distance > 0, lab, colors) > MIXED)
     final = np.where(shaded[:, None], colors, nearest_of(palette, colors)) if name == "exact" else colors
-    under = _rgb(exchange(final, palette, swap) if swap else final)[large]
+    under = _rgb(exchange(final, palette, swap) if len(swap) else final)[large]
     return _shaded(under, large, labels, distance > 0, shades - _rgb(colors)[labels].astype(int), shaded)
 
 
