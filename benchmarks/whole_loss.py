@@ -4,8 +4,8 @@
     python benchmarks/whole_loss.py none     one method, such as one process a core
     python benchmarks/whole_loss.py --table  only the table, of what is trained and measured
 
-The shipped weights were trained without this loss, which makes a step on a CPU twice as long. Here the two methods of
-the paper's Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped generator
+The shipped weights were trained without this loss, which makes a step on a CPU two to three times as long. Here the
+three networks of Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped generator
 and with a new discriminator: once with the whole of Eq. 1, once without its feature loss, in the same order of
 drawings. Killed, it goes on where it was; run folders lie under `runs/whole_loss`, or where --runs says. P1, P3 and P4
 on 512 drawings of the test set. Writes `figures/whole_loss_toon.csv` and `.md`.
@@ -123,12 +123,12 @@ def table(methods: list[str], seeds: list[int], runs: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", metavar="METHOD", help="by default none and image")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help="by default none, image and image-warped")
     parser.add_argument("--train-seeds", type=int, nargs="+", default=[0], help="by default 0 alone")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "whole_loss", help="run folders (runs/whole_loss)")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()
-    methods = args.methods or ["none", "image"]
+    methods = args.methods or ["none", "image", "image-warped"]
     if unknown := {*methods} - {*METHODS}:
         parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)  # of networks this small two threads are slower beside any other load
