@@ -5,10 +5,10 @@
     python benchmarks/whole_loss.py --table  only the table, of what is trained and measured
 
 The shipped weights were trained without this loss, which makes a step on a CPU two to three times as long. Here the
-three networks of Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped generator
-and with a new discriminator: once with the whole of Eq. 1, once without its feature loss, in the same order of
-drawings. Killed, it goes on where it was; run folders lie under `runs/whole_loss`, or where --runs says. P1, P3 and P4
-on 512 drawings of the test set. Writes `figures/whole_loss_toon.csv` and `.md`.
+three networks of Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped
+generator and with a new discriminator: once with the whole of Eq. 1, once without its feature loss, in the same order
+of drawings. Killed, it goes on where it was; run folders lie under `runs/whole_loss`, or where --runs says. P1, P3 and
+P4 on 512 drawings of the test set. Writes `figures/whole_loss_toon.csv` and `.md`.
 """
 
 import argparse
