@@ -103,6 +103,13 @@ def test_what_a_format_cannot_hold_is_told_before_it_is_coloured(folder, weights
     assert "0.png: a webp has at most 16383 pixels a side, got 300x17000" in said.err and "of 2 pages" in said.out
 
 
+def test_a_pipe_is_no_picture_to_wait_for(folder, weights):
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(MissingFile, match="no picture file at .*pipe.png"):
+        colorize_files([folder / "a.png"], folder / "pipe.png", folder.parent / "out", weights=weights)
+    assert run(folder, weights=weights)[0] == 1  # told of it, and the others coloured
+
+
 def test_what_has_come_while_a_drawing_was_coloured_stays(folder, weights, capsys, monkeypatch):
     save = Image.Image.save
 

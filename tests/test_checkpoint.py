@@ -107,6 +107,15 @@ def test_a_setting_that_is_gone_is_passed_over_and_an_unknown_one_is_named(tmp_p
         read_checkpoint(tmp_path / "x.safetensors")
 
 
+def test_tensors_that_do_not_fit_their_settings_are_named(saved):
+    config, _, tensors = read_checkpoint(saved)
+    with pytest.raises(
+        InputError, match="must fit its settings, those of 'generator' do not: size mismatch for "
+    ) as said:
+        load_module(make_generator(config.replace(width=2 * config.width)), tensors, "generator")
+    assert "\n" not in str(said.value)
+
+
 def test_a_part_that_is_not_there_is_named(saved):
     with pytest.raises(ValueError, match=r"must hold 'discriminator', it holds \['generator'\]"):
         load_module(small(), read_checkpoint(saved)[2], "discriminator")

@@ -1,5 +1,6 @@
 """The commands as a person types them: results where they were asked for, one sentence for a mistake."""
 
+import io
 import json
 import subprocess
 import sys
@@ -194,6 +195,13 @@ def test_a_mistake_is_one_sentence_that_names_it(words, named, capsys):
     assert named in sentence(words.split(), capsys)
     with pytest.raises(InputError):  # with its traceback
         main(["--debug", *words.split()])
+
+
+def test_a_name_that_the_terminal_cannot_show_is_told_all_the_same(monkeypatch):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr("sys.stderr", shown)
+    assert main(["compare", "nothing-\u540d.csv"]) == 1
+    assert rb"nothing-\u540d.csv" in shown.buffer.getvalue()
 
 
 USAGE = ("", "paint", "train fast", "train --steps many", "train --data nothing", "evaluate --protocol P5")

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lineart.config import InputError
 from lineart.data.sets import Pairs
 from lineart.log import COLUMNS, WARM_UP, Log, color_spread, complaints, gradient_norm, relative_spread
 from lineart.progress import Progress
@@ -35,6 +36,13 @@ def test_time_goes_on_where_it_stood(tmp_path):
     assert [(r["step"], r["l1"]) for r in rows(tmp_path)] == [("1", "0.5"), ("2", "0.4"), ("3", "0.5")]
     assert 200 <= float(rows(tmp_path)[2]["seconds"]) < 260
     assert all(tuple(row) == ("step", "seconds", "l1") for row in rows(tmp_path))  # of the version that began the run
+
+
+def test_a_curve_that_a_spreadsheet_has_saved_is_named_and_stays(tmp_path):
+    (tmp_path / "metrics.csv").write_text(saved := "step;seconds;l1\n1;100.00;0.5\n")
+    with pytest.raises(InputError, match="each line of .*metrics.csv must begin with a step and a comma"):
+        Log(tmp_path, 9, 1)
+    assert (tmp_path / "metrics.csv").read_text() == saved
 
 
 def test_a_log_without_a_person_has_lines_with_the_speed_of_this_process_and_the_time_left(capsys, monkeypatch):

@@ -97,6 +97,12 @@ CLASS = {
     ),
     "max_slips": (RIGHT | {"3.1": "def my_group_norm(x:\n    return x"}, "error solved solved solved", "no Python"),
     "pat_raises_half_a_character": (norm("raise ValueError(chr(0xD800))"), "tried solved solved solved", ""),
+    "mia_fills_in_an_argument": (
+        RIGHT | {"3.1": "from functools import partial\ndef norm(again, x, groups, gamma, beta, eps):\n"
+                 + "\n".join(dedent(RIGHT["3.1"]).strip().splitlines()[1:]) + "\nmy_group_norm = partial(norm, 1)"},
+        "solved solved solved solved",
+        "",
+    ),
     "noa_writes": (norm("open(VICTIM + '/kept.txt', 'w')"), "error solved solved solved", "write"),
     "oda_has_helpers": (
         RIGHT | {"3.1": "def root(v):\n    return v ** 0.5\n" + dedent(RIGHT["3.1"]).replace("torch.sqrt", "root")},

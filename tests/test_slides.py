@@ -79,6 +79,11 @@ def test_decks_come_from_no_other_place_and_what_is_missing_is_said(tmp_path, mo
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     slides.write_slides(tmp_path / "out", ["00"])
+    slides.write_slides(tmp_path / "out", ["03"])
+    assert all(
+        f'"{name}.html"' in (tmp_path / "out" / "index.html").read_text()
+        for name in ("00_overview", "03_residual_block")
+    )
     text = (tmp_path / "out" / "00_overview.html").read_text()
     loaded = re.findall(r"<(?:script|link|img|iframe)[^>]*?(?:src|href)=\"([^\"]{,200})", text)
     assert len(loaded) >= 5 and all(

@@ -90,7 +90,7 @@ def _colorize(
     try:
         _refuse_to_replace(files, kept, overwrite)
         picture = _open(path)
-        if max(picture.size) > (most := LONGEST.get(files[0].suffix.lower(), MAX_PIXELS)):
+        if (most := LONGEST.get(files[0].suffix.lower())) and max(picture.size) > most:
             size = f"{picture.width}x{picture.height}"
             raise InputError(
                 f"a {files[0].suffix[1:]} has at most {most} pixels a side, got {size}; --format png has more"
