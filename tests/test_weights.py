@@ -157,8 +157,8 @@ def test_weights_of_a_run_that_is_not_over_say_their_own_step(tmp_path, monkeypa
 def test_a_processor_without_bfloat16_trains_in_float32(tmp_path, monkeypatch):
     config = Config.from_profile("smoke", size=32, n_train=4, n_test=2, steps=1, precision="bf16-mixed")
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    for name, precision in (("AVX2", "32-true"), ("AVX512", "bf16-mixed")):
-        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda name=name: name)
+    for name, precision in (("avx512_f", "32-true"), ("avx512_bf16", "bf16-mixed")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda name=name: {name: True, "amx_bf16": False})
         train_weights.train_to_the_end(config, tmp_path / name)
         assert read_checkpoint(tmp_path / name / LAST)[0].precision == precision
 
