@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -223,6 +224,15 @@ held = b"x" * 200_000_000; del held
     if sys.platform == "linux":
         assert 190 < stamp["peak_mb"] < 1000  # the 200,000,000 bytes alone are 190.7 MB
     assert Path.cwd() == tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such sockets")
+def test_no_kernel_waits_for_a_network_port_that_another_has_taken(course, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr("jupyter_client.connect.LocalPortCache.find_available_port", lambda self, ip: taken)
+        course("01_a", "print(1)")
+        assert run() == {"01_a": "ran"}
 
 
 def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course):

@@ -6,7 +6,9 @@ import logging
 import os
 import re
 import sys
+import tempfile
 import typing
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,6 +193,16 @@ def _failure(executed, problem: str | None) -> str | None:
     return f"{errors[0]} ended the notebook early" if errors else None  # sys.exit(0) in the last cell
 
 
+def own_sockets() -> dict[str, str]:
+    """Settings of a kernel manager: sockets in the folder for temporary files, with names that no other kernel has.
+
+    A network port is chosen before its kernel takes it, so that kernels which start together can be given the same
+    one, and then one of them never answers. Windows has no such sockets.
+    """
+    path = Path(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex[:16]}")
+    return {} if os.name == "nt" else {"transport": "ipc", "ip": str(path)}
+
+
 def _kernel_manager(environment: dict[str, str]) -> type:
     """A class of kernel managers whose `python3` is this very interpreter, whatever other `python3` the machine has."""
     import zmq
@@ -212,7 +224,7 @@ def _kernel_manager(environment: dict[str, str]) -> type:
         kernel_spec = KernelSpec(env={name: value.replace("$", "$$") for name, value in environment.items()}, **spec)
 
         def __init__(self, **settings) -> None:
-            super().__init__(**settings)
+            super().__init__(**own_sockets() | settings)
             if self.has_trait("transport_encryption") and zmq.has("curve"):  # else a new ipykernel warns
                 self.transport_encryption = "auto"
             self.started.append(self)
