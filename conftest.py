@@ -1,8 +1,11 @@
 """Kernels that nbval starts, two at a time under `make test`, get sockets of their own."""
 
-import nbval.kernel
-from jupyter_client.manager import KernelManager
+from importlib.util import find_spec
 
-from lineart.course.kernel import own_sockets
+if find_spec("nbval"):  # many tests need neither it nor Jupyter
+    import nbval.kernel
+    from jupyter_client.manager import KernelManager
 
-nbval.kernel.KernelManager = lambda **settings: KernelManager(**own_sockets() | settings)
+    from lineart.course.kernel import own_sockets
+
+    nbval.kernel.KernelManager = lambda **settings: KernelManager(**own_sockets() | settings)
