@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from standin import StandIn
 
 from lineart.checkpoint import make_generator, save_checkpoint
 from lineart.coloring import flats
 from lineart.config import Config, InputError
+from lineart.data.prepare import prepare
 from lineart.data.references import random_references
 from lineart.data.sets import Pairs
 from lineart.evaluation import measure, metrics
@@ -177,6 +179,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
         (dict(source="pictures"), "toon is drawn and takes no source"),
         (dict(names=["toon-none", "small"]), r"one size and k, got \(32, 9\), \(128, 9\)"),
         (dict(protocols=["P4"], data="faces", source="set", n=2), "P4 needs drawings whose slots are known"),
+        (dict(names=["small"]), "at least 33 px a side, got 32"),
         (dict(names=["nobody"]), "nobody"),
     ],
 )
@@ -190,6 +193,17 @@ def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, monkeypatc
     request_["names"] = [str(small) if name == "small" else name for name in request_["names"]]
     with pytest.raises((InputError, FileNotFoundError), match=said):
         evaluate_weights(**request_)
+
+
+def test_without_weights_a_prepared_set_says_its_own_size(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for i in range(24):
+        picture = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize((48, 48), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / "pictures" / f"{i}.png")
+    made = prepare("folder", tmp_path / "pictures", size=48, out=tmp_path / "set", k=5, processes=1)
+    rows = evaluate_weights([], ["P1"], data="folder", source=made.path, scale=True, n=2)
+    assert "copy the reference" in {*rows["method"]} and {*rows["n"]} == {2}
 
 
 def test_the_side_car_of_something_else_is_not_overwritten(tmp_path):

@@ -17,7 +17,7 @@ from lineart.coloring.colorizer import checkpoint_path
 from lineart.config import Config, InputError
 from lineart.data.palette import extract_palette
 from lineart.data.references import region_shown
-from lineart.data.sets import Pairs, load
+from lineart.data.sets import Pairs, find_store, load
 from lineart.data.toon import INK, SLOTS
 from lineart.evaluation import metrics
 from lineart.evaluation.features import frechet_features, metric_names
@@ -252,8 +252,9 @@ def evaluate_weights(
     networks = [load_generator(path) for path in paths]
     config = _common_config([own for _, own in networks], data, source, backbone)
     evaluator = Evaluator(load(config, "test", n), config.weights, config.data)
+    metrics.ms_ssim_kernel(config.size)  # what is refused, is refused here and not after an hour
     for protocol in protocols:
-        evaluator.plan(protocol)  # what it refuses, it refuses here and not after an hour
+        evaluator.plan(protocol)
     tables = [scale_rows(evaluator, protocols)] if scale else []
     for path, (generator, own) in zip(paths, networks):
         tables.append(evaluate(evaluator, own.method, generator, sha256(path), protocols, own.seed))
@@ -290,5 +291,8 @@ def _common_config(configs: list[Config], data: str | None, source: str | Path |
     first = configs[0] if configs else Config.from_profile()
     data = data or first.data
     source = str(source) if source else (first.source if data == first.data else None)
+    if not configs and source and data != "toon":  # the set says how large its pictures are
+        held = find_store(first.replace(data=data, source=source)).record
+        first = first.replace(size=held["size"], k=held["k"])
     # Nothing is trained, and only `toon` takes every setting
     return first.replace(data=data, source=source, weights=backbone or first.weights, train_reference="self")

@@ -15,6 +15,7 @@ from skimage.color import deltaE_ciede2000 as ciede2000
 from skimage.color import rgb2lab
 from torch import Tensor, nn
 
+from lineart.config import InputError
 from lineart.data.lines import batch_lines
 from lineart.evaluation import features
 from lineart.images import to_unit
@@ -31,7 +32,7 @@ def ms_ssim(a: Tensor, b: Tensor, batch_size: int = 4) -> Tensor:
     fiftieth of its time, which is why it is written out here. Both follow Wang et al. where the paper's Eq. 9 is
     shorter: the brightness term enters at the last scale only. Above 160 px a side this is the standard measure; below,
     the Gaussian window shrinks with the picture (`ms_ssim_kernel`), so values of different sizes do not compare.
-    Raises ValueError for a picture of less than 33 px a side.
+    Raises InputError for a picture of less than 33 px a side.
     """
     kernel = ms_ssim_kernel(min(a.shape[-2:]))
     return _in_batches(lambda x, y: _ms_ssim(x, y, kernel), a, b, batch_size=batch_size)
@@ -82,7 +83,7 @@ def ms_ssim_kernel(size: int) -> int:
     for kernel in (11, 7, 3):
         if size > 16 * (kernel - 1):
             return kernel
-    raise ValueError(f"MS-SSIM needs pictures of at least 33 px a side, got {size}")
+    raise InputError(f"MS-SSIM needs pictures of at least 33 px a side, got {size}")
 
 
 class PerceptualDistance:
