@@ -91,6 +91,14 @@ def gradient_norm(module: nn.Module) -> torch.Tensor:
     return nn.utils.get_total_norm([p.grad for p in module.parameters() if p.grad is not None])
 
 
+def diagnoses(
+    networks: dict[str, nn.Module], real_logits: torch.Tensor, fake_logits: torch.Tensor, spread: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """The values of `DIAGNOSES` after a step: mean logits, norms of both networks' gradients, `relative_spread`."""
+    norms = [gradient_norm(networks[name]) for name in ("discriminator", "generator")]
+    return dict(zip(DIAGNOSES, [real_logits.mean(), fake_logits.mean(), *norms, spread], strict=True))
+
+
 def complaints(step: int, row: dict[str, float]) -> dict[str, str]:
     """What a row of the log shows to be wrong, a sentence for each kind of trouble; empty when nothing is.
 

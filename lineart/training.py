@@ -24,7 +24,7 @@ from lineart.data.sets import load
 from lineart.features import FeatureExtractor
 from lineart.files import write_text
 from lineart.images import as_images, paint
-from lineart.log import Log, gradient_norm, relative_spread
+from lineart.log import Log, diagnoses, relative_spread
 from lineart.networks import PatchDiscriminator
 
 
@@ -141,10 +141,7 @@ class Trainer:
 
         terms = {"loss_d": loss_d, "loss_g": loss_g, **terms}
         if diagnose:
-            terms |= {"real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
-            terms["grad_d"] = gradient_norm(self.raw["discriminator"])
-            terms["grad_g"] = gradient_norm(self.raw["generator"])
-            terms["spread"] = relative_spread(fake, color)
+            terms |= diagnoses(self.raw, real_logits, fake_logits, relative_spread(fake, color))
         return {name: value.detach().float() for name, value in terms.items()}
 
     def reference(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

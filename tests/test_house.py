@@ -73,7 +73,8 @@ def test_a_room_is_read_in_one_sitting(room):
     assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno < 45, node.name  # 40 and a docstring's last line or two
+            most = 45 if "checks" in room else 40  # a check lists the mistakes that it knows
+            assert node.end_lineno - node.lineno < most, node.name
     if ROOMS[room] == PACKAGE / "data" / "__init__.py":
         assert not text.strip()
 

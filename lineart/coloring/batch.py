@@ -46,32 +46,35 @@ def colorize_files(
 ) -> int:
     """Colours drawings into the folder `out`, a line of progress each. Returns 0, or 1 where one could not be coloured.
 
-    out: of a single drawing also the file to write, such as result.jpg or, with layers, result.psd.
-    drawings: files, folders of pictures, globs. reference: a picture file; or instead of it palette: "#aabbcc #ddeeff",
-    for background, skin, hair, clothes and accessories. swap: "#old=#new", one or more, see `flats.underpaint`.
-    extract_lines: the drawings are coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or
-    "jpg". layered: lines and colours apart, as "psd" (default where psd-tools is installed) or two files "png". Nothing
-    that is there is replaced without overwrite, and no drawing ever. A file that is no picture or no drawing is
-    reported, and the others go on.
+    out: of a single drawing also the file, such as result.jpg or, with layers, result.psd. drawings: files, folders of
+    pictures, globs. reference: a picture file; or instead of it palette: "#aabbcc #ddeeff", for background, skin, hair,
+    clothes and accessories. swap: "#old=#new", one or more, see `flats.underpaint`. extract_lines: the drawings are
+    coloured pictures, whose lines are drawn first. format: "png" (default), "webp" or "jpg". layered: lines and colours
+    apart, as "psd" (default where psd-tools is installed) or two files "png". Nothing that is there is replaced without
+    overwrite, and no drawing ever. A file that is no picture or no drawing is reported, and the others go on.
     Raises InputError for what concerns all of them: settings, weights, reference, and drawings that are not there.
     """
-    if (reference is None) == (palette is None):
-        raise InputError(
-            f"colours must come from a reference or from a palette, got {'neither' if palette is None else 'both'}"
-        )
-    paths, reference = _pictures(drawings), None if reference is None else Path(reference).expanduser()
+    settings = _colors(reference, palette) | {"gap": gap, "finish": finish, "seed": seed}
+    settings["swap"] = parse_swaps(swap or "")
+    paths = _pictures(drawings)
     targets = _targets(paths, Path(out).expanduser(), format, layered)
-    settings = {"gap": gap, "finish": finish, "seed": seed, "swap": parse_swaps(swap or "")}
-    settings |= {"palette": parse_palette(palette)} if reference is None else {"reference": _open(reference)}
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
     _make(targets[0][0].parent)
-    kept, failed = {path.resolve() for path in [*paths, *filter(None, [reference])]}, 0
+    kept, failed = {Path(path).expanduser().resolve() for path in [*paths, reference] if path is not None}, 0
     for number, (path, files) in enumerate(zip(paths, targets), 1):
         done, said = _colorize(colorizer, path, files, kept, settings, as_is, extract_lines, layered, overwrite)
         print(f"{number}/{len(paths)} {said}", file=sys.stdout if done else sys.stderr, flush=True)
         failed += not done
     return int(failed > 0)
+
+
+def _colors(reference: str | Path | None, palette: str | None) -> dict:
+    """Where the colours come from, as arguments of `Colorizer.colorize`. Raises InputError unless it is one of both."""
+    if (reference is None) == (palette is None):
+        got = "neither" if palette is None else "both"
+        raise InputError(f"colours must come from a reference or from a palette, got {got}")
+    return {"palette": parse_palette(palette)} if reference is None else {"reference": _open(reference)}
 
 
 def _colorize(
@@ -191,6 +194,7 @@ def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) ->
 
 def _open(path: str | Path) -> Image.Image:
     """The picture of a file, whatever its mode. Raises MissingFile, or InputError for what is none."""
+    path = Path(path).expanduser()
     if not os.path.isfile(path):  # to read a pipe would wait
         raise MissingFile(f"there is no picture file at {path}, or in a folder that may not be read")
     try:

@@ -59,8 +59,7 @@ def underpaint(
 
     color: the network's picture at the drawing's size. name: "smooth", the network's own; "soft", its shading blurred
     within each region; "flat", one colour a region; "exact", that colour exchanged for the nearest of palette (k, 3),
-    0..255, if one is near. A region in which the network sees two colours stays soft in both: flat, one of them would
-    swallow the other.
+    0..255, if one is near. A region in which the network sees two colours stays soft: flat, one of them would be lost.
     gap: an opening in a line up to so many pixels wide lets no colour through; by default a 20th of the shorter side.
     Where the network sees two colours in a region, openings up to eight times as wide are closed, too. A border without
     a line runs where the network's colours change.

@@ -53,11 +53,7 @@ def prepare(
     same), where fewer than three different ones are left or more than a tenth are grey, where `out` holds something
     else or a set of other pictures or settings, and where the disk is full.
     """
-    for setting, value in (("size", size), ("k", k), ("processes", processes)):
-        if value is not None and value < 1:
-            raise InputError(f"{setting} must be at least 1, got {value}")
-    if not 0 <= max_rejected <= 1:
-        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
+    _check(size, k, processes, max_rejected)
     out = Path(out or default_folder(name, size)).resolve()
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):
@@ -76,6 +72,14 @@ def prepare(
     _refuse_another(made, settings)
     refuse_too_many(made, max_rejected)
     return made
+
+
+def _check(size: int, k: int, processes: int | None, max_rejected: float) -> None:
+    for setting, value in (("size", size), ("k", k), ("processes", processes)):
+        if value is not None and value < 1:
+            raise InputError(f"{setting} must be at least 1, got {value}")
+    if not 0 <= max_rejected <= 1:
+        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
 
 
 def _refuse_another(made: Store, settings: dict) -> None:
