@@ -203,8 +203,11 @@ class Trainer:
         """The steps, with logs, samples and checkpoints on the way."""
         config, log = self.config, None
         if self.fabric.is_global_zero:
-            write_text(self.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
             log = Log(self.folder, config.total_steps, self.step)
+            if self.step < config.total_steps:
+                write_text(self.folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+            else:
+                log.progress.say(f"trained to step {self.step} already; more --steps go on")
         self.saved, stopped = time.monotonic(), False
         with runs.stop_on_signal() as stop:
             while self.step < config.total_steps and not stopped:

@@ -231,6 +231,13 @@ def test_stopped_and_resumed_is_undisturbed(tmp_path, undisturbed):
     assert read_checkpoint(undisturbed / LAST)[:2] == (tiny(), 6)
 
 
+def test_a_finished_run_stays_as_it_is_and_says_so(undisturbed, capsys):
+    held = {name: (undisturbed / name).read_bytes() for name in ("config.json", "metrics.csv", LAST)}
+    train(tiny(steps=5), undisturbed, resume=True)
+    assert {name: (undisturbed / name).read_bytes() for name in held} == held
+    assert "trained to step 6 already" in capsys.readouterr().out
+
+
 def test_the_comparison_would_notice_another_seed_and_other_references(tmp_path, undisturbed):
     b = tensors_of(undisturbed)
     for change in (dict(seed=1), dict(train_reference="self")):
