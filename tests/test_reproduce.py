@@ -235,6 +235,16 @@ def test_no_kernel_waits_for_a_network_port_that_another_has_taken(course, monke
         assert run() == {"01_a": "ran"}
 
 
+def test_where_the_folder_for_temporary_files_has_too_long_a_path_for_a_socket_kernels_take_ports(
+    course, monkeypatch, tmp_path
+):
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    course("01_a", "print(1)")
+    assert run() == {"01_a": "ran"}
+
+
 def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course):
     """02 and 03 meet only if both run at once; 04 sees what 03 wrote, and nothing that it does not name."""
     takes = "# Title\n\n**Takes.** Classroom: 2.5 minutes and 1.0 GB on 2 CPU cores. Paper: a day."

@@ -197,10 +197,10 @@ def own_sockets() -> dict[str, str]:
     """Settings of a kernel manager: sockets in the folder for temporary files, with names that no other kernel has.
 
     A network port is chosen before its kernel takes it, so that kernels which start together can be given the same
-    one, and then one of them never answers. Windows has no such sockets.
+    one, and then one of them never answers. But Windows has no such sockets, and their paths must be short.
     """
-    path = Path(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex[:16]}")
-    return {} if os.name == "nt" else {"transport": "ipc", "ip": str(path)}
+    path = os.path.join(tempfile.gettempdir(), f"kernel-{uuid.uuid4().hex[:16]}")
+    return {} if os.name == "nt" or len(path) > 100 else {"transport": "ipc", "ip": path}
 
 
 def _kernel_manager(environment: dict[str, str]) -> type:
