@@ -155,6 +155,24 @@ def test_layers_open_again_and_lie_over_each_other_as_the_picture_does(folder, w
     assert np.abs(together - np.asarray(Image.open(results["a.png"]))).max() <= 1
 
 
+@pytest.mark.parametrize(("format", "layered"), [("png", False), ("jpg", False), ("png", True), ("psd", True)])
+def test_printed_the_result_is_as_large_as_the_drawing(folder, weights, format, layered):
+    """Dots per inch are kept; b.jpg has none, and gets none."""
+    Image.open(folder / "a.png").save(folder / "a.png", dpi=(300, 600))
+    _, results = run(folder, weights=weights, format=format, layered=layered)
+    found = {}
+    for name, path in results.items():
+        if format == "psd":
+            from psd_tools import PSDImage
+
+            held = PSDImage.open(path).image_resources.get_data(1005)  # ResolutionInfo
+            found[name] = held and (held.horizontal / 65536, held.vertical / 65536)
+        else:
+            found[name] = Image.open(path).info.get("dpi")
+    for name, dpi in found.items():
+        assert dpi == (pytest.approx((300, 600), rel=1e-4) if name.startswith("a") else None)
+
+
 def test_colours_can_be_given_and_exchanged(folder, weights):
     colors = "#ff0000 #00ff00, #0000ff #ffffff"
     assert parse_palette(colors).tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]

@@ -4,6 +4,7 @@ import glob
 import importlib.util
 import os
 import re
+import struct
 import sys
 import time
 import warnings
@@ -99,7 +100,7 @@ def _colorize(
                 f"a {files[0].suffix[1:]} has at most {most} pixels a side, got {size}; --format png has more"
             )
         drawing = clean(lines_of(picture) if extract else picture, as_is)
-        (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite)
+        (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite, _dpi(picture))
     except (InputError, OSError) as error:
         said = str(error)
         return False, said if said.startswith(str(path)) else f"{path}: {said}"
@@ -211,16 +212,26 @@ def _open(path: str | Path) -> Image.Image:
     return image
 
 
-def _save(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool) -> None:
+def _dpi(picture: Image.Image) -> dict[str, tuple[float, float]]:
+    """Its dots per inch, where it has any, as an option of Pillow's save: printed, the result is as large."""
+    dpi = tuple(map(float, picture.info.get("dpi", ())))
+    return {"dpi": dpi} if len(dpi) == 2 and all(1 < value < 30_000 for value in dpi) else {}
+
+
+def _save(
+    colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool, dpi: dict
+) -> None:
     result = colorizer.colorize(drawing, **settings)
     format = _format(targets[0].suffix, layered=False)
     if format == "jpg":  # which knows no transparency
         result = rgb(result)
     with whole(targets[0], overwrite) as temporary:
-        result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format])
+        result.save(temporary, Image.registered_extensions()[f".{format}"], **FORMAT_OPTIONS[format], **dpi)
 
 
-def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool) -> None:
+def _save_layers(
+    colorizer: Colorizer, drawing: Drawing, targets: list[Path], settings: dict, overwrite: bool, dpi: dict
+) -> None:
     """Colours without the lines, and black lines on nothing."""
     drawing, under = colorizer.layers(drawing, **settings)
     opaque = np.full_like(drawing.full, 255)
@@ -229,12 +240,18 @@ def _save_layers(colorizer: Colorizer, drawing: Drawing, targets: list[Path], se
     if targets[0].suffix == ".png":
         for path, layer in zip(targets, (colors, lines)):
             with whole(path, overwrite) as temporary:
-                layer.save(temporary, "PNG")
+                layer.save(temporary, "PNG", **dpi)
         return
     from psd_tools import PSDImage  # an extra
+    from psd_tools.constants import Resource
+    from psd_tools.psd.image_resources import ImageResource
 
     psd = PSDImage.frompil(Image.alpha_composite(colors, lines))  # the preview; its alpha lets the layers have theirs
     for layer, name in ((colors, "colors"), (lines, "lines")):
         psd.create_pixel_layer(layer, name=name)
+    if dpi:
+        x, y = (round(65536 * value) for value in dpi["dpi"])
+        held = struct.pack(">I2HI2H", x, 1, 1, y, 1, 1)  # an inch each
+        psd.image_resources[Resource.RESOLUTION_INFO] = ImageResource(key=Resource.RESOLUTION_INFO, data=held)
     with whole(targets[0], overwrite) as temporary:
         psd.save(temporary)
