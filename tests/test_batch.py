@@ -200,6 +200,16 @@ def test_lines_of_a_coloured_picture_are_drawn_first(folder, weights):
     assert code == 0 and (np.asarray(Image.open(results["a.png"])) <= lines[..., None]).all()
 
 
+def test_a_coloured_cutout_stays_cut_out_when_its_lines_are_drawn_first(folder, weights):
+    figure = Image.new("RGB", (96, 96), "red")  # whose darkest channel is black, as a line's would be
+    figure.paste("navy", (40, 30, 70, 60))
+    figure.putalpha(Image.fromarray(np.uint8(255 * (np.hypot(*np.mgrid[-48:48, -48:48]) < 40))))
+    figure.save(folder / "a.png")
+    _, results = run(folder, [folder / "a.png"], weights=weights, extract_lines=True)
+    result = Image.open(results["a.png"])
+    assert result.getchannel("A").tobytes() == figure.getchannel("A").tobytes()
+
+
 def test_a_reference_that_is_not_there_is_named(folder, weights):
     (folder.parent / "reference.png").unlink()
     with pytest.raises(MissingFile, match="there is no picture file at .*reference.png"):

@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from lineart.coloring.drawing import Drawing, clean
 from lineart.config import InputError, MissingFile
 from lineart.data.lines import extract_lines as lines_of
 from lineart.files import whole
-from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES, rgb
+from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES, rgb, upright
 
 BETWEEN = r"[\s,]+(?![^(]*\))"  # colours; not within rgb(1, 2, 3)
 OTHERS = (".pdf", ".jp2", ".heic", ".tga", ".svg")  # endings of pictures that are not written; no names of folders
@@ -99,7 +100,7 @@ def _colorize(
             raise InputError(
                 f"a {files[0].suffix[1:]} has at most {most} pixels a side, got {size}; --format png has more"
             )
-        drawing = clean(lines_of(picture) if extract else picture, as_is)
+        drawing = _drawn(picture, as_is) if extract else clean(picture, as_is)
         (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite, _dpi(picture))
     except (InputError, OSError) as error:
         said = str(error)
@@ -108,6 +109,14 @@ def _colorize(
     first = f"the first of {pages} pages" if pages > 1 else ""
     notes = "; ".join(filter(None, [first, drawing.note, f"{time.perf_counter() - start:.1f} s"]))
     return True, f"{path} -> {', '.join(map(str, files))} ({notes})"
+
+
+def _drawn(picture: Image.Image, as_is: bool) -> Drawing:
+    """The lines of a coloured picture, as transparent as it is."""
+    drawing = clean(lines_of(picture), as_is)
+    if not picture.has_transparency_data or picture.mode.startswith("I;16"):
+        return drawing
+    return replace(drawing, alpha=np.asarray(upright(picture).convert("RGBA").getchannel("A")))
 
 
 def _make(folder: Path) -> None:
