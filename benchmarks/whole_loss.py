@@ -1,14 +1,14 @@
 """What the feature loss of Eq. 1 changes: shipped networks trained on at 128 px with it and without, on `toon`.
 
-    python benchmarks/whole_loss.py          all; about 20 and 6 minutes of one core for a training, 4 to measure it
+    python benchmarks/whole_loss.py          all; 20 to 80 and 6 to 30 minutes of one core for a training
     python benchmarks/whole_loss.py none     one method, such as one process a core
     python benchmarks/whole_loss.py --table  only the table, of what is trained and measured
 
-The shipped weights were trained without this loss, which makes a step on a CPU two to three times as long. Here the
-three networks of Table 1 get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped
-generator and with a new discriminator: once with the whole of Eq. 1, once without its feature loss, in the same order
-of drawings. Killed, it goes on where it was; run folders lie under `runs/whole_loss`, or where --runs says. P1, P3 and
-P4 on 512 drawings of the test set. Writes `figures/whole_loss_toon.csv` and `.md`.
+The shipped weights were trained without this loss, which makes a step on a CPU two to three times as long. Here five of
+them get the third phase of `train_weights.py`, 1,500 steps of 8 drawings, from the shipped generator and with a new
+discriminator: once with the whole of Eq. 1, once without its feature loss, in the same order of drawings. Killed, it
+goes on where it was; run folders lie under `runs/whole_loss`, or where --runs says. P1, P3 and P4 on 512 drawings of
+the test set. Writes `figures/whole_loss_toon.csv` and `.md`.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from lineart.files import provenance, sha256, write_sidecar, write_text
 from lineart.methods import METHODS, method_title
 from lineart.runs import LAST, config_of
 
+MEASURED = ["none", "palette", "image", "image-warped", "lines-warped"]
 N, PROTOCOLS = 512, ("P1", "P3", "P4")
 SHIPPED = "as shipped"
 NAMES = {SHIPPED: "shipped", "without the feature loss": "without", "the whole of Eq. 1": "whole"}  # of run folders
@@ -123,12 +124,12 @@ def table(methods: list[str], seeds: list[int], runs: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", metavar="METHOD", help="by default none, image and image-warped")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help=f"by default {', '.join(MEASURED)}")
     parser.add_argument("--train-seeds", type=int, nargs="+", default=[0], help="by default 0 alone")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "whole_loss", help="run folders (runs/whole_loss)")
     parser.add_argument("--table", action="store_true", help="train nothing")
     args = parser.parse_args()
-    methods = args.methods or ["none", "image", "image-warped"]
+    methods = args.methods or MEASURED
     if unknown := {*methods} - {*METHODS}:
         parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)  # of networks this small two threads are slower beside any other load
