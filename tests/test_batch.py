@@ -208,6 +208,10 @@ def test_a_coloured_cutout_stays_cut_out_when_its_lines_are_drawn_first(folder, 
     _, results = run(folder, [folder / "a.png"], weights=weights, extract_lines=True)
     result = Image.open(results["a.png"])
     assert result.getchannel("A").tobytes() == figure.getchannel("A").tobytes()
+    figure.putalpha(255)  # nothing is transparent
+    figure.save(folder / "a.png")
+    run(folder, [folder / "a.png"], weights=weights, extract_lines=True, overwrite=True)
+    assert Image.open(results["a.png"]).mode == "RGB"
 
 
 def test_a_reference_that_is_not_there_is_named(folder, weights):

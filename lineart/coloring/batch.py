@@ -116,7 +116,8 @@ def _drawn(picture: Image.Image, as_is: bool) -> Drawing:
     drawing = clean(lines_of(picture), as_is)
     if not picture.has_transparency_data or picture.mode.startswith("I;16"):
         return drawing
-    return replace(drawing, alpha=np.asarray(upright(picture).convert("RGBA").getchannel("A")))
+    alpha = np.asarray(upright(picture).convert("RGBA").getchannel("A"))
+    return replace(drawing, alpha=alpha if alpha.min() < 255 else None)
 
 
 def _make(folder: Path) -> None:

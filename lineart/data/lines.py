@@ -44,11 +44,12 @@ def _blur(grey: torch.Tensor, sigma: float) -> torch.Tensor:
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=grey.dtype) / sigma) ** 2)
     first, *others = (kernel / kernel.sum()).tolist()
     for _ in range(2):  # along the rows, then along the columns
-        n, _, width = grey.shape
+        n, height, width = grey.shape
         place = torch.arange(-radius, width + radius, device=grey.device) % (2 * width)
         place = torch.minimum(place, 2 * width - 1 - place)  # the picture, then its mirror image, and so on
+        few = max(1, 65_536 // (n * width)) if grey.is_cpu else height  # so few that they stay in the cache
         parts = []
-        for rows in grey.split(max(1, 65_536 // (n * width)), dim=1):  # so few that they stay in the cache
+        for rows in grey.split(few, dim=1):
             rows = rows[..., place].contiguous()
             parts.append(first * rows[..., :width])
             for i, weight in enumerate(others, start=1):  # of 64 bits, a convolution takes five times as long
