@@ -2,6 +2,7 @@
 
     python benchmarks/train_weights.py                            all methods on `toon`, one after the other
     python benchmarks/train_weights.py none image --seed 1        two of them with another seed
+    python benchmarks/train_weights.py image --until 128px    no further than the compared weights
     python benchmarks/train_weights.py --data faces --source DIR  six methods on the faces in DIR
     python benchmarks/train_weights.py --data kaggle --out DIR    the same as the paper trains them, weights to DIR
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained
@@ -19,7 +20,7 @@ weights, in float16 and with a new discriminator.)
 import argparse
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,13 @@ class Recipe:
 
     def phases_of(self, method: str) -> dict[str, dict]:
         return self.phases | self.further.get(method, {})
+
+    def until(self, last: str) -> "Recipe":
+        """The same for trainings that end after a phase that every method has."""
+        names = [*self.phases]
+        if last not in names:
+            raise SystemExit(f"--until must be one of {', '.join(names)}, got {last}")
+        return replace(self, phases={name: self.phases[name] for name in names[: names.index(last) + 1]}, further={})
 
 
 # Eyes are too few pixels to cost anything; see benchmarks/eyes.py
@@ -245,6 +253,7 @@ def main() -> None:
     parser.add_argument("--data", default="toon", choices=[*RECIPES])
     parser.add_argument("--source", type=Path, help="folder or zip of pictures; by default from Kaggle")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--until", metavar="PHASE", help="the last phase, of those that every method has")
     parser.add_argument("--out", type=Path, default=PRETRAINED, help="where the weights go (data/pretrained)")
     parser.add_argument("--runs", type=Path, default=RUNS, help="where the run folders lie (runs/weights)")
     parser.add_argument("--precision", help="of the training, such as bf16-mixed on a GPU; by default the recipe's")
@@ -254,6 +263,8 @@ def main() -> None:
     for method in args.methods:  # argparse's choices refuse an empty list before Python 3.12
         if method not in METHODS:
             parser.error(f"METHOD must be one of {', '.join(METHODS)}, got {method!r}")
+    if args.until:
+        RECIPES[args.data] = RECIPES[args.data].until(args.until)
     if args.threads:
         torch.set_num_threads(args.threads)
     if not args.export:  # what the metrics need is downloaded now, not missed after days of training

@@ -133,6 +133,15 @@ def test_only_the_default_of_toon_has_a_phase_of_its_own(tmp_path, monkeypatch):
     assert not own["image"] - own["lines-warped"]
 
 
+def test_a_training_can_end_where_the_compared_weights_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_weights, "RECIPES", {"toon": SHIPPED["toon"].until("128px")})
+    card = json.loads((PRETRAINED / "toon-image.json").read_text())
+    for method in ("image", "lines-warped"):
+        assert [*train_weights.plan("toon", method, 1, tmp_path)] == [f"{phase['size']}px" for phase in card["phases"]]
+    with pytest.raises(SystemExit, match="--until must be one of 64px, 128px, whole, got rare"):
+        SHIPPED["toon"].until("rare")
+
+
 # --- training ---
 
 
@@ -244,8 +253,12 @@ def test_weights_of_other_seeds_are_found_beside_the_shipped_ones(tmp_path):
     for name in ("none-s2", "image-warped-s1", "gate-s1", "none-s0", "image"):
         (tmp_path / f"toon-{name}.safetensors").write_text(name)
     found = seeds.trainings(tmp_path)
-    assert {*found} == {*((method, 0) for method in seeds.METHODS), ("none", 2), ("image-warped", 1)}
+    shipped = {(method, 0) for method in ("none", "image", "image-warped")}
+    assert {*found} == shipped | {("none", 2), ("image-warped", 1)}
     assert found["none", 0].parent == PRETRAINED and found["none", 2] == tmp_path / "toon-none-s2.safetensors"
+    longer = tmp_path / "toon-lines-warped.safetensors"  # the shipped one trained on, so this is its seed 0
+    longer.write_text("")
+    assert seeds.trainings(tmp_path)["lines-warped", 0] == longer
     with pytest.raises(SystemExit, match="weights must have their card beside them"):
         seeds.cards_of(found)
 
@@ -255,9 +268,9 @@ def test_seeds_are_compared_only_when_all_methods_have_them_and_equally_long():
     cards = {key: {"steps": 11_000} for key in keys}
     assert [*seeds.in_order(dict(reversed(cards.items())))] == keys
     for lost in keys:
-        with pytest.raises(SystemExit, match="two seeds or more of none, image, image-warped alike must be trained"):
+        with pytest.raises(SystemExit, match="two seeds or more of none, image, .* alike must be trained"):
             seeds.in_order({key: card for key, card in cards.items() if key != lost})
-    with pytest.raises(SystemExit, match=r"got 11,000 of none, seed 0, .* 7,000 of image-warped, seed 1"):
+    with pytest.raises(SystemExit, match=r"got 11,000 of none, seed 0, .* 7,000 of lines-warped, seed 1"):
         seeds.in_order(cards | {keys[-1]: {"steps": 7_000}})
 
 
@@ -303,6 +316,9 @@ def test_a_seed_is_added_to_the_table_and_the_others_keep_their_rows(tmp_path, m
     call()
     assert asked[0] == ("P1", ("none", 0))
     cards = json.loads((tmp_path / "seeds_toon.json").read_text())["weights"]
-    assert len(cards) == 9 and (cards[0]["method"], cards[0]["sha256"]) == ("none", "trained again")
+    assert len(cards) == 3 * len(seeds.METHODS) and (cards[0]["method"], cards[0]["sha256"]) == (
+        "none",
+        "trained again",
+    )
     with pytest.raises(SystemExit, match="two seeds or more"):  # on other drawings no row of before can stand
         call("--n-random", "7")
