@@ -2,7 +2,7 @@
 
     python benchmarks/train_weights.py                            all methods on `toon`, one after the other
     python benchmarks/train_weights.py none image --seed 1        two of them with another seed
-    python benchmarks/train_weights.py image --until 128px    no further than the compared weights
+    python benchmarks/train_weights.py image --until 128px        no further than the compared weights
     python benchmarks/train_weights.py --data faces --source DIR  six methods on the faces in DIR
     python benchmarks/train_weights.py --data kaggle --out DIR    the same as the paper trains them, weights to DIR
     python benchmarks/train_weights.py --export none              copy what is trained so far to data/pretrained

@@ -22,7 +22,6 @@ from tyro.conf import (
 from lineart.coloring import Finish
 from lineart.config import PROFILES, ROOT, Config, DataSet, InputError, MissingFile, Weights
 from lineart.course.commands import Course
-from lineart.files import whole
 from lineart.studio.commands import Studio
 
 PLAIN = [DisallowNone, OmitArgPrefixes, OmitSubcommandPrefixes]
@@ -204,10 +203,11 @@ class Prepare:
     max_rejected: Annotated[float, _help("a larger share of rejected pictures is an error", default="(0.01)")] = 0.01
 
     def run(self) -> int:
-        from lineart.data.prepare import prepare, refuse_too_many
+        from lineart.data.prepare import check_share, prepare, refuse_too_many
 
         if self.name == "toon":
             return self._draw()
+        check_share(self.max_rejected)
         store = prepare(**vars(self) | {"max_rejected": 1.0})
         print(*store.describe(), sep="\n")  # also where too many were rejected
         refuse_too_many(store, self.max_rejected)
@@ -233,9 +233,7 @@ class Check:
     sheet: Annotated[Path | None, _help("picture file for the contact sheet; by default in the folder")] = None
 
     def run(self) -> int:
-        from PIL import Image
-
-        from lineart.data.store import SHEET, check, contact_sheet, open_store
+        from lineart.data.store import SHEET, check, open_store, write_sheet
         from lineart.images import SUFFIXES
 
         path = self.sheet or self.folder / SHEET
@@ -246,8 +244,7 @@ class Check:
         if not path.parent.is_dir():
             raise MissingFile(f"the contact sheet must go to a folder that is there, found none at {path.parent}")
         print(*check(self.folder), sep="\n")
-        with whole(path) as temporary:
-            contact_sheet(open_store(self.folder)).save(temporary, Image.registered_extensions()[path.suffix.lower()])
+        write_sheet(open_store(self.folder), path)
         print(f"contact sheet: {path}")
         return 0
 

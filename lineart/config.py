@@ -94,7 +94,7 @@ class Config(BaseModel):
     # The run
     seed: int = Field(0, ge=0, lt=2**64, description="of everything random")
     start_from: str | None = Field(
-        None, description="a checkpoint whose networks the run starts with; shipped weights get a new discriminator"
+        None, description="a checkpoint file whose networks the run starts with; shipped ones get a new discriminator"
     )
     devices: Count = Field(1, description="processes, one a device")
     accelerator: str = Field("auto", description="as Lightning Fabric calls it: auto, cpu, gpu")

@@ -29,7 +29,7 @@ def whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     `overwrite` a file that has come in the meantime stays, too, and FileExistsError is raised.
     """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name[:40]}.{os.getpid()}.tmp")  # the name may be as long as names can be
     try:
         yield temporary
         if not overwrite and path.exists():
@@ -37,6 +37,11 @@ def whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def home(path: str | Path) -> Path:
+    """With ~ as the home folder; a name such as ~draft.png, which is nobody's home, stays."""
+    return Path(os.path.expanduser(path))
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -27,16 +29,27 @@ def decode(data: bytes) -> Image.Image:
     """Mode RGB, upright, from the first frame of a file's bytes.
 
     Turned as its EXIF says, transparent parts on white, 16 bits reduced to 8, CMYK converted, grey as three equal
-    channels. Raises `Unfit` for anything damaged, and for pictures of more than 64 million pixels.
+    channels. Raises `Unfit` as `load` does.
+    """
+    return rgb(load(io.BytesIO(data)))
+
+
+def load(file: str | Path | IO[bytes]) -> Image.Image:
+    """The first frame of a picture file, in a mode that `rgb` takes.
+
+    Raises `Unfit` for anything damaged, for pictures of more than 64 million pixels, and for pixels of 32 bits.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow only warns where `MAX_PIXELS` refuses
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height <= MAX_PIXELS:
-                image.load()
-                return rgb(image)
-        reason = f"more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}"
+            image = Image.open(file, formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise Unfit(f"more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}")
+        image.load()
+        if image.format == "PPM" and image.mode == "I":  # 16 bits of grey
+            image = image.convert("I;16")
+        rgb(image.crop((0, 0, 1, 1)))  # or its mode is none that is known
+        return image
     except UnidentifiedImageError:
         reason = f"not a picture of a format that is read ({', '.join(FORMATS)})"
     except Exception as error:  # decoders of damaged files raise whatever they like

@@ -50,7 +50,7 @@ class Log:
         write_text(self.path, "".join([",".join(self.columns) + "\n", *kept]))
 
     def write(self, step: int, row: dict[str, float]) -> None:
-        """One row, and what it shows to be wrong, each kind of trouble once a run."""
+        """One row, and what it shows to be wrong, each kind of trouble once."""
         seconds = f"{self.before + time.perf_counter() - self.started:.2f}"
         values = {name: f"{value:.6g}" for name, value in row.items()}
         with open(self.path, "a", newline="") as file:

@@ -56,12 +56,19 @@ def last_whole(run: Path) -> Path:
 
 def keep(run: Path, config: Config, step: int, modules: dict, optimizers: dict) -> None:
     """Write the checkpoint of a step, and keep the one before it. Raises InputError where it can't be written."""
-    try:
+    with disk_explained(run, f"the checkpoint of step {step}"):
         if (run / LAST).exists():
             copy_aside(run / LAST, run / PREVIOUS)
         save_checkpoint(run / LAST, config, step, modules, optimizers)
+
+
+@contextmanager
+def disk_explained(run: Path, what: str) -> Iterator[None]:
+    """A full disk ends a training with a sentence: what could not be written, and what to go on from."""
+    try:
+        yield
     except (OSError, SafetensorError) as error:
-        sentence = f"the checkpoint of step {step} could not be written ({error})"
+        sentence = f"{what} could not be written ({error})"
         raise InputError(f"{sentence}: make room, then lineart train --resume {run}; {last_good(run)}") from error
 
 

@@ -209,7 +209,7 @@ class Trainer:
             else:
                 log.progress.say(f"trained to step {self.step} already; more --steps go on")
         self.saved, stopped = time.monotonic(), False
-        with runs.stop_on_signal() as stop:
+        with runs.stop_on_signal() as stop, runs.disk_explained(self.folder, "a row or a sample"):
             while self.step < config.total_steps and not stopped:
                 shown = self.due(config.log_every, self.step + 1) or self.due(config.sample_every, self.step + 1)
                 with runs.memory_explained(config, self.step + 1, self.folder):

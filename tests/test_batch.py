@@ -69,6 +69,43 @@ def test_a_bad_file_is_reported_and_the_others_go_on(folder, weights, capsys):
     assert [name in line for name, line in zip(("0.png", "1.png", "2.png"), errors, strict=True)] == [True] * 3
 
 
+def test_what_an_editor_and_a_disk_leave_in_a_folder_is_no_end(folder, weights, capsys, monkeypatch):
+    """A name that looks like somebody's home, one as long as names can be, what macOS hides, and a cut-off page."""
+    page = Image.open(folder / "a.png")
+    (folder / "._a.png").write_bytes(b"\0\5\x16\7")
+    for name in ("~draft", "名" * 83):
+        shutil.copy(folder / "a.png", folder / f"{name}.png")
+    page.save(folder / "c.tif", save_all=True, append_images=[page, page])
+    pages = (folder / "c.tif").read_bytes()
+    (folder / "c.tif").write_bytes(pages[: len(pages) // 2])
+    monkeypatch.chdir(folder)
+    code, results = run(folder, ["."], weights=weights)
+    assert code == 0 and {*results} == {"a.png", "b.png", "c.png", "~draft.png", "名" * 83 + ".png"}
+    assert {path.read_bytes() for name, path in results.items() if name != "b.png"} == {results["a.png"].read_bytes()}
+    assert "the first page; another can't be read" in capsys.readouterr().out
+    assert run(folder, ["~draft.png"], weights=weights, overwrite=True)[0] == 0
+
+
+def test_a_drawing_that_memory_cannot_hold_is_no_end(folder, weights, capsys, monkeypatch):
+    def colorize(self, drawing, **settings):
+        if drawing.full.shape == (96, 96):
+            raise MemoryError
+        return Image.new("RGB", drawing.full.shape)
+
+    Image.new("L", (50, 60), 255).save(folder / "c.png")
+    monkeypatch.setattr(Colorizer, "colorize", colorize)
+    assert run(folder, weights=weights, as_is=True)[1].keys() == {"c.png"}
+    assert capsys.readouterr().err.count("too little memory") == 2
+
+
+def test_no_drawing_is_replaced_under_another_name(folder, weights):
+    """As line.png is line.PNG on a disk to which case makes no difference."""
+    os.link(folder / "b.jpg", folder / "b.png")
+    before = (folder / "b.jpg").read_bytes()
+    code = colorize_files([folder / "b.jpg"], None, folder, palette="#888 #fff", weights=weights, overwrite=True)
+    assert code == 1 and (folder / "b.png").read_bytes() == before
+
+
 def test_nothing_is_lost_or_replaced_unasked_and_a_drawing_never(folder, weights, capsys, monkeypatch):
     def half(image, path, *args, **options):
         path.write_text("half")

@@ -1,9 +1,11 @@
 """The commands as a person types them: results where they were asked for, one sentence for a mistake."""
 
+import errno
 import io
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pandas
@@ -14,6 +16,8 @@ from lineart import cli
 from lineart.checkpoint import read_checkpoint
 from lineart.cli import main
 from lineart.config import Config, InputError
+from lineart.data import store
+from lineart.data.prepare import prepare
 from lineart.runs import config_of
 
 
@@ -159,6 +163,20 @@ def test_data_is_prepared_checked_and_trained_on(pictures, tmp_path, capsys):
         assert "sheet" in sentence(["data", "check", out, "--sheet", tmp_path / name], capsys)
 
 
+def test_a_contact_sheet_that_cannot_be_written_is_one_sentence(pictures, tmp_path, capsys, monkeypatch):
+    prepare("folder", pictures, 32, tmp_path / "set", processes=1)
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(store, "contact_sheet", lambda _: Mock(save=full))
+    assert "No space left" in sentence(["data", "check", tmp_path / "set"], capsys)
+
+
+def test_a_set_that_may_not_be_read_is_not_called_damaged(pictures, tmp_path, capsys, monkeypatch):
+    prepare("folder", pictures, 32, tmp_path / "set", processes=1)
+    monkeypatch.setattr(store.np, "load", Mock(side_effect=PermissionError(errno.EACCES, "Permission denied")))
+    said = sentence(["data", "check", tmp_path / "set"], capsys)
+    assert "may not be read" in said and "damaged" not in said
+
+
 def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary(pictures, tmp_path, capsys):
     for path in [*pictures.glob("*.png")][:6]:
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -168,6 +186,8 @@ def test_more_rejected_pictures_than_were_allowed_are_an_error_after_the_summary
     shown = capsys.readouterr()
     assert "6 pictures" in shown.out and "rejected" in shown.err
     assert main([*words, "--out", str(tmp_path / "set"), "--max-rejected", "0.5"]) == 0
+    assert "between 0 and 1, got 5" in sentence([*words, "--out", tmp_path / "more", "--max-rejected", 5], capsys)
+    assert not (tmp_path / "more").exists()
 
 
 # --- mistakes ---

@@ -66,6 +66,7 @@ def test_grey_and_16_bits_become_three_channels_of_8():
     values = np.uint16([[0, 128, 129, 257 * 100, 257 * 100 + 129, 65535]])
     expected = [[[v] * 3 for v in (0, 0, 1, 100, 101, 255)]]  # 128 / 257 is below a half, 129 / 257 above
     assert pixels(png(values, 0)) == expected == pixels(encoded(Image.fromarray(values), "TIFF"))
+    assert pixels(b"P5 6 1 65535\n" + values.astype(">u2").tobytes()) == expected
     assert pixels(png(np.uint16([[[65535, 0, 257 * 9]]]), 2)) == [[[255, 0, 9]]]
 
 

@@ -1,6 +1,8 @@
 """Measuring: the right reference for each drawing, numbers known by hand, and rows that say how to get them again."""
 
+import errno
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -193,6 +195,15 @@ def test_what_cannot_be_measured_is_said_before_anything_is(tmp_path, monkeypatc
     request_["names"] = [str(small) if name == "small" else name for name in request_["names"]]
     with pytest.raises((InputError, FileNotFoundError), match=said):
         evaluate_weights(**request_)
+
+
+def test_rows_that_cannot_be_written_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "write_csv", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(InputError, match="No space left") as raised:
+        evaluate_weights(["toon-none"], ["P1"], n=2, out=tmp_path / "rows.csv")
+    monkeypatch.undo()
+    rows = evaluate_weights(["toon-none"], ["P1"], n=2)
+    assert str(raised.value).endswith(rows.to_csv(index=False))
 
 
 def test_without_weights_a_prepared_set_says_its_own_size(tmp_path):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from lineart import config
@@ -71,7 +72,7 @@ def writes(name, text):
 def refused(course, match, **how):
     with pytest.raises(InputError, match=match):
         reproduce(**how)
-    assert not list(course.output.glob("*"))
+    assert not list(course.output.glob("[!.]*"))
 
 
 def test_what_is_refused_before_anything_runs(course):
@@ -176,7 +177,7 @@ def test_a_failure_names_cell_and_reason_and_keeps_the_notebook(course, sources,
         run(timeout=2)
     kept = course.output / "01_a.failed.ipynb"
     assert str(caught.value) == f"01_a: {message}; the notebook is kept as {kept}"
-    assert [*course.output.iterdir()] == [kept] and not [*course.figures.iterdir()]  # and nothing half
+    assert [*course.output.glob("[!.]*")] == [kept] and not [*course.figures.iterdir()]  # and nothing half
 
 
 def test_a_cell_that_did_not_run_is_a_failure(course):
@@ -260,6 +261,14 @@ def test_two_run_at_a_time_the_longest_first_and_each_after_what_it_needs(course
     )
     assert set(run(timeout=30).values()) == {"ran"}
     assert json.loads((course.output / "04_d.json").read_text())["outputs"] == {}
+
+
+def test_two_processes_do_not_run_the_same_notebooks_at_once(course):
+    course("01_a", "x = 1")
+    course.output.mkdir(parents=True)
+    with FileLock(course.output / ".lock"), pytest.raises(InputError, match="by one process at a time, another one is"):
+        run()
+    assert run() == {"01_a": "ran"}
 
 
 def test_only_what_changed_runs_again(course, monkeypatch, capsys):

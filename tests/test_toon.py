@@ -107,6 +107,12 @@ def test_a_set_is_the_same_drawn_or_read_and_in_any_number_of_processes(tmp_path
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_a_set_is_drawn_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(sets, "CACHE", tmp_path / "file")
+    assert len(load(Config.from_profile("smoke", n_test=4), "test")) == 4
+
+
 @pytest.mark.parametrize(
     "harm",
     [

@@ -23,6 +23,7 @@ from lineart.checkpoint import load_module, make_generator, read_checkpoint, sav
 from lineart.config import ROOT, Config, InputError
 from lineart.data import sets as data
 from lineart.data.sets import Pairs
+from lineart.log import Log
 from lineart.runs import LAST, PREVIOUS
 from lineart.training import Trainer, train
 
@@ -343,6 +344,9 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_what_to_do(tmp_path, un
         patch.setattr(checkpoint, "save_file", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         with pytest.raises(InputError, match="step 9 could not be written .*No space left.* checkpoint is .*step 6"):
             train(tiny(steps=9), tmp_path / "run", resume=True)
+    monkeypatch.setattr(Log, "write", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(InputError, match="row or a sample could not be written .*No space left.* is .*step 6"):
+        train(tiny(steps=9), tmp_path / "run", resume=True)
     assert (tmp_path / "run" / LAST).read_bytes() == (undisturbed / LAST).read_bytes()
     assert not list((tmp_path / "run").glob("*.tmp"))
 

@@ -19,9 +19,9 @@ from lineart.coloring import Finish
 from lineart.coloring.colorizer import Colorizer
 from lineart.coloring.drawing import Drawing, clean
 from lineart.config import InputError, MissingFile
-from lineart.data.lines import extract_lines as lines_of
-from lineart.files import whole
-from lineart.images import FORMATS, MAX_PIXELS, SUFFIXES, rgb, upright
+from lineart.data.lines import extract_lines as drawn_lines
+from lineart.files import home, whole
+from lineart.images import SUFFIXES, Unfit, load, rgb, upright
 
 BETWEEN = r"[\s,]+(?![^(]*\))"  # colours; not within rgb(1, 2, 3)
 OTHERS = (".pdf", ".jp2", ".heic", ".tga", ".svg")  # endings of pictures that are not written; no names of folders
@@ -59,11 +59,11 @@ def colorize_files(
     settings = _colors(reference, palette) | {"gap": gap, "finish": finish, "seed": seed}
     settings["swap"] = parse_swaps(swap or "")
     paths = _pictures(drawings)
-    targets = _targets(paths, Path(out).expanduser(), format, layered)
+    targets = _targets(paths, home(out), format, layered)
     colorizer = Colorizer.from_pretrained(weights)
     colorizer.colorize(Drawing(np.full((9, 9), 255, np.uint8)), **settings)  # so that a wrong setting is told at once
     _make(targets[0][0].parent)
-    kept, failed = {Path(path).expanduser().resolve() for path in [*paths, reference] if path is not None}, 0
+    kept, failed = {_identity(path) for path in [*paths, reference] if path and os.path.exists(home(path))}, 0
     for number, (path, files) in enumerate(zip(paths, targets), 1):
         done, said = _colorize(colorizer, path, files, kept, settings, as_is, extract_lines, layered, overwrite)
         print(f"{number}/{len(paths)} {said}", file=sys.stdout if done else sys.stderr, flush=True)
@@ -83,7 +83,7 @@ def _colorize(
     colorizer: Colorizer,
     path: Path,
     files: list[Path],
-    kept: set[Path],
+    kept: set[tuple[int, int]],
     settings: dict,
     as_is: bool,
     extract: bool,
@@ -102,18 +102,26 @@ def _colorize(
             )
         drawing = _drawn(picture, as_is) if extract else clean(picture, as_is)
         (_save_layers if layered else _save)(colorizer, drawing, files, settings, overwrite, _dpi(picture))
-    except (InputError, OSError) as error:
-        said = str(error)
+    except (InputError, OSError, MemoryError) as error:
+        said = str(error) or "there is too little memory for it"
         return False, said if said.startswith(str(path)) else f"{path}: {said}"
-    pages = getattr(picture, "n_frames", 1)
-    first = f"the first of {pages} pages" if pages > 1 else ""
-    notes = "; ".join(filter(None, [first, drawing.note, f"{time.perf_counter() - start:.1f} s"]))
+    notes = "; ".join(filter(None, [_first(picture), drawing.note, f"{time.perf_counter() - start:.1f} s"]))
     return True, f"{path} -> {', '.join(map(str, files))} ({notes})"
+
+
+def _first(picture: Image.Image) -> str:
+    """A note on the pages that were left out."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            pages = getattr(picture, "n_frames", 1)
+    except Exception:  # of a later page that is cut off, decoders raise whatever they like
+        return "the first page; another can't be read"
+    return f"the first of {pages} pages" if pages > 1 else ""
 
 
 def _drawn(picture: Image.Image, as_is: bool) -> Drawing:
     """The lines of a coloured picture, as transparent as it is."""
-    drawing = clean(lines_of(picture), as_is)
+    drawing = clean(drawn_lines(picture), as_is)
     if not picture.has_transparency_data or picture.mode.startswith("I;16"):
         return drawing
     alpha = np.asarray(upright(picture).convert("RGBA").getchannel("A"))
@@ -149,9 +157,9 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
     """The files that are meant: each once, a folder's and a glob's in the order of their names."""
     found: dict[str, Path] = {}
     for one in map(str, [drawings] if isinstance(drawings, (str, Path)) else drawings):
-        path = Path(one).expanduser()
+        path = home(one)
         if os.path.isdir(path):  # of a name that is too long, pathlib raises
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.is_dir())
+            files = sorted(file for file in path.iterdir() if _is_picture(file))
         else:
             files = (
                 [path] if os.path.exists(path) else sorted(Path(file) for file in glob.glob(str(path), recursive=True))
@@ -163,6 +171,11 @@ def _pictures(drawings: Iterable[str | Path]) -> list[Path]:
     if not found:
         raise MissingFile("a drawing must be a picture file, a folder of them or a glob, got none")
     return list(found.values())
+
+
+def _is_picture(file: Path) -> bool:
+    """By its name; hidden ones, such as the ._drawing.png that macOS leaves on other disks, are none."""
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not file.is_dir()
 
 
 def _format(name: str | None, layered: bool) -> str:
@@ -195,9 +208,15 @@ def _targets(paths: list[Path], out: Path, format: str | None, layered: bool) ->
     return [[(out / f"{path.stem}{end}").resolve() for end in ends] for path in paths]
 
 
-def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) -> None:
+def _identity(path: str | Path) -> tuple[int, int]:
+    """The same for all names of a file, such as line.PNG and line.png where case makes no difference."""
+    held = home(path).stat()
+    return held.st_dev, held.st_ino
+
+
+def _refuse_to_replace(targets: list[Path], kept: set[tuple[int, int]], overwrite: bool) -> None:
     for path in targets:
-        if path in kept:
+        if path.exists() and _identity(path) in kept:
             raise InputError(f"the result would replace {path}, a picture of this very command; choose another folder")
         if path.exists() and not overwrite:
             raise InputError(f"{path} is there already; --overwrite replaces it")
@@ -205,21 +224,13 @@ def _refuse_to_replace(targets: list[Path], kept: set[Path], overwrite: bool) ->
 
 def _open(path: str | Path) -> Image.Image:
     """The picture of a file, whatever its mode. Raises MissingFile, or InputError for what is none."""
-    path = Path(path).expanduser()
+    path = home(path)
     if not os.path.isfile(path):  # to read a pipe would wait
         raise MissingFile(f"there is no picture file at {path}, or in a folder that may not be read")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow only warns where `MAX_PIXELS` refuses
-            image = Image.open(path, formats=FORMATS)
-        if small := image.width * image.height <= MAX_PIXELS:
-            image.load()
-        rgb(image.crop((0, 0, 1, 1)))  # or its mode is none that is known
-    except Exception as error:  # decoders of damaged files raise whatever they like
-        raise InputError(f"{path} is no picture that can be read: {error}") from error
-    if not small:
-        raise InputError(f"{path} has more than {MAX_PIXELS // 10**6} million pixels: {image.width}x{image.height}")
-    return image
+        return load(path)
+    except Unfit as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _dpi(picture: Image.Image) -> dict[str, tuple[float, float]]:

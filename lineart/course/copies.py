@@ -85,4 +85,5 @@ def _digest(content: bytes) -> str:
 
 def _copy_new(source: str, target: str) -> None:
     if not os.path.exists(target):
-        shutil.copyfile(source, target)
+        with whole(target) as temporary:
+            shutil.copyfile(source, temporary)

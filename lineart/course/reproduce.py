@@ -22,6 +22,8 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from importlib import metadata
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from lineart import config
 from lineart.config import InputError
 from lineart.course import kernel
@@ -115,7 +117,12 @@ class Course:
                 return f"ran        {self._execute(notebook, inputs, timeout, jobs):5d} MB  ({reason})"
             return "unchanged"
 
-        results = _in_parallel(self.notebooks, attempt, jobs)
+        try:
+            with FileLock(self.output / ".lock", timeout=0):
+                results = _in_parallel(self.notebooks, attempt, jobs)
+        except Timeout as error:
+            sentence = f"notebooks must be run by one process at a time, another one is at {self.output}"
+            raise InputError(sentence) from error
         status = {notebook.name: results[notebook.name].split()[0] for notebook in self.notebooks}
         ran = [*status.values()].count("ran")
         print(f"{ran} ran, {len(status) - ran} unchanged, {time.perf_counter() - start:.1f} s in all", flush=True)

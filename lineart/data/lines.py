@@ -76,7 +76,7 @@ def batch_lines(color: torch.Tensor, **settings: float) -> torch.Tensor:
 
 
 def extract_lines(image: Image.Image | np.ndarray, **settings: float) -> Image.Image:
-    """Dark lines on white from a colour picture, mode L, same size.
+    """Dark lines on white from a colour picture, mode L, of its size; upright, where EXIF turns it.
 
     image: PIL picture of any mode, transparent parts on white, or (H, W, 3) uint8 array; settings: those of `xdog`.
     Raises `Unfit` for pixels of 32 bits.

@@ -53,7 +53,8 @@ def prepare(
     same), where fewer than three different ones are left or more than a tenth are grey, where `out` holds something
     else or a set of other pictures or settings, and where the disk is full.
     """
-    _check(size, k, processes, max_rejected)
+    _check(size, k, processes)
+    check_share(max_rejected)
     out = Path(out or default_folder(name, size)).resolve()
     settings = {"format": FORMAT, "name": name, "size": size, "k": k}
     if source is not None or not is_store(out):
@@ -74,12 +75,16 @@ def prepare(
     return made
 
 
-def _check(size: int, k: int, processes: int | None, max_rejected: float) -> None:
+def check_share(max_rejected: float) -> None:
+    """Raises InputError unless it is a share of the pictures."""
+    if not 0 <= max_rejected <= 1:
+        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
+
+
+def _check(size: int, k: int, processes: int | None) -> None:
     for setting, value in (("size", size), ("k", k), ("processes", processes)):
         if value is not None and value < 1:
             raise InputError(f"{setting} must be at least 1, got {value}")
-    if not 0 <= max_rejected <= 1:
-        raise InputError(f"max_rejected must be a share between 0 and 1, got {max_rejected}")
 
 
 def _refuse_another(made: Store, settings: dict) -> None:

@@ -16,7 +16,7 @@ from lineart.data import toon
 from lineart.data.palette import extract_palette
 from lineart.data.references import region_shown, showing_references
 from lineart.data.store import PREPARED, SPLITS, Store, default_folder, is_store, open_store
-from lineart.files import whole
+from lineart.files import home, whole
 
 CACHE = PREPARED  # of drawings of `toon`
 PACKAGE = Path(__file__).parent
@@ -101,7 +101,7 @@ def _with_partners(pairs: Pairs, path: Path) -> Pairs:
 
 def find_store(config: Config) -> Store:
     """The prepared set that a config means. Raises MissingFile, with the command that prepares it, where it is not."""
-    path = Path(config.source).expanduser() if config.source else default_folder(config.data, config.size)
+    path = home(config.source) if config.source else default_folder(config.data, config.size)
     if is_store(path):
         return open_store(path)
     if config.source and not path.exists():
@@ -136,9 +136,10 @@ def _kept(name: str, draw: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.
     with suppress(Exception), np.load(path) as arrays:  # NumPy and zipfile raise many kinds for damage
         return {name: arrays[name] for name in arrays.files}
     arrays = draw()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays)
+    with suppress(OSError):  # where nothing can be written, they are drawn again the next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **arrays)
     return arrays
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from lineart.config import DATA, InputError, MissingFile
+from lineart.files import home
 from lineart.images import SUFFIXES, Unfit
 
 PAIRED = ("kaggle", "pairs")  # colour and sketch are both given; of the others the lines are extracted
@@ -42,7 +43,7 @@ def locate(name: str, source: str | Path | None) -> Path:
         raise InputError(f"the set must be one of {', '.join(DATA[1:])}, got {name!r}")
     if source is None and name not in KAGGLE:
         raise InputError(f"{name} needs --source, the folder or zip with your pictures")
-    path = Path(source).expanduser() if source else _download(KAGGLE[name])
+    path = home(source) if source else _download(KAGGLE[name])
     if not path.exists():
         raise MissingFile(f"source must be a folder or a zip, there is nothing at {path}")
     if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):  # to look into a pipe would wait

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from lineart.config import ROOT, InputError, MissingFile
-from lineart.files import sha256
+from lineart.files import sha256, whole
 
 PREPARED = ROOT / "runs" / "data"
 SPLITS = ("train", "val", "test")
@@ -92,6 +92,8 @@ def open_store(path: str | Path) -> Store:
         shapes = [(n, size, size), (n, size, size, 3), (n, record["k"], 3)]
         if (held := [array.shape for array in arrays.values()]) != shapes:
             raise ValueError(f"arrays of {held} where {RECORD} says {shapes}")
+    except PermissionError as error:
+        raise InputError(f"the set {path} may not be read: {error}") from error
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:  # whatever NumPy and JSON find wrong
         raise InputError(f"{path} is damaged ({error}); remove it and prepare it again") from error
     return Store(path, record, **arrays)
@@ -123,6 +125,15 @@ def contact_sheet(store: Store, columns: int = 12, rows: int = 4, side: int = 11
         swatches = Image.fromarray(store.palette[row].round().astype(np.uint8)[None])
         sheet.paste(swatches.resize((side, side // 6), Image.Resampling.NEAREST), (x, y + 2 * side))
     return sheet
+
+
+def write_sheet(store: Store, path: Path) -> None:
+    """The contact sheet in the format of its file's name. Raises InputError where it can't be written."""
+    try:
+        with whole(path) as temporary:
+            contact_sheet(store).save(temporary, Image.registered_extensions()[path.suffix.lower()])
+    except OSError as error:
+        raise InputError(f"the contact sheet can't be written ({error}); --sheet names another file") from error
 
 
 def read_table(path: Path):

@@ -238,8 +238,7 @@ def evaluate_weights(
     """Rows of trained networks by name (shipped, checkpoint file or run folder), with `scale` also those without one.
 
     data, source, backbone: by default those of the first weights; n: drawings of the test set, by default as many as
-    their settings say. out: CSV to write, with a side-car.
-    Raises InputError for what cannot be measured together, before anything is.
+    their settings say. out: CSV to write, with a side-car. Raises InputError for mistakes, at once.
     """
     if not names and not scale:
         raise InputError("evaluate needs --weights, or --scale for the methods without a network")
@@ -260,8 +259,11 @@ def evaluate_weights(
         tables.append(evaluate(evaluator, own.method, generator, sha256(path), protocols, own.seed))
     rows = pd.concat(tables, ignore_index=True)
     if out:
-        write_csv(out, rows)
-        write_sidecar(out, provenance(config, weights=[*names], protocols=[*protocols], n=len(evaluator.pairs)))
+        try:
+            write_csv(out, rows)
+            write_sidecar(out, provenance(config, weights=[*names], protocols=[*protocols], n=len(evaluator.pairs)))
+        except OSError as error:  # what took an hour is not lost
+            raise InputError(f"{out} can't be written ({error}); its rows:\n{rows.to_csv(index=False)}") from error
     return rows
 
 
