@@ -8,7 +8,7 @@
 # make student    the notebooks without solutions, to work in, into student/; again after git pull
 # make slides     the notebooks as slides, into slides/; needs npm
 # make site       the course as web pages, in site/_build/html; with the studio, where that is built
-# make weights    trains the weights of `toon` in data/pretrained/ again
+# make weights    trains the networks of `toon` again, with the whole loss, into data/pretrained/; hours
 # make paper      the paper's own experiment, on its own data; hours on a GPU. SOURCE=ZIP where the set lies here
 # make clean      removes caches and build products; .venv and runs/ stay
 # make help       this list

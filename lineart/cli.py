@@ -41,7 +41,7 @@ def _settings() -> type:
     for name, setting in Config.model_fields.items():
         paper = " ".join(map(str, setting.default)) if isinstance(setting.default, tuple) else setting.default
         alias = ["--backbone"] if name == "weights" else []  # in other commands the weights are those of a network
-        note = _help(setting.description, *alias, default=f"(paper: {paper})")
+        note = _help(setting.description, *alias, default=f"(profile paper: {paper})")
         options.append((name, Annotated[setting.annotation | None, note], None))
     return make_dataclass("Settings", options)
 
@@ -116,7 +116,7 @@ class Evaluate:
     """Measure weights by the protocols P1 to P4."""
 
     weights: Annotated[tuple[str, ...], _help("shipped names, checkpoint files or run folders")] = ()
-    protocol: Annotated[Protocols, _help("", default="(P1 P3)")] = ("P1", "P3")
+    protocol: Annotated[Protocols, _help("reference: truth, bent, any, same colours", default="(P1 P3)")] = ("P1", "P3")
     data: Annotated[DataSet | None, _help("by default what the weights were trained on")] = None
     source: Annotated[str | None, _help("prepared set, folder or zip")] = None
     n: Annotated[int | None, _help("drawings of the test set; by default as many as the weights' settings say")] = None
@@ -167,7 +167,7 @@ class Colorize:
     ] = None
     swap: Annotated[str | None, _help('colours to exchange: "#old=#new", one or more')] = None
     weights: Annotated[str, _help("shipped name, checkpoint file or run folder", default="(toon)")] = "toon"
-    finish: Annotated[Finish, _help("network's shading, within regions, or one colour each", default="(flat)")] = "flat"
+    finish: Annotated[Finish, _help("raw picture, shaded, flat or exact regions", default="(flat)")] = "flat"
     gap: Annotated[float | None, _help("widest gap in a line, in pixels, that does not leak")] = None
     seed: Annotated[int | None, _help("of the noise; by default there is none")] = None
     format: Annotated[str | None, _help("png, webp or jpg; with --layered psd or png")] = None

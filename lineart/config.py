@@ -49,7 +49,7 @@ class Config(BaseModel):
     data: DataSet = Field("kaggle", description="the set of drawings")
     source: str | None = Field(None, description="prepared set, folder or zip; None: where data prepare puts it")
     size: int = Field(256, ge=MIN_SIZE, description="pixels a side")
-    n_train: Count = Field(14_224, description="drawings in the training set")
+    n_train: Count = Field(14_224, description="training drawings, at most")
     n_test: Count = Field(3_545, description="drawings in the test set")
     augment: bool = Field(True, description="random crop and random flip")
     line_variants: bool = Field(False, description="half of the line drawings drawn anew: thin, thick, soft or hard")

@@ -138,7 +138,7 @@ def _steps(phase: dict) -> str:
     if share := phase.get("reference_erasing", 0):
         text += f", {share:.0%} of the references with patches erased"
     if phase.get("partners"):
-        text += ", half of the references other drawings that the network before coloured like the truth"
+        text += ", half of the references other drawings that the network of the phase before coloured like the truth"
     return text
 
 

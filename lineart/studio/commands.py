@@ -43,6 +43,8 @@ class Export:
 class Handler(SimpleHTTPRequestHandler):
     """Files of the folder, always asked for anew, without a line for each."""
 
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".js": "text/javascript"}  # whatever Windows says
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()

@@ -276,6 +276,46 @@ def test_files_of_any_shape_become_drawing_and_reference(page, tmp_path):
     assert share_alike(page.pixels(), expected, within=4) >= 0.97  # JPEG decoders and rounded swatches differ a little
 
 
+def lines(ink, paper, width, height) -> Image.Image:
+    """Four thin lines, less than one per cent of the sheet."""
+    picture = np.full((height, width, 3), paper, np.uint8)
+    for at in range(1, 5):
+        picture[height * at // 5, width // 10 : -width // 10] = ink
+    return Image.fromarray(picture)
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper", "size"),
+    [(30, 190, (500, 500)), (200, 60, (500, 500)), ((60, 50, 40), (240, 217, 168), (500, 500)), (0, 255, (1000, 400))],
+    ids=["few lines on grey", "white on grey", "tinted paper", "a strip"],
+)
+def test_whatever_is_opened_becomes_dark_lines_on_white(page, tmp_path, ink, paper, size):
+    lines(ink, paper, *size).save(tmp_path / "scan.png")
+    page.open().find("#drawing-file").send_keys(str(tmp_path / "scan.png"))
+    WebDriverWait(page.browser, 10).until(lambda _: "scan.png" in page.status())
+    drawing = page.wait().pixels("drawing")
+    assert np.median(drawing) == 255 and drawing.min() < 30
+    assert ("a strip" in page.status()) is (size[0] > 2 * size[1])
+
+
+def test_an_empty_sheet_keeps_the_colours_and_undo_brings_the_drawing_back(page):
+    page.open("drawing=3&reference=4&method=toon-image").drag("#drawing")
+    page.run(
+        "arguments[0].value = '#00ff40'; arguments[0].dispatchEvent(new Event('input'))", page.all("#swatches input")[2]
+    )
+    drawn, colored = page.wait().pixels("drawing"), page.pixels()
+    assert (page.click("#clear").pixels("drawing") == 255).all()
+    assert page.all("#swatches input")[2].get_attribute("value") == "#00ff40"
+    assert (page.click("#undo").pixels("drawing") == drawn).all() and (page.pixels() == colored).all()
+    page.click("#drawings button:nth-of-type(5)")  # a sample, too
+    assert (page.click("#undo").pixels("drawing") == drawn).all()
+
+
+def test_a_file_dropped_beside_the_panels_does_not_leave_the_page(page):
+    drop = "return !arguments[0].dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true}))"
+    assert page.open().run(drop, page.find("body")) and page.run(drop, page.find("#status"))
+
+
 @pytest.mark.parametrize("width", [360, 720, 1280])
 def test_nothing_is_wider_than_the_screen(page, width):
     page.open("step=2&drawing=1&reference=1&mirror=1&method=toon-image", width=width, height=740)
@@ -297,6 +337,7 @@ def test_five_steps_set_the_page_up_and_their_addresses_bring_it_back(page):
         words = dict(
             word.split("=") for word in page.find(".story li.now a").get_attribute("href").partition("#")[2].split("&")
         )
+        assert page.find(".story li.now a").get_attribute("aria-current") == "step"
         assert words["step"] == str(number) and page.find(".story li.now p").is_displayed()
         assert page.find("#method").get_attribute("value") == words["method"]
         assert page.find("[name=finish]:checked").get_attribute("value") == words["finish"]
@@ -349,6 +390,9 @@ def test_all_methods_side_by_side_and_one_is_chosen(page):
     buttons[0].click()
     assert page.wait().find("#method").get_attribute("value") == toon[0]
     assert page.run("return document.getElementById('result').toDataURL()") == urls[0]
+    Select(page.find("#method")).select_by_value("faces-image")
+    page.wait()
+    assert all(button.get_attribute("data-method").startswith("faces") for button in page.all("#pictures button"))
     assert not page.click("#compare").find("#gallery").is_displayed()
 
 

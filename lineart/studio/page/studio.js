@@ -11,7 +11,7 @@ const root = document.documentElement;
 const LARGEST = 1024; // pixels a side of an opened file; Python keeps every size
 const SHEET = 512; // pixels a side of an empty sheet
 
-// What is chosen. `own` is what the address cannot hold: a drawn line, a file, a changed colour.
+// What is chosen. `own` is what the address cannot hold: a drawn line or a file.
 const state = { drawing: 1, reference: 4, mirror: false, method: "", finish: "smooth", point: null, step: 0 };
 let manifest; // studio.json: networks and samples
 let reference; // {picture, palette}: the reference as it is, and its nine colours
@@ -61,6 +61,7 @@ async function readPicture(blob, name) {
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
   return fromRgba(context.getImageData(0, 0, width, height));
 }
 
@@ -112,32 +113,37 @@ function mirrored(picture) {
  */
 function cleanDrawing(picture) {
   const { data, width, height } = picture,
-    n = width * height;
+    n = width * height,
+    middle = [0, 1, 2].map((c) => data.filter((_, i) => i % 3 === c).sort()[n >> 1]), // the paper's colour
+    ground = Math.max(...middle) < 128 ? [255, 255, 255] : middle.map((value) => Math.max(1, value));
   let grey = new Uint8Array(n),
     colored = 0,
-    dark = 0;
+    dark = 0,
+    done = "";
   for (let i = 0; i < n; i++) {
     const [r, g, b] = data.subarray(3 * i, 3 * i + 3),
-      high = Math.max(r, g, b);
+      [red, green, blue] = [r / ground[0], g / ground[1], b / ground[2]],
+      high = Math.min(1, Math.max(red, green, blue));
     grey[i] = Math.min(r, g, b); // yellow is ink
-    colored += high > 50 && grey[i] < 0.75 * high;
-    dark += high < 128;
+    colored += high > 0.2 && Math.min(red, green, blue) < 0.75 * high;
+    dark += Math.max(r, g, b) < 128;
   }
   if (colored > 0.3 * n)
     return [{ data: linesOf(picture), width, height }, "It is in colour, so its lines were drawn first."];
   if (dark > 0.6 * n) {
     for (let i = 0; i < n; i++) grey[i] = 255 - Math.max(data[3 * i], data[3 * i + 1], data[3 * i + 2]);
-    return [{ data: grey, width, height }, "White lines on black were turned over."];
+    done = "White lines on black were turned over. ";
   }
   const sorted = Uint8Array.from(grey).sort(),
     paper = sorted[n >> 1],
-    ink = sorted[Math.floor(0.01 * n)];
+    white = 0.92 * paper;
   if (sorted.at(-1) - sorted[0] < 40)
     throw new Refused("A drawing is lines on paper, and this picture is nearly one grey.");
-  if (paper >= 250) return [{ data: grey, width, height }, ""];
-  const white = 0.92 * paper;
+  if (paper >= 250) return [{ data: grey, width, height }, done];
+  const darker = sorted.findIndex((value) => value >= white - 0.05 * paper), // so many are clearly darker than paper
+    ink = darker > 0 ? Math.min(sorted[Math.floor(0.2 * darker)], white - 0.1 * paper) : 0;
   grey = grey.map((value) => Math.round(255 * Math.min(1, Math.max(0, (value - ink) / (white - ink)))));
-  return [{ data: grey, width, height }, "Its paper was made white."];
+  return [{ data: grey, width, height }, `${done}Its paper was made white.`];
 }
 
 /** Lines of a coloured picture by XDoG, with the settings of `lineart.data.lines.xdog`. */
@@ -154,7 +160,7 @@ function linesOf({ data, width, height }) {
   });
 }
 
-/** Gaussian blur; pixels outside are the nearest inside. */
+/** Gaussian blur; pixels outside are the nearest inside, where Python mirrors the picture at its edge. */
 function blur(plane, width, height, sigma) {
   const radius = Math.floor(4 * sigma + 0.5),
     kernel = [];
@@ -234,11 +240,11 @@ function resizeColumns(data, width, from, to, channels) {
   return result;
 }
 
-/** A drawing to the network's size, thin lines kept dark: `lineart.coloring.fit.shrink`. */
+/** A drawing to the network's size, thin lines kept dark: `lineart.coloring.drawing.shrink`. */
 function shrink(full, size) {
   const longest = Math.max(full.width, full.height),
     reduction = longest / size;
-  const [width, height] = [full.width, full.height].map((side) => Math.max(1, Math.round((side * size) / longest)));
+  const [width, height] = [full.width, full.height].map((side) => Math.max(1, even((side * size) / longest)));
   const small = resize(full, width, height);
   if (reduction <= 1) return small;
   const darkest = new Uint8Array(width * height);
@@ -264,6 +270,9 @@ function shrink(full, size) {
 }
 
 const add = (a, b) => a + b;
+
+/** Rounded as Python rounds: a half to the even number. */
+const even = (x) => (x % 1 === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
 /** The largest, or the rounded mean, of the values around each pixel; the picture's edge is repeated. */
 function around(plane, width, height, [rx, ry], join) {
@@ -348,17 +357,30 @@ async function unpacked(path) {
   );
 }
 
-const runtime = (async () => {
-  ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
-  ort.env.wasm.proxy = true; // in a worker, so that the pen never waits
-  ort.env.wasm.wasmBinary = (await unpacked("ort/ort.wasm.gz")).buffer;
-})();
+const ready = new Set(); // names of the networks whose session has begun
+let runtime = null;
+
+/** The same for all networks; where it could not be loaded, the next picture tries again. */
+function startRuntime() {
+  const load = async () => {
+    ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
+    ort.env.wasm.proxy = true; // in a worker, so that the pen never waits
+    ort.env.wasm.wasmBinary = (await unpacked("ort/ort.wasm.gz")).buffer;
+  };
+  runtime ??= load().catch((error) => {
+    runtime = null;
+    throw error;
+  });
+  return runtime;
+}
 
 function session(network) {
   if (!sessions.has(network.name)) {
     const load = async () => {
-      const [model] = await Promise.all([unpacked(network.file), runtime]);
-      return ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+      const [model] = await Promise.all([unpacked(network.file), startRuntime()]);
+      const made = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+      ready.add(network.name);
+      return made;
     };
     sessions.set(
       network.name,
@@ -382,7 +404,10 @@ function planes(picture, size) {
   return result;
 }
 
-/** The network's picture at the drawing's size, the attention, and the drawing's place in the network's square. */
+/**
+ * The network's picture at the drawing's size, the attention, and the drawing's place in the network's square. A strip
+ * is one picture here; Python colours it in overlapping squares.
+ */
 async function paint(network, full, seen, colors) {
   const size = network.size,
     small = shrink(full, size);
@@ -421,11 +446,13 @@ async function paint(network, full, seen, colors) {
 
 // ---------------------------------------------------------------------------------------------- Flat colours
 // The idea of `lineart.coloring.flats`, smaller: a region in which the network sees two colours keeps the network's
-// picture here, where Python blurs its shading; and blocks of a large drawing are not filled anew at its full size.
+// picture here, where Python blurs its shading; openings wider than a gap stay open; and blocks of a large drawing are
+// not filled anew at its full size.
 
-const INK = 200,
-  ALIKE = 12,
-  APART = 40; // grey level of ink; distances in CIELAB
+const INK = 200, // grey level
+  ALIKE = 12, // distances in CIELAB
+  APART = 40,
+  MAX_REGIONS = 1000; // of more, as in dense hatching, the smallest join their neighbours
 
 function flat(full, color) {
   const factor = Math.ceil(Math.sqrt(full.width * full.height) / 512);
@@ -515,6 +542,7 @@ function regionsOf({ data, width, height }, gap) {
   for (let radius = gap / 2; radius >= 0; radius = radius > 1 ? radius / 2 : radius - 1)
     count = newPieces(distance, labels, width, radius, count);
   if (!count) return { labels: labels.fill(0), distance };
+  if (count > MAX_REGIONS) keepLargest(labels, count);
   flood(distance, labels, width);
   const { index } = nearest(
     labels.map((label) => label >= 0),
@@ -548,6 +576,16 @@ function newPieces(distance, labels, width, radius, count) {
     count++;
   }
   return count;
+}
+
+/** The largest `MAX_REGIONS` pieces, numbered anew; the others are nobody's again. */
+function keepLargest(labels, count) {
+  const sizes = new Uint32Array(count),
+    renamed = new Int32Array(count).fill(-1);
+  for (const label of labels) if (label >= 0) sizes[label]++;
+  const order = Array.from(sizes.keys()).sort((a, b) => sizes[b] - sizes[a]);
+  order.slice(0, MAX_REGIONS).forEach((label, i) => (renamed[label] = i));
+  for (let i = 0; i < labels.length; i++) if (labels[i] >= 0) labels[i] = renamed[labels[i]];
 }
 
 const NEAR = new Int32Array(4); // filled anew by each call, so that millions of calls make no garbage
@@ -706,7 +744,7 @@ const loadingText = ({ title, bytes }) => `Loading the network “${title}”, $
 
 let working = false,
   again = false,
-  pictures = 0;
+  warm = false;
 
 /** Colour anew. While one picture is being made, the next waits, and of several that wait only the last is made. */
 async function refresh() {
@@ -731,26 +769,21 @@ async function refresh() {
 async function colour() {
   const network = networkOf(state.method),
     started = performance.now(),
-    first = !sessions.has(network.name);
+    first = !ready.has(network.name);
   if (first) say(loadingText(network));
   const full = drawingPixels();
   const made = await paint(network, full, seenReference(), palette);
   show($("result"), finished(full, made.color, network.size));
   ({ attention, box } = made);
   look();
-  const milliseconds = performance.now() - started;
-  root.dataset.milliseconds = milliseconds.toFixed(0);
-  root.dataset.pictures = ++pictures;
-  if (pictures === 1) {
-    root.dataset.first = performance.now().toFixed(0); // since the page was opened
-    warmUp(full, made.color);
-  }
-  const seconds = (milliseconds / 1000).toFixed(2);
+  if (!warm) warmUp(full, made.color);
+  const seconds = ((performance.now() - started) / 1000).toFixed(2);
   say(`${state.note ? `${state.note} ` : ""}Coloured in ${seconds} s${first ? ", loading included" : ""}.`);
 }
 
 /** Small pictures made flat while nothing else is to do: until the browser has compiled that, it is twice as slow. */
 function warmUp(full, color) {
+  warm = true;
   const small = reduced(full, Math.ceil(full.width / 128));
   const shades = resize(color, small.width, small.height);
   const next = window.requestIdleCallback ?? ((job) => setTimeout(job, 50)); // Safari has none
@@ -774,9 +807,11 @@ const seenReference = () => (state.mirror ? mirrored(reference.picture) : refere
 async function compareAll() {
   const data = networkOf(state.method).data,
     full = drawingPixels();
+  for (const button of [...$("pictures").children])
+    if (networkOf(button.dataset.method).data !== data) button.remove(); // no longer coloured, so no longer true
   for (const network of manifest.networks.filter((other) => other.data === data)) {
     if (again) return;
-    if (!sessions.has(network.name)) say(loadingText(network));
+    if (!ready.has(network.name)) say(loadingText(network));
     const made = await paint(network, full, seenReference(), palette);
     show(galleryCanvas(network), finished(full, made.color, network.size));
   }
@@ -802,8 +837,9 @@ function look() {
   const on = attention && state.point,
     image = on && attention.attends === "image";
   for (const id of ["heat", "own-place", "most-place"]) $(id).hidden = !image;
-  for (const id of ["result-place", "drawing-place"])
-    place(id, state.point ? [state.point, box && inDrawing(state.point)][1] : null);
+  const at = state.point && box && inDrawing(state.point);
+  place("result-place", at);
+  place("drawing-place", document.activeElement === $("drawing") && cursor ? inShares(cursor) : at);
   const weights = on ? attentionAt(state.point) : null;
   document
     .querySelectorAll("#swatches b")
@@ -895,12 +931,12 @@ function drawingPixels() {
   return { data: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i]), width, height };
 }
 
+/** Another drawing; one that the person made comes back by undo. */
 function setDrawing(grey) {
+  if (state.drawing === "own") remember();
   show($("drawing"), grey);
-  undos.length = 0;
   cursor = null;
   penDown = false;
-  $("undo").disabled = true;
 }
 
 const emptySheet = () => ({ data: new Uint8Array(SHEET * SHEET).fill(255), width: SHEET, height: SHEET });
@@ -913,7 +949,11 @@ function remember() {
 
 function undo() {
   if (!undos.length) return;
-  sheet.putImageData(undos.pop(), 0, 0);
+  const before = undos.pop(),
+    { width, height } = before;
+  Object.assign($("drawing"), { width, height });
+  sheet.putImageData(before, 0, 0);
+  cursor = null;
   $("undo").disabled = !undos.length;
   own("drawing");
   refresh();
@@ -943,12 +983,13 @@ function shares(event, canvas) {
 }
 
 const pixels = (at) => [at[0] * $("drawing").width, at[1] * $("drawing").height];
+const inShares = (at) => [at[0] / $("drawing").width, at[1] / $("drawing").height];
 
 function startDrawing() {
   const canvas = $("drawing");
   let last = null;
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
+    if (event.button || !event.isPrimary) return; // nor a palm beside the pen
     canvas.setPointerCapture(event.pointerId);
     if (tool() === "look") return pointAt(shares(event, canvas));
     remember();
@@ -958,7 +999,7 @@ function startDrawing() {
   });
   canvas.addEventListener("pointermove", (event) => {
     if (tool() === "look" && (event.buttons || event.pointerType === "mouse")) return pointAt(shares(event, canvas));
-    if (!last) return;
+    if (!last || !event.isPrimary) return;
     const moves = event.getCoalescedEvents?.() ?? [];
     for (const move of moves.length ? moves : [event]) {
       const next = pixels(shares(move, canvas));
@@ -967,9 +1008,13 @@ function startDrawing() {
     }
     refresh();
   });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (last = null));
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => event.isPrimary && (last = null));
   canvas.addEventListener("keydown", drawByKey);
-  canvas.addEventListener("blur", () => (penDown = false));
+  canvas.addEventListener("blur", () => {
+    penDown = false;
+    $("drawing-place").classList.remove("cursor");
+    look();
+  });
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -997,7 +1042,7 @@ function drawByKey(event) {
   } else return;
   event.preventDefault();
   $("drawing-place").classList.add("cursor");
-  place("drawing-place", [cursor[0] / width, cursor[1] / height]);
+  place("drawing-place", inShares(cursor));
 }
 
 function pointByKey(event) {
@@ -1017,6 +1062,7 @@ function element(name, properties = {}) {
 /** Note that the drawing or the reference is the person's own: no address can bring it back. */
 function own(what) {
   if (state[what] === "own") return;
+  if (pending?.[what] === state[what]) pending[what] = "own"; // a picture is still being read, and not of this
   state[what] = "own";
   pressSamples();
   writeAddress();
@@ -1034,20 +1080,23 @@ async function choose(changes, fresh = false) {
   const wanted = (pending = { ...(pending ?? state), note: "", ...changes, fresh: fresh || pending?.fresh });
   const differs = (what) => wanted[what] !== "own" && (wanted.fresh || wanted[what] !== state[what]);
   const sample = manifest.samples[wanted.reference - 1];
+  for (const what of Object.keys(opened)) if (what in changes) opened[what]++;
   root.dataset.state = "busy";
   let drawn, seen;
   try {
     if (differs("drawing")) drawn = await readDrawing(wanted.drawing);
     if (differs("reference")) seen = await readSample(sample.color);
   } catch (error) {
+    if (wanted !== pending) return;
     pending = null;
     root.dataset.state = "ready";
+    showChoice();
     return say(`The sample could not be read: ${error.message}`, true);
   }
   if (wanted !== pending) return; // something else was chosen meanwhile, on top of this
   pending = null;
-  Object.assign(state, wanted, { fresh: false });
   if (drawn) setDrawing(drawn);
+  Object.assign(state, wanted, { fresh: false });
   if (seen) setReference(seen, sample.palette);
   showChoice();
   writeAddress();
@@ -1079,7 +1128,8 @@ function showChoice() {
   document.querySelectorAll(".story li").forEach((item) => {
     const now = new URLSearchParams(item.firstElementChild.hash.slice(1)).get("step") === String(state.step);
     item.classList.toggle("now", now);
-    item.firstElementChild.toggleAttribute("aria-current", now);
+    if (now) item.firstElementChild.setAttribute("aria-current", "step");
+    else item.firstElementChild.removeAttribute("aria-current");
   });
   pressSamples();
   showPalette();
@@ -1116,7 +1166,7 @@ function writeAddressNow() {
   if (state.mirror) words.set("mirror", 1);
   words.set("method", state.method);
   words.set("finish", state.finish);
-  if (state.point) words.set("point", state.point.map((value) => value.toFixed(3)).join());
+  if (state.point) words.set("point", state.point.map((value) => Math.min(0.999, value).toFixed(3)).join());
   history.replaceState(null, "", `#${words}`.replaceAll("%2C", ","));
 }
 
@@ -1141,21 +1191,26 @@ function readAddress(hash = location.hash) {
   };
 }
 
+const opened = { drawing: 0, reference: 0 }; // how often one was chosen
+
 /** A file that was chosen or dropped, as drawing or reference. */
 async function openFile(what, file) {
   if (!file) return;
+  const turn = ++opened[what];
   try {
     const picture = await readPicture(file, file.name);
+    if (turn !== opened[what]) return; // another one was chosen meanwhile
     let note = `“${file.name}” is open as the ${what}.`;
     if (what === "drawing") {
       const [grey, done] = cleanDrawing(picture);
       setDrawing(grey);
       note = `${note} ${done}`.trim();
+      if (Math.max(grey.width, grey.height) > 2 * Math.min(grey.width, grey.height))
+        note += " It is a strip, which the command line colours better: in squares.";
     } else setReference(picture, extractPalette(picture));
     await choose({ [what]: "own", point: null, note });
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    say(error.message, true);
+    say(error instanceof Refused ? error.message : `“${file.name}” could not be opened: ${error.message}`, true);
   }
 }
 
@@ -1174,7 +1229,7 @@ function fillControls() {
     ]) {
       const button = element("button", {
         title: `${sample.name}, after ${sample.artist} (${sample.licence})`,
-        onclick: () => choose({ [what]: i + 1, point: null }, state[what] === "own"),
+        onclick: () => choose({ [what]: i + 1, point: null }),
       });
       button.append(element("img", { src: picture, alt: sample.name, loading: "lazy" }));
       $(`${what}s`).append(button);
@@ -1208,7 +1263,7 @@ function listen() {
     .forEach((radio) => (radio.onchange = () => choose({ finish: radio.value })));
   $("mirror").onclick = () => choose({ mirror: !state.mirror });
   $("undo").onclick = undo;
-  $("clear").onclick = () => choose({ drawing: 0, point: null }, true);
+  $("clear").onclick = () => choose({ drawing: 0, point: null });
   $("palette-reset").onclick = () => {
     setReference(reference.picture, reference.palette);
     choose({});
@@ -1232,12 +1287,10 @@ function listen() {
     const input = $(`${what}-file`),
       panel = $(`${what}-panel`);
     input.onchange = () => openFile(what, input.files[0]).finally(() => (input.value = "")); // to be chosen again
-    panel.ondragover = (event) => event.preventDefault();
-    panel.ondrop = (event) => {
-      event.preventDefault();
-      openFile(what, event.dataTransfer.files[0]);
-    };
+    panel.ondrop = (event) => openFile(what, event.dataTransfer.files[0]);
   }
+  for (const kind of ["dragover", "drop"]) // beside the panels the browser would leave the page for the file
+    addEventListener(kind, (event) => event.preventDefault());
   const point = (event) => (event.buttons || event.pointerType === "mouse") && pointAt(shares(event, $("result")));
   $("result").addEventListener("pointermove", point);
   $("result").addEventListener("pointerdown", point);
@@ -1254,6 +1307,7 @@ function listen() {
 // ---------------------------------------------------------------------------------------------- Start
 
 async function start() {
+  startRuntime().catch(() => {}); // on its way already
   manifest = await (await fetch("studio.json")).json();
   const chosen = readAddress();
   session(networkOf(chosen.method)).catch(() => {}); // on its way while the pictures load; `colour` reports a failure
