@@ -174,60 +174,6 @@ def first_layer(fake, color):
         return (fake[name] - color[name]).square().mean()
 
 
-def step(
-    generator,
-    discriminator,
-    optimizer_g,
-    optimizer_d,
-    line,
-    palette,
-    color,
-    detach=True,
-    wipe="dg",
-    calls=1,
-    target=1,
-    before=False,
-    hide=False,
-    keep=False,
-):
-    fake = generator(line, palette, color)
-    seen = fake.detach() if detach else fake
-    real_in, fake_in = torch.cat([line, color], 1), torch.cat([line, seen], 1)
-    if calls == 1:
-        real, made = discriminator(torch.cat([real_in, fake_in]), torch.cat([palette] * 2)).split(len(line))
-    else:
-        real, made = discriminator(real_in, palette), discriminator(fake_in, palette)
-    loss_d = bce(real, 1) + bce(made, 0)
-    for name, optimizer in (("d", optimizer_d), ("g", optimizer_g)):
-        if name in wipe:
-            optimizer.zero_grad()
-    if before:
-        verdict = discriminator(torch.cat([line, fake], 1), palette)
-    loss_d.backward(retain_graph=keep)
-    optimizer_d.step()
-    if not before:
-        verdict = discriminator(torch.cat([line, fake.detach() if hide else fake], 1), palette)
-    loss_g = 50 * (fake - color).abs().mean() + bce(verdict, target)
-    loss_g.backward()
-    optimizer_g.step()
-    return loss_d, loss_g
-
-
-def early_judge(g, d, opt_g, opt_d, line, palette, color):
-    fake = g(line, palette, color)
-    both = torch.cat([torch.cat([line, color], 1), torch.cat([line, fake.detach()], 1)])
-    real, made = d(both, palette.repeat(2, 1, 1)).chunk(2)
-    loss_d = bce(real, 1) + bce(made, 0)
-    loss_g = 50 * F.l1_loss(fake, color) + bce(d(torch.cat([line, fake], 1), palette), 1)
-    grad_d = torch.autograd.grad(loss_d, list(d.parameters()))
-    grad_g = torch.autograd.grad(loss_g, list(g.parameters()))
-    for network, grads, optimizer in ((d, grad_d, opt_d), (g, grad_g, opt_g)):
-        for p, grad in zip(network.parameters(), grads):
-            p.grad = grad
-        optimizer.step()
-    return loss_d, loss_g
-
-
 def rate(step, per_epoch, base, every, gamma, epoch=None):
     value = base
     for _ in range((step // per_epoch if epoch is None else epoch) // every):
@@ -508,22 +454,6 @@ ANSWERS = {
             (lambda r, f: (bce(r, 1) + bce(f, 0)) * r.numel(), "sum over the patches"),
             (lambda r, f: (bce(r, 1), bce(f, 0)), "make it one tensor"),
         ],
-    ),
-    "training_step": (
-        step,
-        variations(
-            step,
-            ({"detach": False, "keep": True}, "was not detached: the generator got"),
-            ({"detach": False}, "used its graph up"),
-            ({"wipe": ""}, "`zero_grad`"),
-            ({"wipe": "g"}, "left in it"),
-            ({"wipe": "d"}, "optimizer_g.zero_grad"),
-            ({"calls": 2}, "two calls"),
-            ({"target": 0}, "targets are ones"),
-            ({"hide": True}, "no gradient"),
-            ({"before": True}, "changed between"),
-        )
-        + [(early_judge, "before its update")],
     ),
     "learning_rate": (
         rate,

@@ -62,6 +62,10 @@ def test_fake_first_is_as_right_as_real_first(said):
 PAINT, SEEN, JUDGED = "generator(line, palette, color)", "fake.detach()", "discriminator(torch.cat([line, fake], 1)"
 BACK_D, BACK_G = "    loss_d.backward()\n", "    loss_g.backward()\n"
 STEP_D, STEP_G = "    optimizer_d.step()\n", "    optimizer_g.step()\n"
+WIPE_D, WIPE_G = "    optimizer_d.zero_grad()\n", "    optimizer_g.zero_grad()\n"
+JUDGE = "    judged = discriminator(torch.cat([line, fake], 1), palette)\n"
+LOSS_G = "    loss_g = 50 * l1_loss(fake, color) + adversarial_loss(judged)\n"
+EARLY = JUDGE + LOSS_G + "    early = torch.autograd.grad(loss_g, [*generator.parameters()])\n"
 
 WRONG = {
     "reference: drawing": ([(PAINT, "generator(line, palette, line)")], "wrong reference"),
@@ -88,6 +92,28 @@ WRONG = {
     "two steps": ([(STEP_G, 2 * STEP_G)], "two steps"),
     "no backward of d": ([(BACK_D, "")], "`loss_d.backward()` is missing"),
     "no backward of g": ([(BACK_G, "")], "`loss_g.backward()` is missing"),
+    "never wiped": ([(WIPE_D, ""), (WIPE_G, "")], "`zero_grad` is missing"),
+    "d not wiped": ([(WIPE_D, "")], "left in it"),
+    "g not wiped": ([(WIPE_G, "")], "optimizer_g.zero_grad"),
+    "two calls": (
+        [
+            (
+                "discriminator(pairs, torch.cat([palette, palette])).chunk(2)",
+                "(discriminator(half, palette) for half in pairs.chunk(2))",
+            )
+        ],
+        "two calls",
+    ),
+    "targets": ([("adversarial_loss(judged)", "torch.nn.functional.softplus(judged).mean()")], "targets are ones"),
+    "judged before": ([(JUDGE, ""), (BACK_D, JUDGE + BACK_D)], "changed between"),
+    "judged before, and kept": (
+        [
+            (JUDGE + LOSS_G, ""),
+            (BACK_D, EARLY + BACK_D),
+            (WIPE_G + BACK_G, "    for p, p.grad in zip(generator.parameters(), early):\n        pass\n"),
+        ],
+        "before its update",
+    ),
     "wiped too late": ([(STEP_G, "    optimizer_g.zero_grad()\n" + STEP_G)], "`zero_grad()` stands between"),
     "no_grad": ([(f"fake = {PAINT}", f"with torch.no_grad():\n        fake = {PAINT}")], "`no_grad`"),
     "left in eval": ([(f"    fake = {PAINT}", f"    discriminator.eval()\n    fake = {PAINT}")], "in `eval()`"),

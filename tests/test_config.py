@@ -110,21 +110,6 @@ def test_settings_that_do_not_fit_each_other(settings):
         Config(**settings)
 
 
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [
-        ("none", dict(attention="none")),
-        ("gate", dict(attention="gate")),
-        ("image", {}),
-        ("colors", dict(keys="colors")),
-        ("palette-warped", dict(reference="palette", train_reference="warped")),
-        ("lines-other", dict(keys="lines", train_reference="other", data="toon")),
-    ],
-)
-def test_method_names(method, settings):
-    assert Config(**settings).method == method
-
-
 def test_weights_of_before_a_setting_was_there_have_the_papers_value():
     config = read_checkpoint(PRETRAINED / "toon-image.safetensors")[0]
     assert (config.keys, config.fine_levels, config.method, config.data) == ("none", 0, "image", "toon")

@@ -125,9 +125,6 @@ def test_missing_package_is_one_sentence(monkeypatch):
         FeatureExtractor(("relu1_2",), weights="bundled")
 
 
-# --- stored files ---
-
-
 # --- ImageNet ---
 
 

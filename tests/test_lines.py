@@ -26,20 +26,13 @@ def test_flat_pictures_and_holes_in_white_are_paper():
     assert (np.asarray(extract_lines(glass)) == 255).all()
 
 
-def test_a_dark_stroke_becomes_a_line_and_mode_and_size_stay():
-    picture = np.full((64, 48, 3), 200, np.uint8)
-    picture[30:32] = 20
-    lines = extract_lines(Image.fromarray(picture))
-    assert lines.mode == "L" and lines.size == (48, 64)
-    pixels = np.asarray(lines)
-    assert (pixels[30:32] < 128).all() and (pixels[:26] == 255).all() and (pixels[36:] == 255).all()
-
-
 @pytest.mark.parametrize("name", HANDS)
 def test_every_hand_draws_an_edge_on_its_dark_side_and_leaves_flat_parts_white(name):
     picture = np.full((40, 40, 3), 220, np.uint8)
     picture[:, 20:] = 60
-    lines = np.asarray(extract_lines(picture, **HANDS[name]))
+    lines = extract_lines(Image.fromarray(picture[:30]), **HANDS[name])
+    assert lines.mode == "L" and lines.size == (40, 30)
+    lines = np.asarray(lines)
     assert lines[:, 20].max() < 128 and (lines[:, :14] == 255).all() and (lines[:, 27:] == 255).all()
     if name == "default":
         columns = (lines < 128).all(0).nonzero()[0]
