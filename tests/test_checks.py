@@ -160,6 +160,10 @@ def decibels(a, b, top=255**2, log=torch.log10, floats=True, factor=10):
     return factor * log(top / error)
 
 
+def decibels_of_shorts(gap):
+    return 10 * torch.log10(255**2 / (gap * gap).float().mean((1, 2, 3)))
+
+
 def similarity(a, b, blur, scale=255, centred=1, light=True, deviations=False, change=lambda cov: cov, power=2, turn=1):
     (c1, c2), ma, mb = [(0.01 * scale) ** power, (0.03 * scale) ** power][::turn], blur(a), blur(b)
     va, vb, cov = blur(a**2) - centred * ma**2, blur(b**2) - centred * mb**2, blur(a * b) - centred * ma * mb
@@ -209,10 +213,12 @@ def shuffled_for_ever(n, seed, anew=True):
     return order
 
 
-def stray_by_slot(image, mask, slots, by_place=False, shares=None):
-    there = [i for i in range(6) if region(mask, i).any()]
+def stray_by_slot(image, mask, slots, by_place=False, shares=None, specks=False):
+    there = [i for i in range(6) if ((mask == i) if specks else region(mask, i)).any()]
     found = {}
     for slot in there:
+        if not region(mask, slot).any():
+            continue
         pixels = metrics.srgb_to_lab(image[region(mask, slot)])
         best = np.linalg.norm(pixels[:, None] - metrics.srgb_to_lab(slots[there]), axis=2).argmin(1)
         found[slot] = best != slot if by_place else np.array(there)[best] != slot
@@ -249,6 +255,10 @@ def flat(color, labels, middle=lambda p: np.median(p, axis=0), labelled=None):
     return out
 
 
+def flat_but_the_first(color, labels):
+    return flat(color, np.where(labels == labels.min(), 0, labels))
+
+
 def flat_to(color, labels, out, more=0):
     for label in range(1, labels.max() + more):
         out[labels == label] = np.median(color[labels == label], axis=0)
@@ -261,6 +271,7 @@ ANSWERS = {
         [
             (lambda x: eight_bits(x, rounded=False), "decimals"),
             (lambda x: eight_bits(x, clamp=False), "clamp"),
+            (lambda x: eight_bits(x, rounded=False, clamp=False), "Two things are missing: round, and clamp"),
             (lambda x: eight_bits(x, shift=0), "-1 to 0"),
             (lambda x: eight_bits(x) * 1.0, "type is not"),
             (lambda x: eight_bits(x, factor=128), "by 128"),
@@ -372,6 +383,8 @@ ANSWERS = {
         decibels,
         [
             (lambda a, b: decibels(a, b, floats=False), "wraps"),
+            (lambda a, b: 10 * torch.log10(255**2 / ((a - b) ** 2).float().mean((1, 2, 3))), "squares of uint8 wrap"),
+            (lambda a, b: decibels_of_shorts(a.short() - b.short()), "int16 ends at 32767"),
             (lambda a, b: decibels(a, b, top=1), "took 1"),
             (lambda a, b: decibels(a, b, top=255), "squared"),
             (lambda a, b: decibels(a, b, log=torch.log), "natural"),
@@ -434,7 +447,7 @@ ANSWERS = {
         [
             (lambda n, seed: np.random.default_rng(seed).permutation(n), "itself|themselves"),
             (lambda n, seed: (np.arange(n) + 1) % n, "Every seed"),
-            (lambda n, seed: np.roll(np.arange(n), 1 + seed % 2), "only a few lists"),
+            (lambda n, seed: np.roll(np.arange(n), np.random.default_rng(seed).integers(1, n)), "only a few lists"),
             (lambda n, seed: shuffled(n, None), "same seed"),
             (
                 lambda n, seed: np.array(
@@ -453,6 +466,7 @@ ANSWERS = {
         [
             (lambda *a: stray(*a, space=lambda x: x.astype(float)), "RGB"),
             (lambda *a: stray(*a, only_own=False), "does not have"),
+            (lambda *a: stray_by_slot(*a, specks=True), "too small to have a region"),
             (lambda *a: 1 - stray(*a), "stays at home"),
             (lambda *a: stray(*a, cut=lambda mask, i: mask == i), "rim"),
             (
@@ -513,6 +527,7 @@ ANSWERS = {
             (lambda color, labels: flat_to(color, labels, np.zeros_like(color), 1), "became black"),
             (lambda color, labels: flat_to(color, labels, np.full_like(color, 255), 1), "became white"),
             (lambda color, mask: flat(color, mask, middle=lambda p: np.median(color, axis=(0, 1))), "whole picture"),
+            (lambda color, labels: flat_but_the_first(color, labels), "leaves out the first region"),
         ],
     ),
 }
@@ -534,6 +549,14 @@ def test_right_is_right_and_every_mistake_has_its_name(name, said):
         assert NOT_YET in out and any(word in out for word in words.split("|")), out
 
 
+def test_a_branch_without_return_is_told(said):
+    def forgotten(color, labels):
+        if (labels == 0).any():
+            return flat(color, labels)
+
+    assert "For some of the check's inputs it returns None" in said("region_medians", forgotten)
+
+
 def in_an_array(name):
     return lambda *arguments: np.array(ANSWERS[name][0](*arguments))
 
@@ -550,6 +573,7 @@ OTHERWISE = [
     ("right_slot", in_an_array("right_slot")),
     ("right_slot", lambda *arguments: torch.tensor(slots_found(*arguments))),
     ("derangement", without_a_generator_in_the_loop),
+    ("lloyd_step", lambda p, c: (own := torch.eye(4)[torch.cdist(p, c).argmin(1)]).T @ p / own.sum(0)[:, None]),
     ("bleeding", stray_by_slot),
 ]
 

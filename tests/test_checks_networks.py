@@ -321,6 +321,7 @@ ANSWERS = {
             (lambda m, b, r: upward(m, b, r, [2, 1, 0], start=0), "deepest map"),
             (lambda m, b, r: upward(m, b, r, [2, 1]), "block 0 too"),
             (lambda m, b, r: upward(m, b, r, [2, 1, 0], first=0), "Block 0 has no skip"),
+            (lambda m, b, r: upward(m, b, r, [2, 1, 0], start=2), "There may be two levels"),
         ],
     ),
     "patch_stack": (
@@ -381,6 +382,7 @@ ANSWERS = {
             (lambda a, b: (a - b).abs().sum((1, 2, 3)).mean(), "batch only"),
             (lambda a, b: (a - b).abs().mean().item(), "no gradient reaches"),
             (lambda a, b: (a - b).abs().mean().detach(), "no gradient reaches"),
+            (lambda a, b: (a - b).abs().mean().detach().requires_grad_(), "`requires_grad` does not mend that"),
             (lambda a, b: abs(a.numpy() - b.numpy()).mean(), "NumPy knows no gradients"),
             (lambda a, b: abs(a.detach().numpy() - b.detach().numpy()).mean(), "no gradient reaches"),
         ],
@@ -420,6 +422,8 @@ ANSWERS = {
         [
             (lambda z: -torch.log(torch.sigmoid(z)).mean(), "breaks"),
             (lambda z: -torch.log(torch.sigmoid(z.double())).mean(), "breaks"),
+            (lambda z: torch.where(z < -50, -z, -z.sigmoid().log()).mean(), "gradient is NaN"),
+            (lambda z: -z.clamp(-50, 50).sigmoid().log().mean(), "With a logit of 2000 or -2000: "),
             (lambda z: bce(z, 0), "ones, not zeros"),
             (lambda z: F.binary_cross_entropy(z.sigmoid(), torch.ones_like(z)), "cut off"),
             (lambda z: -bce(z, 0), "saturating"),

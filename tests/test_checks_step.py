@@ -114,6 +114,10 @@ WRONG = {
         ],
         "before its update",
     ),
+    "wiped at the end": (
+        [(WIPE_D, ""), (WIPE_G, ""), (STEP_G, STEP_G + WIPE_D + WIPE_G)],
+        "comes too late, after the step",
+    ),
     "wiped too late": ([(STEP_G, "    optimizer_g.zero_grad()\n" + STEP_G)], "`zero_grad()` stands between"),
     "no_grad": ([(f"fake = {PAINT}", f"with torch.no_grad():\n        fake = {PAINT}")], "`no_grad`"),
     "left in eval": ([(f"    fake = {PAINT}", f"    discriminator.eval()\n    fake = {PAINT}")], "in `eval()`"),

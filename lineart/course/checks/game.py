@@ -13,6 +13,7 @@ from lineart.course.checks.verdict import Mistake, judge
 
 # What people add to a logarithm's argument, so that it is not log(0)
 SMALL = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+MILD_AND_LOUD = ("of mild logits", "with a logit of 2000 or -2000")
 MINUS_IS_MISSING = "The minus sign is missing: log D is below 0, and this would be made as bad as it can be."
 
 
@@ -63,6 +64,7 @@ def adversarial_loss(student: Callable | None) -> None:
         MISTAKES_OF_THE_GENERATOR,
         run=that_can_train,
         means="It pushes hardest where the discriminator is surest, and no logit is too large for it.",
+        parts=MILD_AND_LOUD,
     )
 
 
@@ -126,4 +128,5 @@ def discriminator_loss(student: Callable | None) -> None:
         MISTAKES_OF_THE_DISCRIMINATOR,
         run=that_can_train,
         means="For a discriminator that guesses it is 2 log 2: the line to keep in sight in every curve.",
+        parts=MILD_AND_LOUD,
     )

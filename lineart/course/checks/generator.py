@@ -61,6 +61,7 @@ def decode(student: Callable | None) -> None:
     """decode(maps, blocks, to_rgb): levels 1 to L, decoder blocks 0 to L - 1, last convolution -> (N, 3, H, W)."""
     widths = [4, 6, 8]  # of levels 1 to 3
     blocks = built(lambda: [ResidualBlock(8, 4, "up"), ResidualBlock(12, 4, "up"), ResidualBlock(8, 6, "up")])
+    two_blocks = built(lambda: [ResidualBlock(8, 4, "up"), ResidualBlock(6, 4, "up")])
     to_rgb = built(lambda: nn.Conv2d(4, 3, 3, padding=1))
     maps = [seeded(2, c, 16 >> i, 16 >> i, seed=i) for i, c in enumerate(widths, start=1)]
 
@@ -78,7 +79,7 @@ def decode(student: Callable | None) -> None:
         "decode",
         student,
         version(),
-        [(maps, blocks, to_rgb)],
+        [(maps, blocks, to_rgb), (maps[:2], two_blocks, to_rgb)],
         [
             Mistake("tanh is missing: the result must lie in [-1, 1].", version(lambda x: x)),
             Mistake("A sigmoid gives 0 to 1. Pictures lie in [-1, 1] here: tanh.", version(torch.sigmoid)),
@@ -91,6 +92,10 @@ def decode(student: Callable | None) -> None:
                 "last block first, and each block once, block 0 too. Behind each but block 0 concatenate the skip, "
                 "along the channels: adding it keeps too few of them.",
                 raises="channels, but got",
+            ),
+            Mistake(
+                "There may be two levels, too: begin at `maps[-1]`, and count the blocks down from `len(blocks) - 1`.",
+                raises="out of range",
             ),
             Mistake(
                 "A skip has another size than the map beside it: block i gives level i, and so must its skip, "

@@ -12,18 +12,30 @@ from lineart.course.checks.verdict import Mistake, Unusable, judge
 
 def that_can_train(function, *inputs):
     """The loss, of inputs that ask for a gradient: tensors, or dictionaries of them."""
-    for part in inputs:
-        for tensor in part.values() if isinstance(part, dict) else [part]:
-            tensor.requires_grad_()
+    tensors = [tensor for part in inputs for tensor in (part.values() if isinstance(part, dict) else [part])]
+    for tensor in tensors:
+        tensor.requires_grad_()
     loss = function(*inputs)
     if loss is None or isinstance(loss, (list, tuple, dict)):
         return loss
     if not torch.is_tensor(loss) or not loss.requires_grad:
-        raise Unusable(
-            "What you return must be a tensor that leads back to the inputs, or no gradient reaches them and nothing "
-            "can learn. `.item()`, `.detach()`, `float` and NumPy cut it off."
-        )
+        raise Unusable(LEADS_BACK)
+    if loss.numel() == 1 and loss.isfinite():
+        gradients = torch.autograd.grad(loss, tensors, allow_unused=True, retain_graph=True)
+        if all(gradient is None for gradient in gradients):
+            raise Unusable(LEADS_BACK)
+        if any(gradient is not None and gradient.isnan().any() for gradient in gradients):
+            raise Unusable(
+                "The loss is a number, but its gradient is NaN, and one such step ruins a network. `torch.where` and "
+                "`clamp` do not help: the gradient goes through the branch that is not taken, too."
+            )
     return loss
+
+
+LEADS_BACK = (
+    "What you return must be a tensor that leads back to the inputs, or no gradient reaches them and nothing can "
+    "learn. `.item()`, `.detach()`, `float` and NumPy cut it off, and `requires_grad` does not mend that."
+)
 
 
 CUT_OFF = Mistake(

@@ -28,6 +28,14 @@ MISTAKES_OF_PSNR = [
         "uint8 minus uint8 wraps around: 3 - 5 is 254 there. Make floats of them first.",
         lambda a, b: decibels((a - b).double().square().mean((1, 2, 3))),
     ),
+    Mistake(
+        "Differences and squares of uint8 wrap around: 3 - 5 is 254 there. Make floats of both pictures first.",
+        lambda a, b: decibels((a - b).square().double().mean((1, 2, 3))),
+    ),
+    Mistake(
+        "int16 ends at 32767, and 255 squared is more. Make floats of both pictures first.",
+        lambda a, b: decibels((a.short() - b.short()).square().double().mean((1, 2, 3))),
+    ),
     Mistake("MAX is 255 for 8-bit pictures; you took 1.", lambda a, b: -10 * torch.log10(mse(a, b))),
     Mistake("MAX is squared in Eq. 7: 255**2.", lambda a, b: 10 * torch.log10(255 / mse(a, b))),
     Mistake(

@@ -62,7 +62,7 @@ LLOYD_MISTAKES = (
 def lloyd_step(student: Callable | None) -> None:
     """lloyd_step(pixels, centres): (n, 3), (k, 3) tensors -> (k, 3), the centres after one step."""
     random = torch.Generator().manual_seed(4)
-    pixels = torch.rand(60, 3, generator=random, dtype=torch.float64)
+    pixels = torch.rand(60, 3, generator=random)
     centres = pixels[[3, 17, 41, 55]].clone()
     judge(
         "lloyd_step",

@@ -49,6 +49,10 @@ def to_uint8(student: Callable | None) -> None:
                 lambda x: ((x + 1) * 127.5).round().to(torch.uint8),
             ),
             Mistake(
+                "Two things are missing: round, and clamp to 0 and 255, both before the type.",
+                lambda x: ((x + 1) * 127.5).to(torch.uint8),
+            ),
+            Mistake(
                 "You multiplied by 255 without moving -1 to 0 first: half of the range became black.",
                 lambda x: (x * 255).round().clamp(0, 255).to(torch.uint8),
             ),

@@ -13,22 +13,24 @@ SLOTS = 6
 
 
 def squares(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A mask with three regions and a stripe of ink, slot colours of all six, and a noisy picture of it."""
+    """A mask with three regions, a speck and a stripe of ink, slot colours of all six, and a noisy picture of it."""
     mask = np.zeros((32, 32), np.uint8)
     mask[:, 16:], mask[18:] = 2, 3
     mask[:, 15:17] = 7
+    mask[4:7, 4:7] = 1  # too small for a region
     slots = rng.integers(60, 255, (SLOTS, 3), dtype=np.uint8)
+    slots[1] = slots[0] - 20
     slots[4] = slots[0] // 2 + slots[2] // 2  # a colour between two others, which this drawing does not have
     painted = slots[np.minimum(mask, SLOTS - 1)] * np.where(mask == 7, 0, 1)[..., None]
     noisy = painted + rng.normal(0, 60, painted.shape)
     return noisy.clip(0, 255).astype(np.uint8), mask, slots
 
 
-def bled(space=srgb_to_lab, absent=False, rim=False, everywhere=False, by_place=False, mean_of=None):
+def bled(space=srgb_to_lab, absent=False, specks=False, rim=False, everywhere=False, by_place=False, mean_of=None):
     def wrong(image, mask, slots):
         inside = [(mask == i) if rim else region(mask, i) for i in range(SLOTS)]
         there = [i for i in range(SLOTS) if inside[i].any()]
-        colors = list(range(SLOTS)) if absent else there
+        colors = [i for i in range(SLOTS) if absent or specks and (mask == i).any() or i in there]
         strayed, total = [], []
         for i in there:
             gap = space(image[inside[i]])[:, None] - space(slots[colors])
@@ -50,6 +52,10 @@ BLED = [
     Mistake(
         "You compared with colours that this drawing does not have. Only its own regions can bleed into each other.",
         bled(absent=True),
+    ),
+    Mistake(
+        "A slot that is too small to have a region competes as well. Only slots whose `region` is not empty do.",
+        bled(specks=True),
     ),
     Mistake(
         "The rim of the regions counts as well, where colours mix with the ink. Use `region(mask, slot)`.",
@@ -137,10 +143,15 @@ def filled(middle=lambda pixels: np.median(pixels, axis=0), first=1, unseen=0, i
     def wrong(color, labels):
         flat = color.astype(float) if ink is None else np.full(color.shape, ink, float)
         for label in range(first, labels.max() + 1 - unseen):
-            flat[labels == label] = middle(color[labels == label])
+            if (labels == label).any():
+                flat[labels == label] = middle(color[labels == label])
         return flat
 
     return wrong
+
+
+def first_left_out(color, labels):
+    return filled(first=np.unique(labels)[1])(color, labels)
 
 
 def whole_picture(color, labels):
@@ -157,8 +168,12 @@ def region_medians(student: Callable | None) -> None:
         "region_medians",
         student,
         filled(),
-        [(color, labels)],
+        [(color, labels), (color // 2 + 128, labels + 1)],
         [
+            Mistake(
+                "Not every drawing has ink: where no label is 0, `np.unique(labels)[1:]` leaves out the first region.",
+                first_left_out,
+            ),
             Mistake(
                 "You took the mean. A few pixels that ran over a line move it; the median stays where most are.",
                 filled(lambda pixels: pixels.mean(0)),

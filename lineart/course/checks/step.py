@@ -111,6 +111,8 @@ def two_steps(step: Callable, line, palette, color):
             return None
         loss_d, loss_g = two_numbers(losses)
         rules.end()
+        for parameter in [*generator.parameters(), *discriminator.parameters()]:
+            parameter.grad = torch.ones_like(parameter)  # what may be there when the next step begins
         gone_g, gone_d = ((vector(network) - old) / rate for network, old in zip(networks.values(), before))
         told += [loss_d, gone_d, loss_g, gone_g]
     return told
@@ -181,7 +183,10 @@ MISTAKES_OF_A_STEP = [
         "generator's loss after its own step.",
         raises="modified by an inplace operation",
     ),
-    Mistake("The gradients of the step before are still there: `zero_grad` is missing.", step_with(wiped="")),
+    Mistake(
+        "The gradients of the step before are still there: `zero_grad` is missing, or comes too late, after the step.",
+        step_with(wiped=""),
+    ),
     Mistake(
         "The discriminator still holds the gradient that the generator's loss has left in it: wipe it out with "
         "`optimizer_d.zero_grad()` before its own loss.",

@@ -69,8 +69,10 @@ def _verdict(student, right, cases, mistakes, means, run, tolerance, parts) -> s
         return "not right yet. Give the check the function itself, without calling it."
     try:
         results, touched = _results(student, cases, run)
-        if any(result is None for result in results):
+        if all(result is None for result in results):
             return NOT_WRITTEN
+        if any(result is None for result in results):
+            return "not right yet. For some of the check's inputs it returns None: is a `return` missing?"
         found = _arrays(results)
     except Unusable as error:
         return f"not right yet. {error}"
@@ -151,8 +153,12 @@ def _difference(results: Sequence, expected: Sequence, tolerance: float, parts: 
         for a, b in zip(found, wanted):
             number += 1
             if words := _difference_of_arrays(a, b, tolerance):
-                return f"{parts[number % len(parts)].capitalize()}: {words}" if parts else words
+                return f"{_sentence(parts[number % len(parts)])}: {words}" if parts else words
     return "It differs from case to case."
+
+
+def _sentence(part: str) -> str:
+    return part[:1].upper() + part[1:]
 
 
 def _difference_of_arrays(a: np.ndarray, b: np.ndarray, tolerance: float) -> str:
