@@ -57,6 +57,25 @@ def add_noise(student: Callable | None) -> None:
     )
 
 
+WRONG_MAPS = [
+    Mistake(
+        "A block, or `to_rgb`, got a map of the wrong width. Start from the deepest map, `maps[-1]`. Take the "
+        "last block first, and each block once, block 0 too. Behind each but block 0 concatenate the skip, "
+        "along the channels: adding it keeps too few of them.",
+        raises="channels, but got",
+    ),
+    Mistake(
+        "There may be two levels, too: begin at `maps[-1]`, and count the blocks down from `len(blocks) - 1`.",
+        raises="out of range",
+    ),
+    Mistake(
+        "A skip has another size than the map beside it: block i gives level i, and so must its skip, "
+        "`maps[i - 1]`. Block 0 has no skip.",
+        raises="Sizes of tensors must match",
+    ),
+]
+
+
 def decode(student: Callable | None) -> None:
     """decode(maps, blocks, to_rgb): levels 1 to L, decoder blocks 0 to L - 1, last convolution -> (N, 3, H, W)."""
     widths = [4, 6, 8]  # of levels 1 to 3
@@ -87,21 +106,7 @@ def decode(student: Callable | None) -> None:
                 "The skip stands before the decoder's map. The blocks were trained on the other order: decoder, skip.",
                 version(join=lambda x, skip: torch.cat([skip, x], 1)),
             ),
-            Mistake(
-                "A block, or `to_rgb`, got a map of the wrong width. Start from the deepest map, `maps[-1]`. Take the "
-                "last block first, and each block once, block 0 too. Behind each but block 0 concatenate the skip, "
-                "along the channels: adding it keeps too few of them.",
-                raises="channels, but got",
-            ),
-            Mistake(
-                "There may be two levels, too: begin at `maps[-1]`, and count the blocks down from `len(blocks) - 1`.",
-                raises="out of range",
-            ),
-            Mistake(
-                "A skip has another size than the map beside it: block i gives level i, and so must its skip, "
-                "`maps[i - 1]`. Block 0 has no skip.",
-                raises="Sizes of tensors must match",
-            ),
+            *WRONG_MAPS,
         ],
         means="Down for meaning, up for place: the finest skip carries the lines.",
     )
