@@ -208,7 +208,7 @@ def test_the_server_gives_files_to_this_machine_alone(tmp_path):
 
 @pytest.mark.parametrize(("required", "word"), [("", "skipped"), ("required", "error")])
 def test_without_a_browser_its_tests_are_skipped_or_where_it_is_required_an_error(tmp_path, required, word):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser", "-k", "dark"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser", "-k", "dark_room"]
     environment = os.environ | {"PATH": str(tmp_path), "LINEART_BROWSER": required}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == (1 if required else 0), done.stdout

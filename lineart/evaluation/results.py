@@ -70,6 +70,8 @@ def numbers() -> dict[str, float]:
     for head, file in (("further", "eyes_further_toon"), ("erasing", "erasing_toon"), ("partners", "partners_toon")):
         rows = _read(f"{file}.csv")  # the first column names the way; over the seeds
         found |= _named(head, rows.groupby(rows.columns[0]).mean().drop(columns="train_seed"))
+    seeds = _read("seeds_toon.csv").groupby(["protocol", "method", "metric"])["value"].mean()
+    found |= {"/".join(("seeds", *key)): value for key, value in seeds.items()}
     matching = _read("matching_toon.csv").groupby(["trained on", "network"]).mean()  # over the seeds
     found |= _named("matching", matching.drop(columns="train_seed"))
     whole = _read("whole_loss_toon.csv").groupby(["method", "loss"])
