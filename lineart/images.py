@@ -31,7 +31,12 @@ def decode(data: bytes) -> Image.Image:
     Turned as its EXIF says, transparent parts on white, 16 bits reduced to 8, CMYK converted, grey as three equal
     channels. Raises `Unfit` as `load` does.
     """
-    return rgb(load(io.BytesIO(data)))
+    try:
+        return rgb(load(io.BytesIO(data)))
+    except Unfit:
+        raise
+    except Exception as error:  # of an odd file, or where memory ends
+        raise Unfit(f"unreadable: {error}") from error
 
 
 def load(file: str | Path | IO[bytes]) -> Image.Image:
